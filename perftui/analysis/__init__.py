@@ -1,0 +1,1 @@
+"""Mathematics with no clock and no I/O."""

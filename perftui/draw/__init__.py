@@ -1,0 +1,1 @@
+"""Data to terminal cells as pure functions: no clock, no Textual, no system knowledge."""

@@ -1,0 +1,86 @@
+"""The engines and their actions by name; importing this imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perftui.model.action import Risk
+
+BUILTIN: dict[str, str] = {
+    "cache": "perftui.engines.cache:CacheEngine",
+    "cdn": "perftui.engines.cdn:CdnEngine",
+    "database": "perftui.engines.database:DatabaseEngine",
+    "autoscaling": "perftui.engines.autoscaling:AutoscalingEngine",
+    "resources": "perftui.engines.resources:ResourcesEngine",
+    "profiler": "perftui.engines.profiler:ProfilerEngine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One kind of action: `factory` is `module:Class`, built as `Class(power, source, **params)`.
+
+    `port` names the power (a protocol of `perftui.model.ports`) a backend must have to be its target.
+    """
+
+    id: str
+    title: str
+    risk: Risk
+    port: str
+    factory: str
+    help: str
+
+
+ACTIONS: dict[str, ActionSpec] = {
+    spec.id: spec
+    for spec in (
+        ActionSpec(
+            "cache.purge",
+            "Purge keys by pattern",
+            Risk.DESTROYS,
+            "KeyPurger",
+            "perftui.engines.cache.purge:PurgeKeys",
+            "Move every key matching a pattern to quarantine, then delete; undo restores them.",
+        ),
+        ActionSpec(
+            "cdn.purge",
+            "Purge a URL or tag",
+            Risk.CHANGES,
+            "Purger",
+            "perftui.engines.cdn.purge:PurgeEdge",
+            "Drop a URL or every object of a tag at the edge; proven by the MISS that follows.",
+        ),
+        ActionSpec(
+            "db.cancel",
+            "Cancel the running statement",
+            Risk.CHANGES,
+            "QueryCanceller",
+            "perftui.engines.database.cancel:CancelQuery",
+            "pg_cancel_backend: the statement fails, its session stays.",
+        ),
+        ActionSpec(
+            "db.terminate",
+            "Terminate the session",
+            Risk.DESTROYS,
+            "QueryCanceller",
+            "perftui.engines.database.cancel:TerminateSession",
+            "pg_terminate_backend: the session ends, its transaction rolls back.",
+        ),
+        ActionSpec(
+            "scaling.set",
+            "Scale to N",
+            Risk.CHANGES,
+            "Scalable",
+            "perftui.engines.autoscaling.scale:ScaleTo",
+            "Set the wanted number of instances; surplus ones are drained first.",
+        ),
+        ActionSpec(
+            "profile.cpu",
+            "Profile CPU",
+            Risk.READS,
+            "StackSampler",
+            "perftui.engines.profiler.cpu:ProfileCpu",
+            "Sample stacks of a process with py-spy for N seconds.",
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""The same frames as text, SVG, CSV, JSON; needs no screen."""

@@ -1,0 +1,1 @@
+"""What runs inside somebody else's process; light imports only."""

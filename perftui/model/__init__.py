@@ -1,0 +1,1 @@
+"""The language of the house: frozen values and protocols, standard library only."""

@@ -1,0 +1,1 @@
+"""Thin Textual skins over draw/; they know data, never a system."""
