@@ -1,0 +1,80 @@
+# Two commands matter: `make lab` opens the console on real local servers, `make test` checks everything.
+# Needs git, make and Python 3.11+; uses uv when it is there (UV= forces plain venv + pip).
+
+PYTHON ?= python3
+VENV ?= .venv
+UV ?= $(shell command -v uv 2>/dev/null)
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: lab setup setup-dev test test-all check format lint types imports licences bench docs lock clean
+
+lab: $(VENV)/.lab
+	@$(BIN)/perftui lab $(ARGS)
+
+setup: $(VENV)/.lab
+setup-dev: $(VENV)/.dev
+
+$(BIN)/python:
+ifneq ($(UV),)
+	@$(UV) venv --quiet --python $(PYTHON) $(VENV)
+else
+	@$(PYTHON) -c 'import sys; sys.exit("perftui needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+endif
+
+# $(1): lock file
+ifneq ($(UV),)
+install = $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(1) && \
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+install = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1) && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+
+$(VENV)/.lab: $(BIN)/python pyproject.toml requirements/lab.lock
+	@echo "installing perftui and its lab into $(VENV)" >&2
+	@$(call install,requirements/lab.lock)
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.lock
+	@echo "installing perftui, its lab and its tests into $(VENV)" >&2
+	@$(call install,requirements/dev.lock)
+	@touch $@ $(VENV)/.lab
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.dev
+	$(BIN)/pytest -m "slow" $(ARGS)
+
+check: format lint types imports licences
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+licences: $(VENV)/.dev
+	$(BIN)/python tools/licences.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.console $(ARGS)
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/docs.py
+
+# Pins every dependency with its hashes; needs uv.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --extra lab --group pyproject.toml:build pyproject.toml -o requirements/lab.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --extra lab --group pyproject.toml:build --group pyproject.toml:dev pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
