@@ -1,0 +1,170 @@
+"""What can be configured: one frozen dataclass a section, from which check, docs and schema are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from perftui.config import paths
+from perftui.config.lines import line_of
+from perftui.config.secret import resolve
+from perftui.model.errors import ConfigError
+
+
+def option(default: Any, help_: str, **more: Any) -> Any:
+    """A setting with its default and the sentence that explains it everywhere."""
+    return field(default=default, metadata={"help": help_, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class UiSettings:
+    """How the console looks and listens."""
+
+    theme: str = option("dark", "Colours: dark, light, contrast, colourblind, mono or terminal.")
+    mouse: bool = option(True, "Listen to the mouse; everything has a key as well.")
+    ascii: bool = option(False, "Draw with ASCII only, for terminals without Unicode blocks.")
+    diff: bool = option(True, "Send only changed cells to the terminal.")
+    rate: float = option(2.0, "Screen updates a second at most.")
+    timezone: str = option("UTC", "Zone of the times shown: UTC, local or a name like Europe/Berlin.")
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """What is remembered of the samples."""
+
+    max_bytes: int = option(1 << 30, "Bytes the history may take; the oldest detail goes first.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where history and shared state live."""
+
+    url: str = option(
+        "", "Database URL (postgresql://… when shared); empty: SQLite in the state folder.", url=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """Where pictures and tables are written."""
+
+    folder: str = option("", "Folder of exports; empty: `exports` in the state folder.")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """One objective: a figure that should stay below or above a goal (base units)."""
+
+    title: str = option("", "Words shown for it; empty: its name.")
+    series: str = option("", "The figure, as `backend/series`; empty for the built-in targets.")
+    below: float | None = option(None, "Met while the figure is below this (seconds, bytes, ratio 0-1).")
+    above: float | None = option(None, "Met while the figure is above this.")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendConfig:
+    """One configured system. `options` is the backend's own Options; secrets in it are references."""
+
+    name: str
+    kind: str
+    options: Any
+    place: str = ""  # file and key, for error sentences
+
+    def resolved(self) -> Any:
+        """The options with secrets fetched from where they point; ConfigError names what is missing."""
+        changes: dict[str, str] = {}
+        for spec in dataclasses.fields(self.options):
+            value = getattr(self.options, spec.name)
+            if isinstance(value, str) and (is_secret(spec) or is_url(spec)):
+                changes[spec.name] = resolve(value, f"{self.place}.{spec.name}")
+        return dataclasses.replace(self.options, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSettings:
+    """The keys of `[env.NAME]`, beside its backends."""
+
+    kind: Literal["production", "staging", "development", "test", "lab"] = option(
+        "development", "What mistakes cost here; production asks more before it changes anything."
+    )
+    label: str = option("", "Words for the header; empty: the name.")
+    read_only: bool = option(False, "Refuse every change here, for good.")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A named set of systems. `read_only` here is for good: no running console can lift it."""
+
+    name: str
+    kind: str
+    label: str
+    read_only: bool
+    backends: Mapping[str, BackendConfig]
+
+    @property
+    def production(self) -> bool:
+        """Whether mistakes here hurt customers."""
+        return self.kind == "production"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything configured. `read_only` is how to start (flag, file, or a production picked unasked)."""
+
+    path: Path
+    ui: UiSettings
+    history: HistorySettings
+    store: StoreSettings
+    export: ExportSettings
+    keys: Mapping[str, tuple[str, ...]]
+    targets: Mapping[str, TargetSettings]
+    environments: Mapping[str, Environment]
+    chosen: str
+    read_only: bool = False
+    exists: bool = False
+    warnings: tuple[str, ...] = ()
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict, repr=False)
+    flags: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    asked: str | None = None
+
+    @property
+    def environment(self) -> Environment:
+        """The chosen environment."""
+        return self.environments[self.chosen]
+
+    def setting(self, dotted: str) -> Any:
+        """The value of `section.key` (`ui.theme`); ConfigError when there is no such setting."""
+        value: Any = self
+        for part in dotted.split("."):
+            known = isinstance(value, Mapping) and part in value
+            if not known and not hasattr(value, part):
+                raise ConfigError(f"there is no setting {dotted}")
+            value = value[part] if known else getattr(value, part)
+        return value
+
+    def where(self, *path: str) -> str:
+        """`file:line` of a key (or of what holds it), for sentences about it."""
+        line = line_of(dict(self.lines), path)
+        return str(self.path) if line is None else f"{self.path}:{line}"
+
+    def export_folder(self) -> Path:
+        """Where exports go, made when missing."""
+        named = self.export.folder
+        return paths.private_dir(Path(named).expanduser() if named else paths.state_dir() / "exports")
+
+    def store_url(self) -> str:
+        """Database URL of the store with its secret resolved; empty means SQLite in the state folder."""
+        return resolve(self.store.url, f"{self.where('store', 'url')}: store.url")
+
+
+def is_secret(spec: dataclasses.Field[Any]) -> bool:
+    """Whether a field must hold a reference to a secret."""
+    return bool(spec.metadata.get("secret"))
+
+
+def is_url(spec: dataclasses.Field[Any]) -> bool:
+    """Whether a field is an address that may be a reference, since URLs can carry passwords."""
+    return bool(spec.metadata.get("url")) or spec.name in {"url", "dsn"} or spec.name.endswith("_url")
