@@ -13,6 +13,7 @@ BUILTIN: dict[str, str] = {
     "autoscaling": "perftui.engines.autoscaling:AutoscalingEngine",
     "resources": "perftui.engines.resources:ResourcesEngine",
     "profiler": "perftui.engines.profiler:ProfilerEngine",
+    "optimization": "perftui.engines.experiments:OptimizationEngine",
 }
 
 

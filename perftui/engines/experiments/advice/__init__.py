@@ -1,0 +1,1 @@
+"""From findings to advice: the ranking and the score."""
