@@ -13,6 +13,7 @@ import enum
 import math
 import types
 import typing
+from array import array
 from functools import cache
 from typing import Any, TypeVar
 
@@ -25,8 +26,8 @@ _MAPS = (dict, collections.abc.Mapping)
 def to_jsonable(value: Any) -> Any:
     """Plain JSON types of a value made of dataclasses, enums, containers, bytes and scalars.
 
-    Non-finite floats become their names, bytes `{"base64": …}`, mappings whose keys are no strings a
-    list of pairs. Raises TypeError for anything else.
+    Non-finite floats become their names, bytes `{"base64": …}`, arrays the same with
+    their type code, mappings whose keys are no strings a list of pairs. Raises TypeError for anything else.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -36,6 +37,8 @@ def to_jsonable(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
+    if isinstance(value, array):
+        return {"array": value.typecode, "base64": base64.b64encode(value.tobytes()).decode()}
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -74,6 +77,10 @@ def _in(kind: Any, data: Any) -> Any:
         return _map(typing.get_args(kind), data)
     if dataclasses.is_dataclass(kind):
         return _dataclass(kind, data)
+    if kind is array:
+        return array(data["array"], base64.b64decode(data["base64"], validate=True))
+    if isinstance(kind, type) and issubclass(kind, tuple):
+        return _named(kind, data)
     return _scalar(kind, data)
 
 
@@ -112,6 +119,14 @@ def _list(origin: Any, args: tuple[Any, ...], data: Any) -> Any:
         return tuple(_in(kind, item) for kind, item in zip(args, data, strict=True))
     items = [_in(args[0] if args else Any, item) for item in data]
     return items if origin is list else (tuple(items) if origin not in (set, frozenset) else origin(items))
+
+
+def _named(kind: Any, data: Any) -> Any:
+    """A NamedTuple, stored as the list of its fields."""
+    hints = _hints(kind)
+    if not isinstance(data, list) or len(data) != len(kind._fields):
+        raise ValueError(f"no {kind.__name__} of {len(kind._fields)} fields was stored")
+    return kind(*(_in(hints[name], item) for name, item in zip(kind._fields, data, strict=True)))
 
 
 def _map(args: tuple[Any, ...], data: Any) -> Any:

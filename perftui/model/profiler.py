@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    Ints: TypeAlias = array[int]
+else:  # `array[int]` cannot be evaluated before Python 3.12, and the codec reads annotations
+    Ints = array
 
 ROOT_FRAME = -1
 HIDDEN_FRAME = -2
@@ -41,12 +46,12 @@ class TreeArrays:
     `first_child` and `next_` are node indexes, 0 for none.
     """
 
-    parent: array[int]
-    frame: array[int]
-    own: array[int]
-    total: array[int]
-    first_child: array[int]
-    next_: array[int]
+    parent: Ints
+    frame: Ints
+    own: Ints
+    total: Ints
+    first_child: Ints
+    next_: Ints
 
     def __len__(self) -> int:
         return len(self.parent)

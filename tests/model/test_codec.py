@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perftui.analysis.flame import build
 from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.health import Health, Link
+from perftui.model.profiler import StackFrame, TreeArrays
 from perftui.model.series import SeriesKey
 
 
@@ -90,3 +92,12 @@ def test_infinity_survives_json() -> None:
 def test_objects_that_are_no_values_are_refused() -> None:
     with pytest.raises(TypeError):
         to_jsonable(object())
+
+
+def test_call_trees_with_their_arrays_and_named_frames_come_back_equal() -> None:
+    tree = build([((0, 1), 3), ((0,), 2)])
+    stored = json.loads(json.dumps(to_jsonable({"tree": tree, "hot": StackFrame("f", "a.py", 3)})))
+    assert from_jsonable(TreeArrays, stored["tree"]) == tree
+    assert from_jsonable(StackFrame, stored["hot"]) == StackFrame("f", "a.py", 3)
+    with pytest.raises(ValueError):
+        from_jsonable(StackFrame, ["f"])
