@@ -1,0 +1,23 @@
+"""Waiting for a condition, so that no test guesses how long something takes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+STEP = 0.005
+
+
+async def until(condition: Callable[[], T], timeout: float = 5.0) -> T:
+    """Let the loop run until `condition` is true and return its value; AssertionError after `timeout`."""
+    limit = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > limit:
+            name = getattr(condition, "__name__", "condition")
+            raise AssertionError(f"{name} still {value!r} after {timeout:g} s")
+        await asyncio.sleep(STEP)
+    return value
