@@ -154,9 +154,9 @@ def _backend(name: str, table: Any, path: KeyPath, converter: Converter) -> Back
     return None if options is None else BackendConfig(name, kind, options, place)
 
 
-def _keys(table: Any, path: KeyPath, converter: Converter) -> dict[str, tuple[str, ...]]:
-    """Bindings by command id; `cache.purge = "p"` and `"cache.purge" = ["p", "P"]` mean the same."""
-    found: dict[str, tuple[str, ...]] = {}
+def _keys(table: Any, path: KeyPath, converter: Converter) -> dict[str, str]:
+    """The operator's key by command id; `cache.purge = "p"` and `"cache.purge" = "p"` mean the same."""
+    found: dict[str, str] = {}
     if not isinstance(table, Mapping):
         converter.problem(("keys",), 'keys must be a table of `"command.id" = "key"`')
         return found
@@ -164,10 +164,10 @@ def _keys(table: Any, path: KeyPath, converter: Converter) -> dict[str, tuple[st
         here = (*path, name)
         if isinstance(value, Mapping):
             found |= _keys(value, here, converter)
-        elif isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value)):
-            found[".".join(here)] = tuple([value] if isinstance(value, str) else value)
+        elif isinstance(value, str):
+            found[".".join(here)] = value
         else:
-            converter.problem(("keys", *here), f"{'.'.join(here)} must be a key or a list of keys")
+            converter.problem(("keys", *here), f"keys.{'.'.join(here)} must be the name of a key, as text")
     return found
 
 

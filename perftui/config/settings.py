@@ -119,7 +119,7 @@ class Config:
     history: HistorySettings
     store: StoreSettings
     export: ExportSettings
-    keys: Mapping[str, tuple[str, ...]]
+    keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     environments: Mapping[str, Environment]
     chosen: str

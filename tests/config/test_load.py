@@ -24,7 +24,7 @@ def test_environments_settings_keys_and_targets(write):
     config = load(
         write(
             '[ui]\ntheme = "light"\nmouse = false\n[history]\nmax_bytes = 1000\n'
-            '[keys]\n"cache.purge" = ["p", "ctrl+p"]\napp.quit = "Q"\n'
+            '[keys]\n"cache.purge" = "P"\napp.quit = "Q"\n'
             "[targets.api_p95]\nbelow = 0.1\n"
             '[env.one]\nlabel = "First"\n[env.two]\nkind = "staging"\nread_only = true\n'
         ),
@@ -33,7 +33,7 @@ def test_environments_settings_keys_and_targets(write):
     assert config.ui.theme == "light"
     assert config.setting("ui.mouse") is False
     assert config.setting("history.max_bytes") == 1000
-    assert config.keys == {"cache.purge": ("p", "ctrl+p"), "app.quit": ("Q",)}
+    assert config.keys == {"cache.purge": "P", "app.quit": "Q"}
     assert config.targets["api_p95"].below == 0.1
     assert config.environment.name == "two"
     assert config.environment.read_only
@@ -57,7 +57,7 @@ def test_all_mistakes_are_told_at_once(write):
         '5: env.a.kind cannot be "prodution" (did you mean production?)',
         '7: env.a.backends.x: unknown kind "valky" (did you mean valkey?)',
         told[4].split("config.toml:")[1],
-        "10: a must be a key or a list of keys",
+        "10: keys.a must be the name of a key, as text",
         "11: targets.t needs one of `below` and `above`",
     ]
     assert "env.a.backends.y: needs `kind`" in told[4]

@@ -1,0 +1,104 @@
+"""Words typed in a shell: one noun a module, imported only when its word is typed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from perftui import __version__
+from perftui.model.errors import PerftuiError
+
+NOUNS: dict[str, tuple[str, str]] = {
+    "run": ("perftui.cli.run", "open the console (what `perftui` alone does)"),
+    "show": ("perftui.cli.show", "print what a tab shows as JSON, text or CSV"),
+    "snapshot": ("perftui.cli.snapshot", "draw a tab without a terminal, to SVG or text"),
+    "backends": ("perftui.cli.backends", "list the configured systems and how their links stand"),
+    "cache": ("perftui.cli.cache", "look at caches, purge keys"),
+    "cdn": ("perftui.cli.cdn", "look at edges, purge URLs and tags"),
+    "db": ("perftui.cli.db", "explain statements, cancel and terminate sessions"),
+    "scaling": ("perftui.cli.scaling", "look at workloads, set how many instances run"),
+    "profile": ("perftui.cli.profile", "sample the stacks of a running process"),
+    "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
+    "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
+    "config": ("perftui.cli.config", "write, check and show the configuration"),
+    "keys": ("perftui.cli.keys", "print every key and what it does"),
+}
+"""Noun → (module with `add(parser)` and `run(args) -> int`, what it is for)."""
+
+SIGINT_CODE = 130
+SIGPIPE_CODE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; prints one sentence for every known error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except SystemExit as leaving:  # argparse: 0 after --help, 2 after a usage error
+        return leaving.code if isinstance(leaving.code, int) else 2
+    except KeyboardInterrupt:
+        return SIGINT_CODE
+    except BrokenPipeError:
+        # The reader went away (`| head`); keep the interpreter from flushing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGPIPE_CODE
+    except PerftuiError as error:
+        return fail(error)
+
+
+def _dispatch(words: list[str]) -> int:
+    if words and words[0] in {"--version", "-V"}:
+        print(f"perftui {__version__}")
+        return 0
+    if words and words[0] in {"--help", "-h", "help"}:
+        print(_overview())
+        return 0
+    noun, rest = (words[0], words[1:]) if words and not words[0].startswith("-") else ("run", words)
+    if noun not in NOUNS:
+        return _unknown(noun)
+    module = importlib.import_module(NOUNS[noun][0])
+    args = parser_of(noun).parse_args(rest)
+    code: int = module.run(args)
+    sys.stdout.flush()
+    return code
+
+
+def parser_of(noun: str) -> argparse.ArgumentParser:
+    """The complete parser of one noun; imports its module."""
+    module_name, purpose = NOUNS[noun]
+    parser = argparse.ArgumentParser(f"perftui {noun}", description=f"{purpose[0].upper()}{purpose[1:]}.")
+    importlib.import_module(module_name).add(parser)
+    return parser
+
+
+def fail(error: PerftuiError) -> int:
+    """Tell the error on stderr and return its exit code."""
+    from perftui.cli import common
+
+    common.narrate(str(error))
+    return common.exit_code(error)
+
+
+def _unknown(noun: str) -> int:
+    import difflib
+
+    close = difflib.get_close_matches(noun, NOUNS, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`perftui --help` lists them"
+    print(f"perftui: there is no command {noun!r}; {hint}", file=sys.stderr)
+    return 2
+
+
+def _overview() -> str:
+    width = max(map(len, NOUNS))
+    nouns = "\n".join(f"  {noun:<{width}}  {purpose}" for noun, (_, purpose) in NOUNS.items())
+    return (
+        "usage: perftui [NOUN [VERB]] [options]\n\n"
+        "A console for the performance of a running platform: see, explain, act, prove.\n\n"
+        f"{nouns}\n\n"
+        "`perftui NOUN --help` tells more. Data goes to stdout, narration to stderr.\n"
+        "Exit codes: 0 done or yes, 1 the answer is no, 2 usage or configuration,\n"
+        "3 a system is lost or refused the login, 4 refused, 5 partly done, 128+n signal."
+    )

@@ -1,0 +1,231 @@
+"""What every noun of the command line shares: options, a session without a face, and one way to act."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from perftui.model.errors import (
+    ActionError,
+    BackendError,
+    Cancelled,
+    ConfigError,
+    PartlyDone,
+    PerftuiError,
+    PlanRejected,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from perftui.config import Config, Environment
+    from perftui.model.action import Action, Plan, Receipt
+    from perftui.model.frame import Frame
+    from perftui.session import Session
+
+DONE, NO, USAGE, LOST, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+"""Exit codes, the same for every command."""
+
+
+def options(parser: argparse.ArgumentParser, *, change: bool = False, json_: bool = True) -> None:
+    """Add the shared options; `change` adds those of commands that change something."""
+    parser.add_argument("--env", metavar="NAME", help="environment to use; production must be named")
+    parser.add_argument("--config", metavar="FILE", help="configuration file to use")
+    if json_:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+    if change:
+        parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
+        parser.add_argument("--yes", action="store_true", help="do it without asking")
+
+
+def verbs(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """The place where a noun's verbs are added; one must be given, and arrives as `args.verb`."""
+    return parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+
+def narrate(text: str) -> None:
+    """Say something to the person at the terminal; never data."""
+    from perftui.draw.clean import inert
+
+    for line in text.splitlines() or [""]:
+        print(f"perftui: {inert(line, 2000)}", file=sys.stderr, flush=True)
+
+
+def say(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    from perftui.export.json import dumps
+
+    print(dumps(value))
+
+
+def exit_code(error: PerftuiError) -> int:
+    """The exit code an error leads to."""
+    if isinstance(error, ConfigError):
+        return USAGE
+    if isinstance(error, BackendError | StoreError):
+        return LOST
+    if isinstance(error, PartlyDone):
+        return PARTLY
+    if isinstance(error, Cancelled):
+        return PARTLY if error.receipt is not None and error.receipt.done else INTERRUPTED
+    return REFUSED if isinstance(error, ActionError) else NO
+
+
+def configuration(args: argparse.Namespace) -> Config:
+    """The configuration the options name, its warnings told on stderr."""
+    from perftui.config import load
+
+    flag_names = ("theme", "mouse", "ascii", "diff", "read_only")
+    flags = {name: getattr(args, name) for name in flag_names if getattr(args, name, None) is not None}
+    config = load(getattr(args, "config", None), getattr(args, "env", None), flags)
+    for warning in config.warnings:
+        narrate(warning)
+    return config
+
+
+def of_kinds(environment: Environment, kinds: Iterable[str]) -> set[str]:
+    """Names of the environment's backends of these kinds."""
+    wanted = set(kinds)
+    return {name for name, backend in environment.backends.items() if backend.kind in wanted}
+
+
+@asynccontextmanager
+async def headless_session(
+    args: argparse.Namespace, *, only: set[str] | None = None, kinds: Iterable[str] | None = None
+) -> AsyncIterator[Session]:
+    """A started session with only the needed backends opened, closed at the end.
+
+    `only` names backends, `kinds` their kinds; neither means all. ConfigError when none is left.
+    """
+    from perftui.session import Session
+
+    config = configuration(args)
+    environment = config.environment
+    names = only if kinds is None else of_kinds(environment, kinds) | (only or set())
+    if names is not None and not names & set(environment.backends):
+        said = ", ".join(sorted(kinds or only or ()))
+        raise ConfigError(f"environment {environment.name} has no backend of this sort ({said})")
+    session = Session.open(config, environment, only=names, read_only=config.read_only)
+    try:
+        await session.start()
+        yield session
+    finally:
+        await session.close()
+
+
+def go(work: Coroutine[Any, Any, int]) -> int:
+    """Run a command's coroutine to its exit code."""
+    return asyncio.run(work)
+
+
+async def first_frame(
+    session: Session, topic: str, seconds: float, ready: Callable[[Frame], bool] | None = None
+) -> Frame:
+    """The first frame of `topic` that is `ready` (default: has a live report), within `seconds`.
+
+    After that time, whatever stands there: its health says what is missing.
+    """
+    accept = ready or (lambda frame: frame.report is not None and not frame.stale)
+    try:
+        async with asyncio.timeout(seconds):
+            async for frame in session.watch(topic):
+                if accept(frame):
+                    return frame
+    except TimeoutError:
+        pass
+    return session.frame(topic)
+
+
+async def perform(session: Session, action: Action, args: argparse.Namespace) -> int:
+    """Plan, then ask (or `--yes`, or only tell with `--dry-run`), do it, print the receipt."""
+    if getattr(args, "dry_run", False):
+        async with asyncio.timeout(action.deadline):
+            plan = await action.plan()
+        _print_plan(action, plan, as_json=bool(getattr(args, "json", False)))
+        return DONE
+
+    async def ask(asked: Action, plan: Plan) -> bool:
+        return await confirm(asked, plan, yes=bool(getattr(args, "yes", False)))
+
+    try:
+        receipt = await session.conductor.perform(action, ask)
+    except (PartlyDone, Cancelled) as error:
+        if error.receipt is not None:
+            print_receipt(error.receipt, args)
+        narrate(str(error))
+        return exit_code(error)
+    print_receipt(receipt, args)
+    return DONE
+
+
+async def confirm(action: Action, plan: Plan, *, yes: bool) -> bool:
+    """Whether the operator agrees: told by `--yes`, else asked on the terminal; PlanRejected without one."""
+    for line in plan_lines(action, plan):
+        narrate(line)
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise PlanRejected("not confirmed: there is no terminal to ask on; pass --yes to do it")
+    wanted = plan.challenge or "y"
+    print(f"Type {wanted} to go on: ", end="", file=sys.stderr, flush=True)
+    return (await _typed_line()).strip() == wanted
+
+
+async def _typed_line() -> str:
+    """A line from the terminal without blocking the loop: its pollers and deadlines go on."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[str] = loop.create_future()
+    handle = sys.stdin.fileno()
+
+    def read() -> None:
+        if not typed.done():
+            typed.set_result(os.read(handle, 4096).decode(errors="replace"))
+
+    loop.add_reader(handle, read)
+    try:
+        return await typed
+    finally:
+        loop.remove_reader(handle)
+
+
+def plan_lines(action: Action, plan: Plan) -> list[str]:
+    """The plan as lines for a person."""
+    undo = "can be undone" if plan.reversible else "cannot be undone"
+    note = f": {plan.undo_note}" if plan.undo_note else ""
+    return [
+        f"{action.title} on {action.target} ({action.risk.value}): {plan.summary}",
+        *(f"  {line}" for line in plan.affects),
+        *(f"  warning: {line}" for line in plan.warnings),
+        f"  {undo}{note}",
+    ]
+
+
+def _print_plan(action: Action, plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        head = {"action": action.id, "target": action.target, "risk": action.risk}
+        from perftui.export.json import jsonable
+
+        say({**head, "plan": jsonable(plan)})
+        return
+    from perftui.draw.clean import inert
+
+    for line in plan_lines(action, plan):
+        print(inert(line, 2000))
+
+
+def print_receipt(receipt: Receipt, args: argparse.Namespace) -> None:
+    """The outcome on stdout: a sentence, or all of it as JSON."""
+    if getattr(args, "json", False):
+        say(receipt)
+        return
+    from perftui.draw.clean import inert
+
+    print(inert(receipt.summary, 2000))
+    for line in receipt.failed:
+        print(f"  failed: {inert(line, 2000)}")
+    if receipt.untouched:
+        print(f"  untouched: {receipt.untouched}")
