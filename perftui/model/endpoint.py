@@ -1,0 +1,65 @@
+"""What an application serves: requests, errors and durations, by route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Requests of one route and method over one window.
+
+    `rate` is requests a second, ratios 0-1, quantiles seconds (None: no requests, or no histogram).
+    `source_of_quantiles` says how they were found ("histogram, 12 buckets").
+    """
+
+    service: str
+    route: str
+    method: str
+    rate: float
+    error_ratio: float = 0.0
+    client_error_ratio: float = 0.0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    mean_s: float | None = None
+    source_of_quantiles: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One number an application says of itself, by its own metric name and labels."""
+
+    name: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiReading:
+    """One scrape: the whole service over the window since the scrape before, and its routes.
+
+    `buckets` are the whole service's requests by duration in the window: upper bounds (the last is
+    infinite) with counts in each. `metrics` counts samples scraped, `window` seconds (0: first scrape).
+    """
+
+    service: str
+    window: float
+    total: Endpoint
+    endpoints: tuple[Endpoint, ...]
+    requests_total: float
+    errors_total: float
+    in_flight: float | None
+    buckets: tuple[tuple[float, float], ...] = ()
+    gauges: tuple[Gauge, ...] = ()
+    metrics: int = 0
+    bytes_: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    """An application in a report, with when it was asked."""
+
+    source: str
+    at: float
+    reading: ApiReading

@@ -1,0 +1,194 @@
+"""What hosts say of themselves: processor, memory, disks, network, processes, pressure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perftui.model.endpoint import ApiView
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """Shares (0-1) of one core, or of all, since the last read; `name` is `all` or the core's number.
+
+    `user` includes guests' time once, `busy` is everything but idle and iowait.
+    """
+
+    name: str
+    busy: float
+    user: float = 0.0
+    nice: float = 0.0
+    system: float = 0.0
+    iowait: float = 0.0
+    irq: float = 0.0
+    softirq: float = 0.0
+    steal: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Bytes; `used` is total - available, `cached` page cache with reclaimable slab.
+
+    Rates are bytes a second since the last read; `oom_kills` counts since boot, None when unknown.
+    """
+
+    total: int
+    available: int
+    free: int = 0
+    cached: int = 0
+    buffers: int = 0
+    shared: int = 0
+    dirty: int = 0
+    swap_total: int = 0
+    swap_free: int = 0
+    swap_in_per_s: float = 0.0
+    swap_out_per_s: float = 0.0
+    oom_kills: int | None = None
+
+    @property
+    def used(self) -> int:
+        """Bytes that could not be had without swapping."""
+        return self.total - self.available
+
+    @property
+    def used_ratio(self) -> float:
+        """Used share of all memory."""
+        return self.used / self.total if self.total else 0.0
+
+    @property
+    def swap_ratio(self) -> float:
+        """Used share of swap; 0 where there is none."""
+        return (self.swap_total - self.swap_free) / self.swap_total if self.swap_total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """One device: operations and bytes a second, mean waits in seconds, share of time busy."""
+
+    device: str
+    reads_per_s: float
+    writes_per_s: float
+    read_bytes_per_s: float
+    write_bytes_per_s: float
+    read_wait_s: float
+    write_wait_s: float
+    queue: float
+    busy: float
+
+
+@dataclass(frozen=True, slots=True)
+class MountUse:
+    """One mounted file system, in bytes as an ordinary user sees them."""
+
+    path: str
+    device: str
+    fs: str
+    total: int
+    available: int
+    used: int
+    inode_ratio: float = 0.0
+    read_only: bool = False
+
+    @property
+    def used_ratio(self) -> float:
+        """Used share of what users can use, as `df` counts it."""
+        whole = self.used + self.available
+        return self.used / whole if whole else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetUse:
+    """One interface, a second; `link_bps` is bits a second, 0 when unknown."""
+
+    interface: str
+    rx_bytes_per_s: float
+    tx_bytes_per_s: float
+    rx_packets_per_s: float
+    tx_packets_per_s: float
+    errors_per_s: float
+    drops_per_s: float
+    link_bps: int = 0
+
+    @property
+    def loopback(self) -> bool:
+        """Traffic that never leaves the host."""
+        return self.interface.startswith("lo")
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Share of the last 10 s in which some (all) tasks waited for a resource; `cpu memory io`."""
+
+    resource: str
+    some: float
+    full: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """One look at a host. Rates cover the time since the look before (`window` seconds, 0: first)."""
+
+    host: str
+    window: float
+    cpu: CpuUse
+    cores: tuple[CpuUse, ...]
+    load: tuple[float, float, float]
+    memory: MemoryUse
+    disks: tuple[DiskUse, ...] = ()
+    mounts: tuple[MountUse, ...] = ()
+    nets: tuple[NetUse, ...] = ()
+    pressure: tuple[Pressure, ...] = ()
+    runnable: int = 0
+    blocked: int = 0
+    switches_per_s: float = 0.0
+    retransmits_per_s: float = 0.0
+    uptime: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process; identity is (pid, started). None means not readable, or not known yet.
+
+    `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
+    epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
+    """
+
+    pid: int
+    parent: int
+    name: str
+    command: str
+    user: str
+    state: str
+    language: str
+    cpu: float | None
+    rss: int
+    threads: int
+    started: float
+    nice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessList:
+    """Processes of one host, busiest first; `total` counts also those not listed."""
+
+    host: str
+    at: float
+    rows: tuple[ProcessRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host in the report, with how old its look is."""
+
+    source: str
+    at: float
+    reading: HostReading
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesReport:
+    """Hosts and the applications' requests, errors and durations, each by its backend's name."""
+
+    hosts: tuple[HostView, ...] = ()
+    apis: tuple[ApiView, ...] = ()
