@@ -1,0 +1,158 @@
+"""The last minutes of every series in memory, so that charts never wait for a disk."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from perftui.model.frame import SeriesReader
+from perftui.model.reading import Measure, Reading
+from perftui.model.series import Series, SeriesKey
+
+SECONDS = 1200.0
+MOST_SAMPLES = 2400  # per series, for backends read faster than twice a second
+MOST_SERIES = 2000
+NAN = math.nan
+
+
+class Sheet:
+    """All series of one source: one column of times, one of values a series (NaN: not reported).
+
+    Readings share their instant, so a column costs 8 bytes a sample instead of 16.
+    """
+
+    def __init__(self) -> None:
+        self.at: array[float] = array("d")
+        self.columns: dict[SeriesKey, array[float]] = {}
+        self.units: dict[SeriesKey, str] = {}
+
+    def add(self, at: float, measures: Iterable[Measure]) -> None:
+        """One row; a row that is not newer than the last is ignored (a clock that jumped back)."""
+        rows = len(self.at)
+        if rows and at <= self.at[-1]:
+            return
+        self.at.append(at)
+        for measure in measures:
+            column = self.columns.get(measure.key)
+            if column is None:
+                column = self.columns[measure.key] = array("d", [NAN]) * rows
+                self.units[measure.key] = measure.unit
+            if len(column) == rows:
+                column.append(measure.value)
+        for column in self.columns.values():
+            if len(column) == rows:
+                column.append(NAN)
+
+    def trim(self, oldest: float, most: int) -> None:
+        """Drop rows before `oldest` and beyond `most`, in tenths, and columns with no value left."""
+        drop = max(bisect_left(self.at, oldest), len(self.at) - most)
+        if drop <= len(self.at) // 10:
+            return
+        del self.at[:drop]
+        for key, column in list(self.columns.items()):
+            del column[:drop]
+            if all(value != value for value in column):  # noqa: PLR0124 (NaN is what differs from itself)
+                del self.columns[key], self.units[key]
+
+    def series(self, key: SeriesKey, start: float, end: float) -> Series:
+        """Values of `key` in [start, end] without the gaps."""
+        column = self.columns.get(key)
+        if column is None:
+            return Series(key)
+        lo, hi = bisect_left(self.at, start), bisect_right(self.at, end)
+        at, values = self.at[lo:hi], column[lo:hi]
+        if any(map(math.isnan, values)):
+            pairs = [(a, v) for a, v in zip(at, values, strict=True) if v == v]  # noqa: PLR0124 (NaN)
+            at, values = array("d", (a for a, _ in pairs)), array("d", (v for _, v in pairs))
+        return Series(key, self.units[key], capacity=max(1, len(at)), _at=at, _value=values)
+
+
+class Rings:
+    """Recent samples of all sources, bounded in time and number; a `SeriesReader`.
+
+    At most `most_series` are kept: what comes beyond is not recorded and counted in `overflow`
+    (distinct refused keys are not remembered: that would be the leak this bound is there to stop).
+    Older ranges are asked of `past` where there is one, once a range.
+    """
+
+    def __init__(
+        self, seconds: float = SECONDS, most_series: int = MOST_SERIES, past: SeriesReader | None = None
+    ) -> None:
+        self._began = time.time()
+        self.seconds = seconds
+        self.most_series = most_series
+        self.past = past
+        self.overflow = 0
+        self._sheets: dict[str, Sheet] = {}
+        self._known = 0
+        self._older: dict[SeriesKey, tuple[float, float, Series]] = {}
+
+    def record(self, reading: Reading) -> None:
+        """Keep a reading's samples; microseconds a sample, never raises for odd values."""
+        sheet = self._sheets.setdefault(reading.source, Sheet())
+        measures = reading.samples
+        if self._known + len(measures) > self.most_series:
+            measures = self._admitted(sheet, measures)
+        before = len(sheet.columns)
+        sheet.add(reading.at, measures)
+        sheet.trim(reading.at - self.seconds, MOST_SAMPLES)
+        self._known += len(sheet.columns) - before
+
+    def _admitted(self, sheet: Sheet, measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
+        room = self.most_series - self._known
+        kept = []
+        for measure in measures:
+            if measure.key in sheet.columns:
+                kept.append(measure)
+            elif room > 0:
+                room -= 1
+                kept.append(measure)
+        self.overflow += len(measures) - len(kept)
+        return tuple(kept)
+
+    def series(self, key: SeriesKey, start: float, end: float) -> Series:
+        """Samples of `key` in [start, end], the older part from the past where memory begins later."""
+        sheet = self._sheets.get(key.source)
+        recent = sheet.series(key, start, end) if sheet else Series(key)
+        if self.past is None:
+            return recent
+        first = sheet.at[0] if sheet else self._began
+        if start >= first:
+            return recent
+        return _joined(self._from_past(key, start, min(end, first)), start, recent)
+
+    def _from_past(self, key: SeriesKey, start: float, end: float) -> Series:
+        assert self.past is not None
+        cached = self._older.get(key)
+        if cached is None or start < cached[0] or end > cached[1]:
+            cached = (start, end, self.past.series(key, start, end))
+            self._older.pop(key, None)
+            self._older[key] = cached
+            if len(self._older) > 64:
+                del self._older[next(iter(self._older))]
+        return cached[2]
+
+    def keys(self, source: str = "", name: str = "") -> tuple[SeriesKey, ...]:
+        """Known keys, narrowed by source and by name (exact, or a prefix ending in `.`)."""
+        sheets = [sheet for owner, sheet in self._sheets.items() if source in ("", owner)]
+        recent = [key for sheet in sheets for key in sheet.columns if named(key, name)]
+        older = self.past.keys(source, name) if self.past else ()
+        return tuple(dict.fromkeys([*recent, *older]))
+
+
+def named(key: SeriesKey, name: str) -> bool:
+    """Whether `name` is empty, the key's name, or a prefix of it ending in a dot."""
+    return not name or key.name == name or (name.endswith(".") and key.name.startswith(name))
+
+
+def _joined(older: Series, start: float, recent: Series) -> Series:
+    at, values = older.between(start, math.inf)
+    if not at:
+        return recent
+    more_at, more_values = recent.between(math.nextafter(at[-1], math.inf), math.inf)
+    return Series(
+        older.key, older.unit, capacity=len(at) + len(more_at), _at=at + more_at, _value=values + more_values
+    )
