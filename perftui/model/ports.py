@@ -6,10 +6,11 @@ errors of `perftui.model.errors`, are safe to cancel, and put deadlines on their
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from perftui.model.action import Progress, Receipt
+from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
 
 
 @runtime_checkable
@@ -84,4 +85,126 @@ class QueryCanceller(Protocol):
 
     async def terminate_session(self, pid: int, started: float) -> bool:
         """End that session; False when the pid is gone or another session's."""
+        ...
+
+
+@runtime_checkable
+class Purger(Protocol):
+    """An edge that can forget objects."""
+
+    async def purge_edge(self, request: PurgeRequest) -> int | None:
+        """Forget; the number of objects dropped, or None when the edge does not say."""
+        ...
+
+
+@runtime_checkable
+class EdgeVerifier(Protocol):
+    """An edge whose answer to a GET says how it came about."""
+
+    async def look_at(self, url: str) -> EdgeLook:
+        """GET `url` (a path of the edge) as a visitor would; it fills the cache as any visit does."""
+        ...
+
+
+@runtime_checkable
+class EdgeContent(Protocol):
+    """An edge that knows which URLs it served lately."""
+
+    async def recent_urls(self, limit: int) -> tuple[UrlUse, ...]:
+        """The most requested URLs of its recent log, at most `limit`."""
+        ...
+
+
+@runtime_checkable
+class KeyspaceReader(Protocol):
+    """A key-value server whose keys can be looked through in bounded pieces."""
+
+    async def page_keys(self, pattern: bytes, cursor: int, want: int) -> Any:
+        """A `KeyPage` (`perftui.model.cache`) of about `want` keys matching `pattern` from `cursor` on."""
+        ...
+
+    async def sample_keyspace(self, base: bytes, pages: int) -> Any:
+        """A `Keyspace`: shares by prefix under `base` from `pages` random places, with intervals."""
+        ...
+
+
+@runtime_checkable
+class CommandSampler(Protocol):
+    """A key-value server whose command stream can be watched for a moment."""
+
+    async def sample_commands(self, limit: int, seconds: float) -> Any:
+        """A `CommandSample` of at most `limit` commands or `seconds`: the hot keys; slows the server."""
+        ...
+
+
+@runtime_checkable
+class KeyPurger(Protocol):
+    """A key-value server whose keys can be moved to quarantine, deleted, and brought back.
+
+    The changing calls count into a `KeyTally` (`perftui.model.cache`), also when they are cancelled
+    or the connection breaks: what was sent without an answer is `unsure`.
+    """
+
+    async def survey_keys(self, pattern: bytes, sample: int = 200) -> Any:
+        """A `KeySurvey`: what `pattern` matches, counted, with a weighed sample."""
+        ...
+
+    async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
+        """One step: next cursor (0: the end) and matching names, those in quarantine left out."""
+        ...
+
+    async def quarantine_keys(self, keys: Sequence[bytes], quarantine: str, keep: float, tally: Any) -> None:
+        """Move `keys` away, each atomically with its TTL; they are deleted after `keep` seconds."""
+        ...
+
+    async def delete_keys(self, keys: Sequence[bytes], tally: Any) -> None:
+        """Delete `keys` for good."""
+        ...
+
+    async def scan_quarantine(self, quarantine: str, cursor: int) -> tuple[int, tuple[bytes, ...]]:
+        """One step over the names of a quarantine."""
+        ...
+
+    async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: Any) -> None:
+        """Bring quarantined `names` back; a name whose place is taken again is `kept`, not overwritten."""
+        ...
+
+
+@runtime_checkable
+class ProcessReader(Protocol):
+    """A host whose processes can be listed."""
+
+    async def processes(self, limit: int = 200) -> Any:
+        """A `ProcessList` (`perftui.model.resources`) of at most `limit` rows, busiest first."""
+        ...
+
+
+@runtime_checkable
+class EndpointSource(Protocol):
+    """An application whose requests can be told apart by route."""
+
+    async def endpoints(self, window: float) -> Any:
+        """`Endpoint`s (`perftui.model.endpoint`) over about the last `window` seconds, busiest first."""
+        ...
+
+
+@runtime_checkable
+class StackDumper(Protocol):
+    """A profiler that can show what every thread of a process does right now."""
+
+    async def dump_stacks(self, pid: int) -> Any:
+        """`ThreadStack`s (`perftui.model.profiler`) of `pid`."""
+        ...
+
+
+@runtime_checkable
+class ProfileShelf(Protocol):
+    """A place where profiles are kept."""
+
+    async def profile(self, profile_id: str) -> Any:
+        """The kept `Profile` (`perftui.model.profiler`) of that id; Unsupported when there is none."""
+        ...
+
+    async def keep_profile(self, profile: Any) -> str:
+        """Keep a `Profile`, and return the path of its file."""
         ...

@@ -1,0 +1,82 @@
+"""The machine perftui runs on: processor, memory, disks, network, and its processes on demand."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from perftui.backends.host.measures import measures
+from perftui.backends.host.portable import PsutilSource
+from perftui.backends.host.proc import ProcSource
+from perftui.backends.host.processes import Processes
+from perftui.backends.host.snapshot import Snapshot, compare
+from perftui.model.errors import Lost, Protocol, Unsupported
+from perftui.model.reading import Reading
+from perftui.model.resources import ProcessList
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Where to look."""
+
+    proc: str = field(default="/proc", metadata={"help": "proc folder of the host (Linux)"})
+
+
+class Host:
+    """This host, read from /proc, or by psutil where there is none; power `ProcessReader`."""
+
+    kind: ClassVar[str] = "host"
+    layer: ClassVar[str] = "host"
+    Options: ClassVar[type] = HostOptions
+    period: ClassVar[float] = 1.0
+    idle_period: ClassVar[float] = 5.0
+    deadline: ClassVar[float] = 2.0
+
+    def __init__(self, name: str, options: HostOptions) -> None:
+        self.name = name
+        self._proc = options.proc
+        self._source: ProcSource | PsutilSource | None = None
+        self._processes: Processes | None = None
+        self._before: Snapshot | None = None
+        self._host = os.uname().nodename
+
+    async def open(self) -> None:
+        """Choose the source; Unsupported where there is neither /proc nor psutil."""
+        if Path(self._proc, "stat").exists():
+            self._source = ProcSource(self._proc)
+            self._processes = Processes(self._proc)
+        else:
+            self._source = PsutilSource()
+
+    async def close(self) -> None:
+        """Close the files held open."""
+        for part in (self._source, self._processes):
+            if part is not None:
+                part.close()
+        self._source = self._processes = self._before = None
+
+    async def read(self) -> Reading:
+        """All counters, and their rates since the read before."""
+        if self._source is None:
+            raise Lost(f"{self.name}: not open")
+        at, began = time.time(), time.monotonic()
+        try:
+            now = self._source.take()
+        except (ValueError, IndexError) as error:
+            raise Protocol(f"{self.name}: {self._proc} is not as Linux writes it: {error}") from error
+        facts = compare(self._host, now, self._before)
+        self._before = now
+        return Reading(self.name, at, time.monotonic() - began, measures(self.name, facts), facts)
+
+    async def processes(self, limit: int = 200) -> ProcessList:
+        """Processes, busiest first; CPU use covers the time since the last call (unknown on the first)."""
+        if self._processes is None:
+            raise Unsupported(f"{self.name}: the process list needs Linux' /proc")
+        try:
+            rows = self._processes.scan()
+        except OSError as error:
+            raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
+        return ProcessList(self._host, time.time(), tuple(rows[:limit]), len(rows))

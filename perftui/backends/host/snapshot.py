@@ -1,0 +1,144 @@
+"""Counters of a host at one instant, and the reading that two of them make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from perftui.model.resources import (
+    CpuUse,
+    DiskUse,
+    HostReading,
+    MemoryUse,
+    MountUse,
+    NetUse,
+    Pressure,
+)
+
+Ticks = tuple[float, ...]
+"""user nice system idle iowait irq softirq steal, in any one unit; user holds guests' time."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What the system counts since boot. `mono` is monotonic seconds, sizes are bytes.
+
+    `disks`: reads, read bytes, read seconds, writes, write bytes, write seconds, busy seconds,
+    weighted seconds. `nets`: rx bytes, packets, errors, drops, then tx the same.
+    """
+
+    mono: float
+    cpu: Ticks
+    cores: list[Ticks]
+    memory: dict[str, int]
+    load: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    disks: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    nets: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    mounts: tuple[MountUse, ...] = ()
+    pressure: tuple[Pressure, ...] = ()
+    links: dict[str, int] = field(default_factory=dict)
+    switches: int = 0
+    runnable: int = 0
+    blocked: int = 0
+    swapped_in: int = 0
+    swapped_out: int = 0
+    retransmits: int = 0
+    oom_kills: int | None = None
+    uptime: float = 0.0
+
+
+def compare(host: str, now: Snapshot, before: Snapshot | None) -> HostReading:
+    """The reading of `now`, with rates since `before`; without one, rates are 0 and window is 0."""
+    past = before or now
+    window = now.mono - past.mono
+    cores = zip(now.cores, past.cores, strict=False)
+    return HostReading(
+        host=host,
+        window=window,
+        cpu=_cpu("all", now.cpu, past.cpu),
+        cores=tuple(_cpu(str(i), a, b) for i, (a, b) in enumerate(cores)),
+        load=now.load,
+        memory=_memory(now, past, window),
+        disks=_disks(now, past, window),
+        mounts=now.mounts,
+        nets=_nets(now, past, window),
+        pressure=now.pressure,
+        runnable=now.runnable,
+        blocked=now.blocked,
+        switches_per_s=_rate(now.switches, past.switches, window),
+        retransmits_per_s=_rate(now.retransmits, past.retransmits, window),
+        uptime=now.uptime,
+    )
+
+
+def _rate(now: float, before: float, window: float) -> float:
+    return (now - before) / window if window > 0 and now >= before else 0.0
+
+
+def _cpu(name: str, now: Ticks, before: Ticks) -> CpuUse:
+    """Shares of the ticks between; a counter that fell (iowait may) counts as still."""
+    spent = [max(0.0, a - b) for a, b in zip(now, before, strict=True)]
+    whole = sum(spent)
+    if whole <= 0:
+        return CpuUse(name, 0.0)
+    user, nice, system, idle, iowait, irq, softirq, steal = (part / whole for part in spent)
+    return CpuUse(name, max(0.0, 1 - idle - iowait), user, nice, system, iowait, irq, softirq, steal)
+
+
+def _memory(now: Snapshot, past: Snapshot, window: float) -> MemoryUse:
+    known = now.memory
+    return MemoryUse(
+        total=known.get("total", 0),
+        available=known.get("available", 0),
+        free=known.get("free", 0),
+        cached=known.get("cached", 0),
+        buffers=known.get("buffers", 0),
+        shared=known.get("shared", 0),
+        dirty=known.get("dirty", 0),
+        swap_total=known.get("swap_total", 0),
+        swap_free=known.get("swap_free", 0),
+        swap_in_per_s=_rate(now.swapped_in, past.swapped_in, window),
+        swap_out_per_s=_rate(now.swapped_out, past.swapped_out, window),
+        oom_kills=now.oom_kills,
+    )
+
+
+def _disks(now: Snapshot, past: Snapshot, window: float) -> tuple[DiskUse, ...]:
+    rows = []
+    for device, counts in now.disks.items():
+        before = past.disks.get(device)
+        if before is None:
+            continue
+        gained = [a - b for a, b in zip(counts, before, strict=True)]
+        if window > 0 and min(gained) >= 0:
+            rows.append(_disk(device, gained, window))
+    return tuple(rows)
+
+
+def _disk(device: str, gained: list[float], window: float) -> DiskUse:
+    reads, read_bytes, read_s, writes, write_bytes, write_s, busy_s, queued_s = gained
+    return DiskUse(
+        device=device,
+        reads_per_s=reads / window,
+        writes_per_s=writes / window,
+        read_bytes_per_s=read_bytes / window,
+        write_bytes_per_s=write_bytes / window,
+        read_wait_s=read_s / reads if reads else 0.0,
+        write_wait_s=write_s / writes if writes else 0.0,
+        queue=queued_s / window,
+        busy=min(1.0, busy_s / window),
+    )
+
+
+def _nets(now: Snapshot, past: Snapshot, window: float) -> tuple[NetUse, ...]:
+    """Interfaces known at both instants; one whose counters fell is left out: a gap, no giant rate."""
+    rows = []
+    for name, counts in now.nets.items():
+        before = past.nets.get(name)
+        if before is None:
+            continue
+        gained = [a - b for a, b in zip(counts, before, strict=True)]
+        if window > 0 and min(gained) >= 0:
+            rx, rx_n, rx_bad, rx_drop, tx, tx_n, tx_bad, tx_drop = (part / window for part in gained)
+            bad, drop = rx_bad + tx_bad, rx_drop + tx_drop
+            rows.append(NetUse(name, rx, tx, rx_n, tx_n, bad, drop, now.links.get(name, 0)))
+    return tuple(rows)
