@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def appearance(parser: argparse.ArgumentParser) -> None:
     """Declare the options that say how pictures look."""
     parser.add_argument(
-        "--theme", metavar="NAME", help="dark, light, contrast, colourblind, mono or terminal"
+        "--theme", metavar="NAME", help="dark, light, high-contrast, colour-blind, mono, terminal"
     )
     parser.add_argument("--mono", dest="theme", action="store_const", const="mono", help="no colours at all")
     parser.add_argument("--ascii", action="store_true", default=None, help="ASCII only")

@@ -83,11 +83,12 @@ class Converter:
             return None
 
     def _field(self, spec: dataclasses.Field[Any], hint: Any, raw: Any, path: KeyPath) -> Any:
-        if is_secret(spec) and raw != "" and not (isinstance(raw, str) and secret.is_reference(raw)):
-            self.problem(path, f"{'.'.join(path)} is a secret and may not stand here: {secret.HOW}")
-            return None
-        if is_url(spec) and isinstance(raw, str) and secret.carries_password(raw):
+        referred = raw == "" or (isinstance(raw, str) and secret.is_reference(raw))
+        if is_url(spec) and isinstance(raw, str) and not referred and secret.carries_password(raw):
             self.problem(path, f"{'.'.join(path)} has a password in it: {secret.HOW} for the whole value")
+            return None
+        if is_secret(spec) and not is_url(spec) and not referred:
+            self.problem(path, f"{'.'.join(path)} is a secret and may not stand here: {secret.HOW}")
             return None
         return self.value(hint, raw, path)
 

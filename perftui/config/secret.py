@@ -12,7 +12,7 @@ from perftui.model.errors import ConfigError
 HOW = 'write "env:NAME", "file:PATH" or "keyring:service/user"'
 _REFERENCE = re.compile(r"(env:[A-Za-z_]\w*|file:.+|keyring:[^/]+/.+)\Z", re.DOTALL)
 _MAX_BYTES = 65536
-_SECRET_WORDS = re.compile(r"(?i)(?<![a-z])(password|passwd|secret|token|api_?key|private_?key)(?![a-z])")
+_PARAMETER = re.compile(r"(?i)\b((?:password|passwd)\s*=\s*)('[^']*'|[^\s&;]+)")
 _USERINFO = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^\s:/@]*:)[^\s/]*@")
 MASK = "••••"
 
@@ -23,7 +23,9 @@ def is_reference(text: str) -> bool:
 
 
 def carries_password(url: str) -> bool:
-    """Whether a URL has a password written into it."""
+    """Whether a URL or connection string has a password written into it."""
+    if _PARAMETER.search(url):
+        return True
     try:
         return bool(urlsplit(url).password)
     except ValueError:
@@ -31,13 +33,8 @@ def carries_password(url: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """`text` with every password inside a URL hidden."""
-    return _USERINFO.sub(rf"\g<head>{MASK}@", text)
-
-
-def names_secret(field_name: str) -> bool:
-    """Whether a field's name says that its value must never be shown."""
-    return _SECRET_WORDS.search(field_name) is not None
+    """`text` with every password inside a URL or a connection string hidden."""
+    return _PARAMETER.sub(rf"\1{MASK}", _USERINFO.sub(rf"\g<head>{MASK}@", text))
 
 
 def resolve(text: str, place: str) -> str:

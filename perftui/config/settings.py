@@ -23,7 +23,7 @@ def option(default: Any, help_: str, **more: Any) -> Any:
 class UiSettings:
     """How the console looks and listens."""
 
-    theme: str = option("dark", "Colours: dark, light, contrast, colourblind, mono or terminal.")
+    theme: str = option("dark", "Colours: dark, light, high-contrast, colour-blind, mono or terminal.")
     mouse: bool = option(True, "Listen to the mouse; everything has a key as well.")
     ascii: bool = option(False, "Draw with ASCII only, for terminals without Unicode blocks.")
     diff: bool = option(True, "Send only changed cells to the terminal.")

@@ -20,6 +20,7 @@ MASK = "••••"
 
 _SECRET = re.compile(r"(?i)(?:^|_)(password|passwd|secret|token|api_?key|private_?key)$")
 _USERINFO = re.compile(r"([a-zA-Z][\w+.-]*://[^\s:/@]*:)[^\s/]*@")
+_PARAMETER = re.compile(r"(?i)\b((?:password|passwd)\s*=\s*)('[^']*'|[^\s&;]+)")
 _REFERENCE = re.compile(r"(env:[A-Za-z_]\w*|file:.+|keyring:[^/]+/.+)\Z")
 # json leaves DEL, C1 controls, bidirectional and zero-width characters as they are: a terminal would obey.
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -68,8 +69,8 @@ def dumps(value: Any, *, indent: int | None = 2) -> str:
 
 
 def mask(text: str) -> str:
-    """`text` with passwords inside URLs hidden."""
-    return _USERINFO.sub(rf"\1{MASK}@", text) if "://" in text else text
+    """`text` with passwords inside URLs and connection strings hidden."""
+    return _PARAMETER.sub(rf"\1{MASK}", _USERINFO.sub(rf"\1{MASK}@", text))
 
 
 def _scalar(value: float | str | bytes) -> Any:

@@ -41,4 +41,6 @@ def test_references_and_urls_are_told_apart():
     assert not is_reference("env:")
     assert carries_password("redis://:pw@h")
     assert not carries_password("redis://u@h")
+    assert carries_password("host=h password=x")
+    assert mask("host=h password='a b' user=u") == "host=h password=•••• user=u"
     assert mask("see redis://u:pw@h/0 and http://h/") == "see redis://u:••••@h/0 and http://h/"
