@@ -36,6 +36,11 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("perftui")
 
 
+def audit_file() -> Path:
+    """The record of every action."""
+    return state_dir() / "audit.jsonl"
+
+
 def private_dir(path: Path) -> Path:
     """Make `path` (and its parents) if missing, for its owner alone; returns it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

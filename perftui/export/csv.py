@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, TextIO
 
-from perftui.export.json import mask
+from perftui.config.secret import mask
 from perftui.model.series import Series
 
 LONG_HEADER = ("time", "source", "series", "labels", "unit", "value")

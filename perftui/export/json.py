@@ -13,15 +13,11 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from perftui.config.secret import MASK, is_reference, mask
 from perftui.model.frame import Frame
 from perftui.model.series import Series, SeriesKey
 
-MASK = "••••"
-
 _SECRET = re.compile(r"(?i)(?:^|_)(password|passwd|secret|token|api_?key|private_?key)$")
-_USERINFO = re.compile(r"([a-zA-Z][\w+.-]*://[^\s:/@]*:)[^\s/]*@")
-_PARAMETER = re.compile(r"(?i)\b((?:password|passwd)\s*=\s*)('[^']*'|[^\s&;]+)")
-_REFERENCE = re.compile(r"(env:[A-Za-z_]\w*|file:.+|keyring:[^/]+/.+)\Z")
 # json leaves DEL, C1 controls, bidirectional and zero-width characters as they are: a terminal would obey.
 _UNSEEN = re.compile("[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
@@ -68,11 +64,6 @@ def dumps(value: Any, *, indent: int | None = 2) -> str:
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "replace").decode()
 
 
-def mask(text: str) -> str:
-    """`text` with passwords inside URLs and connection strings hidden."""
-    return _PARAMETER.sub(rf"\1{MASK}", _USERINFO.sub(rf"\1{MASK}@", text))
-
-
 def _scalar(value: float | str | bytes) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -104,4 +95,4 @@ def _hidden(item: Any) -> Any:
     """A mask for what is set; a reference to a secret is none and may be seen."""
     if item is None or item == "" or isinstance(item, bool):
         return item
-    return item if isinstance(item, str) and _REFERENCE.match(item) else MASK
+    return item if isinstance(item, str) and is_reference(item) else MASK

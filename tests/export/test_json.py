@@ -10,7 +10,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perftui.export.json import MASK, dumps, jsonable
+from perftui.config.secret import MASK
+from perftui.export.json import dumps, jsonable
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
 from perftui.model.series import Series, SeriesKey
