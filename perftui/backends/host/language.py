@@ -1,6 +1,6 @@
 """Guesses what a process is written in, from its program and what it maps; asked once per process."""
 
-# ruff: noqa: PTH115, PTH116, PTH119, PTH208 - plain strings, as its caller has them
+# ruff: noqa: PTH115, PTH119 - plain strings, as its caller has them
 from __future__ import annotations
 
 import os

@@ -4,7 +4,7 @@ Every file stays open and is read again from its start with pread, which makes t
 Layouts: https://docs.kernel.org/filesystems/proc.html and /admin-guide/iostats.html
 """
 
-# ruff: noqa: PTH115, PTH116, PTH119, PTH208 - plain strings: this runs every second and Path costs more than the read
+# ruff: noqa: PTH208 - plain strings: this runs every second and Path costs more than the read
 from __future__ import annotations
 
 import os

@@ -1,6 +1,6 @@
 """The processes of a Linux host, at one pread each: what costs more is asked once and remembered."""
 
-# ruff: noqa: PTH115, PTH116, PTH119, PTH208 - plain strings: this runs for every process and Path costs more than the read
+# ruff: noqa: PTH116, PTH208 - plain strings: this runs for every process and Path costs more than the read
 from __future__ import annotations
 
 import os
