@@ -1,0 +1,125 @@
+"""The keyspace read in pieces: pages with a cursor, samples from random places; never KEYS, never whole."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from perftui.analysis import keyspace
+from perftui.backends.valkey.link import Link, verify
+from perftui.model.cache import KeyInfo, KeyPage, Keyspace
+
+QUARANTINE = b"perftui:quarantine:"
+"""Where purged keys wait; hidden from pages and never matched by a purge."""
+
+WORK_DEADLINE = 5.0
+WEIGH_LIMIT = 20_000
+NAMES_LIMIT = 4 * 1024 * 1024
+"""Bytes of key names one page or sample may carry."""
+
+
+class KeyPowers:
+    """KeyspaceReader: pages and samples over one working connection."""
+
+    _work: Link
+    name: str
+
+    async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
+        """One SCAN step: the next cursor (0: the end) and the names it met, quarantine left out."""
+        command = ("SCAN", cursor, "MATCH", pattern or b"*", "COUNT", count)
+        following, names = await self._work.one(*command, deadline=WORK_DEADLINE)
+        if not pattern.startswith(QUARANTINE):
+            names = [n for n in names if not n.startswith(QUARANTINE)]
+        return int(following), tuple(names)
+
+    async def page_keys(self, pattern: bytes, cursor: int, want: int) -> KeyPage:
+        """About `want` keys from `cursor` on; gives up looking after a quarter of a second of SCANs."""
+        names: list[bytes] = []
+        size, at, started = 0, cursor, time.monotonic()
+        step = want if pattern in {b"", b"*"} else 1000
+        while True:
+            at, found = await self.scan(pattern, at, step)
+            names.extend(found)
+            size += sum(map(len, found))
+            late = time.monotonic() - started > 0.25
+            if at == 0 or len(names) >= want or size > NAMES_LIMIT or late:
+                break
+        total = int(await self._work.one("DBSIZE", deadline=WORK_DEADLINE))
+        rows = await self.weigh(names)
+        return KeyPage(pattern, rows, cursor, at, keyspace.scanned_share(at), total)
+
+    async def weigh(self, names: Sequence[bytes]) -> tuple[KeyInfo, ...]:
+        """Type, TTL and bytes of each key that still exists, in one round trip."""
+        unique = list(dict.fromkeys(names))
+        asked: list[tuple[Any, ...]] = []
+        for name in unique:
+            asked += (("TYPE", name), ("PTTL", name), ("MEMORY", "USAGE", name), ("OBJECT", "FREQ", name))
+        replies = await self._work.ask(asked, WORK_DEADLINE)
+        rows = []
+        for i, name in enumerate(unique):
+            kind, ttl, size, freq = replies[4 * i : 4 * i + 4]
+            verify(kind, "TYPE", self._work.where)
+            if kind != b"none":
+                left = _number(ttl)
+                seconds = left / 1000 if left is not None and left >= 0 else None
+                rows.append(KeyInfo(name, kind.decode(), seconds, _number(size), _number(freq)))
+        return tuple(rows)
+
+    async def sample_keyspace(self, base: bytes, pages: int) -> Keyspace:
+        """Prefix shares under `base` from `pages` random cursors; small keyspaces are counted whole."""
+        total = int(await self._work.one("DBSIZE", deadline=WORK_DEADLINE))
+        if total <= pages * 16:
+            names, exact = await self._all_pages(), True
+        else:
+            names, exact = await self._random_pages(pages), False
+        weighed = await self._weights(names)
+        seen = {key: size for page in weighed for key, size in page}
+        big = sorted(seen, key=seen.__getitem__, reverse=True)[:50]
+        return Keyspace(
+            at=time.time(),
+            base=base,
+            total=total,
+            sampled=sum(map(len, weighed)),
+            exact=exact,
+            pages=pages,
+            prefixes=keyspace.shares(weighed, total, base=base, exact=exact),
+            biggest=await self.weigh([k for k in big if k.startswith(base)]),
+        )
+
+    async def _all_pages(self) -> list[list[bytes]]:
+        pages, cursor, seen = [], 0, set[bytes]()
+        while True:
+            cursor, names = await self.scan(b"*", cursor, 1000)
+            pages.append([n for n in dict.fromkeys(names) if n not in seen])
+            seen.update(names)
+            if cursor == 0:
+                return pages
+
+    async def _random_pages(self, pages: int) -> list[list[bytes]]:
+        """Each cursor is uniform over the table, so each page is a cluster drawn with equal chance."""
+        draw = random.SystemRandom()
+        asked = [("SCAN", draw.getrandbits(64), "COUNT", 10) for _ in range(pages)]
+        replies = await self._work.ask(asked, WORK_DEADLINE)
+        found = [verify(reply, "SCAN", self._work.where)[1] for reply in replies]
+        return [[n for n in names if not n.startswith(QUARANTINE)] for names in found]
+
+    async def _weights(self, pages: list[list[bytes]]) -> list[list[tuple[bytes, int]]]:
+        """MEMORY USAGE of every sampled key; a key that is gone by now is left out."""
+        names = [name for page in pages for name in page][:WEIGH_LIMIT]
+        sizes: list[int | None] = []
+        for start in range(0, len(names), 1000):
+            asked = [("MEMORY", "USAGE", name) for name in names[start : start + 1000]]
+            replies = await self._work.ask(asked, WORK_DEADLINE)
+            verify(replies[0], "MEMORY", self._work.where)
+            sizes.extend(map(_number, replies))
+        known = iter(sizes)
+        weighed = [[(name, next(known, None)) for name in page] for page in pages]
+        return [[(name, size) for name, size in page if size is not None] for page in weighed]
+
+
+def _number(reply: Any) -> int | None:
+    return reply if isinstance(reply, int) and not isinstance(reply, hiredis.ReplyError) else None

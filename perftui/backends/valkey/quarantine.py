@@ -1,0 +1,184 @@
+"""Purging keys so that it can be taken back: each key moves, atomically, to a name that remembers its TTL.
+
+A quarantined key is called `perftui:quarantine:ID:EXPIRY:FORM:KEY`. EXPIRY is the instant (server
+clock, milliseconds) at which the key would have died by itself, -1 for never. FORM says how KEY is
+written so that both names share a cluster slot: `t` as it is, because it has a hash tag of its own; `w`
+wrapped in braces, which makes the whole key the tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from perftui.backends.valkey.keys import QUARANTINE, WORK_DEADLINE, KeyPowers
+from perftui.backends.valkey.link import translated, verify
+from perftui.draw.clean import inert
+from perftui.model.cache import KeySurvey, KeyTally
+from perftui.model.errors import Protocol
+
+# Per key: 1 moved, 0 absent, or the error's text. TIME + PTTL rather than PEXPIRETIME, which Redis 6 lacks.
+_MOVE = b"""
+local out, clock = {}, redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local keep = now + tonumber(ARGV[2])
+for i, key in ipairs(KEYS) do
+  local ttl = redis.call('PTTL', key)
+  if ttl == -2 then
+    out[i] = 0
+  else
+    local dies = -1
+    if ttl >= 0 then dies = now + ttl end
+    local there = ARGV[1] .. string.format('%.0f', dies) .. ':' .. ARGV[i + 2]
+    local moved = redis.pcall('RENAMENX', key, there)
+    if type(moved) == 'table' and moved.err then
+      out[i] = moved.err
+    elseif moved == 0 then
+      out[i] = 'ERR already in quarantine'
+    else
+      if dies == -1 or dies > keep then redis.call('PEXPIREAT', there, string.format('%.0f', keep)) end
+      out[i] = 1
+    end
+  end
+end
+return out
+"""
+
+# KEYS in pairs: quarantined name, original name. 1 restored, 0 gone, 2 a newer key stands there.
+_RESTORE = b"""
+local out = {}
+for i = 1, #KEYS, 2 do
+  local n = (i + 1) / 2
+  if redis.call('EXISTS', KEYS[i]) == 0 then
+    out[n] = 0
+  elseif redis.call('EXISTS', KEYS[i + 1]) == 1 then
+    out[n] = 2
+  else
+    local moved = redis.pcall('RENAME', KEYS[i], KEYS[i + 1])
+    if type(moved) == 'table' and moved.err then
+      out[n] = moved.err
+    else
+      if ARGV[n] == '-1' then
+        redis.call('PERSIST', KEYS[i + 1])
+      else
+        redis.call('PEXPIREAT', KEYS[i + 1], ARGV[n])
+      end
+      out[n] = 1
+    end
+  end
+end
+return out
+"""
+
+
+def home(quarantine: str) -> bytes:
+    """Where the keys of one quarantine live."""
+    return QUARANTINE + quarantine.encode() + b":"
+
+
+def hash_tag(key: bytes) -> bytes:
+    """What a cluster hashes of `key`: the text in its first braces, or the whole of it."""
+    start = key.find(b"{")
+    end = key.find(b"}", start + 1) if start >= 0 else -1
+    return key[start + 1 : end] if end > start + 1 else key
+
+
+def written(key: bytes) -> bytes:
+    """FORM and KEY of a quarantined name (see the module's text)."""
+    if hash_tag(key) is not key:
+        return b"t:" + key
+    return b"w:{" + key + b"}"
+
+
+def original(name: bytes, quarantine: str) -> tuple[bytes, int]:
+    """The key behind a quarantined name and its expiry in ms; Protocol when it is none."""
+    expiry, _, rest = name.removeprefix(home(quarantine)).partition(b":")
+    form, _, key = rest.partition(b":")
+    try:
+        dies = int(expiry)
+    except ValueError as error:
+        raise Protocol(f"not a quarantined key: {inert(repr(name))}") from error
+    return (key[1:-1] if form == b"w" else key), dies
+
+
+class PurgePowers(KeyPowers):
+    """KeyPurger: survey, move away, delete, bring back."""
+
+    async def survey_keys(self, pattern: bytes, sample: int = 200) -> KeySurvey:
+        """Count what matches by a full SCAN (bounded in time) and weigh an even sample of it."""
+        from perftui.backends.valkey.survey import survey
+
+        return await survey(self, pattern, sample)
+
+    async def facts(self) -> dict[str, str]:
+        """Role, policy and size that a plan must know."""
+        from perftui.backends.valkey.info import parse
+
+        return parse(await self._work.one("INFO", "all", deadline=WORK_DEADLINE))
+
+    async def quarantine_keys(
+        self, keys: Sequence[bytes], quarantine: str, keep: float, tally: KeyTally
+    ) -> None:
+        """Move `keys` away for `keep` seconds; counts into `tally`, also when cancelled meanwhile."""
+        where = home(quarantine)
+        words = (where, int(keep * 1000), *map(written, keys))
+        await self._each(keys, ("EVAL", _MOVE, len(keys), *keys, *words), tally)
+
+    async def delete_keys(self, keys: Sequence[bytes], tally: KeyTally) -> None:
+        """UNLINK `keys`: gone for good, their memory freed in the background."""
+        replies: list[Any] = []
+        try:
+            await self._work.ask([("UNLINK", key) for key in keys], WORK_DEADLINE, replies)
+        finally:
+            self._count(keys, replies, tally)
+
+    async def scan_quarantine(self, quarantine: str, cursor: int) -> tuple[int, tuple[bytes, ...]]:
+        """One SCAN step over the keys of a quarantine."""
+        return await self.scan(_literal(home(quarantine)) + b"*", cursor, 1000)
+
+    async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: KeyTally) -> None:
+        """Bring quarantined `names` back with their TTLs; one whose place is taken stays (`kept`)."""
+        pairs = [original(name, quarantine) for name in names]
+        keys = [k for name, (key, _) in zip(names, pairs, strict=True) for k in (name, key)]
+        dies = [d for _, d in pairs]
+        await self._each([k for k, _ in pairs], ("EVAL", _RESTORE, len(keys), *keys, *dies), tally)
+
+    async def _each(self, keys: Sequence[bytes], command: tuple[Any, ...], tally: KeyTally) -> None:
+        replies: list[Any] = []
+        try:
+            await self._work.ask([command], WORK_DEADLINE, replies)
+            verify(replies[0], "EVAL", self._work.where)
+        finally:
+            rows = replies[0] if replies and isinstance(replies[0], list) else []
+            refused = bool(replies) and not rows
+            self._count(keys, rows, tally, sent=not refused)
+
+    def _count(
+        self, keys: Sequence[bytes], replies: Sequence[Any], tally: KeyTally, *, sent: bool = True
+    ) -> None:
+        """Outcomes of a batch; keys without an answer are `unsure`: they may have been changed."""
+        if sent:
+            tally.unsure += len(keys) - len(replies)
+        for key, reply in zip(keys, replies, strict=False):
+            if reply == 1:
+                tally.done += 1
+            elif reply == 0:
+                tally.absent += 1
+            elif reply == 2:
+                tally.kept += 1
+            else:
+                tally.fail(
+                    f"{inert(key[:64].decode('utf-8', 'backslashreplace'), 64)}: {self._reason(reply)}"
+                )
+
+    def _reason(self, reply: Any) -> str:
+        if isinstance(reply, hiredis.ReplyError):
+            return str(translated(reply, "UNLINK", self._work.where))
+        return inert(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply))
+
+
+def _literal(text: bytes) -> bytes:
+    """`text` as a glob that matches only itself."""
+    return b"".join(b"\\" + bytes([c]) if c in b"*?[]\\^-" else bytes([c]) for c in text)

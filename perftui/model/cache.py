@@ -1,0 +1,268 @@
+"""What a cache server says about itself, as backends, engines and screens pass it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from perftui.model.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLink:
+    """One replica as its primary sees it; lag in bytes of the stream and seconds since its last ack."""
+
+    address: str
+    state: str
+    lag_bytes: int
+    lag_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """Both sides of replication: `replicas` on a primary, the `primary…` fields on a replica.
+
+    `offset` is the position in the replication stream in bytes; `link_down_s` is None while the link is up.
+    """
+
+    role: str = "primary"
+    offset: int = 0
+    replicas: tuple[ReplicaLink, ...] = ()
+    primary: str = ""
+    link_up: bool = True
+    last_io_s: float | None = None
+    link_down_s: float | None = None
+    syncing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCost:
+    """What one command cost since the last look; `share` is its part of all command time (ratio)."""
+
+    name: str
+    calls_per_s: float
+    seconds_per_call: float
+    share: float
+    failed_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCommand:
+    """One line of the slow log; `text` is inert and its secrets are masked, `at` is epoch seconds."""
+
+    id: int
+    at: float
+    took_s: float
+    text: str
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLatency:
+    """Server-side latency of one class of commands (`read`, `write`, `other`) since the last look.
+
+    Quantiles are interpolated in the server's power-of-two buckets; `buckets` are
+    (upper bound in seconds, commands a second).
+    """
+
+    name: str
+    per_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    buckets: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReading:
+    """One look at one cache server. Rates are None until there is a second look to compare with."""
+
+    product: str
+    version: str
+    mode: str
+    uptime_s: float
+    used_bytes: int
+    rss_bytes: int
+    peak_bytes: int
+    max_bytes: int
+    policy: str
+    allocator: str
+    clients: int
+    blocked_clients: int
+    max_clients: int
+    keys: int
+    expiring_keys: int
+    replication: Replication
+    ops_per_s: float | None = None
+    hits_per_s: float | None = None
+    misses_per_s: float | None = None
+    evicted_per_s: float | None = None
+    expired_per_s: float | None = None
+    in_bytes_per_s: float | None = None
+    out_bytes_per_s: float | None = None
+    cpu_ratio: float | None = None
+    commands: tuple[CommandCost, ...] = ()
+    latency: tuple[CommandLatency, ...] = ()
+    slow: tuple[SlowCommand, ...] = ()
+    slow_threshold_s: float | None = None
+    limits: tuple[tuple[str, str], ...] = ()
+    watched: CommandSample | None = None
+
+    @property
+    def hit_ratio(self) -> float | None:
+        """Hits of all lookups since the last look; None when there were none."""
+        lookups = (self.hits_per_s or 0.0) + (self.misses_per_s or 0.0)
+        return (self.hits_per_s or 0.0) / lookups if lookups > 0 else None
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """Used of allowed memory; None without a limit."""
+        return self.used_bytes / self.max_bytes if self.max_bytes else None
+
+    def limit(self, panel: str) -> str:
+        """Why `panel` cannot be read here, or ''."""
+        return dict(self.limits).get(panel, "")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """One key, its name true to the byte; None where the server would not say (`ttl_s`: never expires)."""
+
+    key: bytes
+    kind: str
+    ttl_s: float | None = None
+    bytes_: int | None = None
+    freq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """One page of a scan. `cursor` 0 means the end was reached, `scanned` is the share gone through."""
+
+    pattern: bytes
+    rows: tuple[KeyInfo, ...]
+    start: int
+    cursor: int
+    scanned: float
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixShare:
+    """A prefix' part of keys and bytes with the half-width of its 95 % interval (0 when counted)."""
+
+    prefix: bytes
+    keys: int
+    key_share: float
+    key_error: float
+    bytes_: int
+    byte_share: float
+    byte_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The keyspace by prefix, from `sampled` of `total` keys; `exact` when every key was counted."""
+
+    at: float
+    base: bytes
+    total: int
+    sampled: int
+    exact: bool
+    pages: int
+    prefixes: tuple[PrefixShare, ...]
+    biggest: tuple[KeyInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HotKey:
+    """A key's part of the watched commands; `error` is the half-width of its 95 % interval."""
+
+    key: bytes
+    count: int
+    share: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSample:
+    """A short burst of the command stream: which keys were asked for, and by which commands."""
+
+    at: float
+    took_s: float
+    commands: int
+    keys: tuple[HotKey, ...]
+    names: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySurvey:
+    """What a pattern matches: exact when `scanned` is 1, else `count` is extrapolated."""
+
+    pattern: bytes
+    count: int
+    scanned: float
+    sample: tuple[KeyInfo, ...]
+    bytes_: int
+    bytes_error: int
+    total: int
+    role: str
+    policy: str
+    name_bytes: int = 0
+
+
+@dataclass(slots=True)
+class KeyTally:
+    """Running count of a change to many keys, kept true also when the change is cut short.
+
+    `failed` holds the first sentences of what went wrong, `kept` names that were left because a
+    newer key stands in their place.
+    """
+
+    done: int = 0
+    absent: int = 0
+    failed: int = 0
+    kept: int = 0
+    unsure: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def fail(self, sentence: str) -> None:
+        """Count one failure; only the first twenty sentences are kept."""
+        self.failed += 1
+        if len(self.errors) < 20:
+            self.errors.append(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheNode:
+    """One server on the Cache screen: its newest reading (None until the first) and its link."""
+
+    source: str
+    health: Health
+    reading: CacheReading | None
+    at: float = 0.0
+    hit_ratio_1m: float | None = None
+    lookups_1m: float = 0.0
+    lag_bytes: int | None = None
+    lag_s: float | None = None
+
+    @property
+    def role(self) -> str:
+        """`primary`, `replica`, or `` before the first reading."""
+        return self.reading.replication.role if self.reading else ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """All cache servers, primaries first."""
+
+    nodes: tuple[CacheNode, ...]
+
+    @property
+    def primary(self) -> CacheNode | None:
+        """The node the screen leads with: the first primary with a reading, else the first node."""
+        known = [n for n in self.nodes if n.reading]
+        return next((n for n in known if n.role == "primary"), next(iter(known or self.nodes), None))
+
+    def node(self, source: str) -> CacheNode | None:
+        """The node of that name, or None."""
+        return next((n for n in self.nodes if n.source == source), None)
