@@ -75,13 +75,17 @@ def exit_code(error: PerftuiError) -> int:
     return REFUSED if isinstance(error, ActionError) else NO
 
 
+def flags(args: argparse.Namespace) -> dict[str, Any]:
+    """The options that stand over the configuration file, where given."""
+    names = ("theme", "mouse", "ascii", "diff", "read_only")
+    return {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+
+
 def configuration(args: argparse.Namespace) -> Config:
     """The configuration the options name, its warnings told on stderr."""
     from perftui.config import load
 
-    flag_names = ("theme", "mouse", "ascii", "diff", "read_only")
-    flags = {name: getattr(args, name) for name in flag_names if getattr(args, name, None) is not None}
-    config = load(getattr(args, "config", None), getattr(args, "env", None), flags)
+    config = load(getattr(args, "config", None), getattr(args, "env", None), flags(args))
     for warning in config.warnings:
         narrate(warning)
     return config

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from perftui.cli import common
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.config import Config
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,31 +32,57 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def appearance(parser: argparse.ArgumentParser) -> None:
     """Declare the options that say how pictures look."""
-    parser.add_argument(
-        "--theme", metavar="NAME", help="dark, light, high-contrast, colour-blind, mono, terminal"
-    )
+    from perftui.config.settings import Theme
+
+    themes = get_args(Theme)
+    parser.add_argument("--theme", choices=themes, metavar="NAME", help=", ".join(themes))
     parser.add_argument("--mono", dest="theme", action="store_const", const="mono", help="no colours at all")
     parser.add_argument("--ascii", action="store_true", default=None, help="ASCII only")
 
 
 def run(args: argparse.Namespace) -> int:
     """Open the console and stay until the operator leaves."""
-    flags = {name: getattr(args, name) for name in ("theme", "ascii", "mouse", "diff", "read_only")}
-    return open_console(args.config, args.env, screen=args.screen, flags=flags)
+    return open_console(args.config, args.env, screen=args.screen or "", flags=common.flags(args))
 
 
 def open_console(
     config_path: Path | str | None,
     env: str | None = None,
     *,
-    screen: str | None = None,
+    screen: str = "",
     flags: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the console on a configuration and return its exit code; ConfigError before anything is drawn."""
-    from perftui.app import PerftuiApp
     from perftui.config import load
 
     config = load(config_path, env, flags)
-    app = PerftuiApp(config, screen=screen)
-    app.run()
+    for warning in config.warnings:
+        common.narrate(warning)
+    app = console(config, screen)
+    app.run(mouse=config.ui.mouse)
     return app.return_code or 0
+
+
+def console(config: Config, screen: str = "") -> PerftuiApp:
+    """The application on a configuration, not yet running."""
+    from perftui.app import Options, PerftuiApp
+    from perftui.session import Session
+
+    def session(name: str) -> Session:
+        return Session.open(config, config.environments[name], read_only=config.read_only)
+
+    options = Options(
+        env=config.chosen,
+        screen=screen or "overview",
+        theme=config.ui.theme,
+        mono=config.ui.theme == "mono",
+        ascii_=config.ui.ascii,
+        mouse=config.ui.mouse,
+        diff=config.ui.diff,
+        tz=config.ui.timezone,
+        keys=config.keys,
+        environments=tuple(config.environments),
+        export_dir=str(config.export_folder()),
+        config_name=config.where("keys"),
+    )
+    return PerftuiApp(session, options)

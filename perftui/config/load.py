@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -37,7 +36,6 @@ SECTIONS: dict[str, type] = {
 TOP = (*SECTIONS, "read_only", "keys", "targets", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
-_COLOURLESS = ("dumb", "vt100")
 _MAX_BYTES = 4 << 20
 
 
@@ -210,11 +208,9 @@ def _choose(config: Config, asked: str | None) -> Config:
 
 
 def _apply(config: Config, flags: dict[str, Any]) -> Config:
-    """Lay flags over the file; `NO_COLOR` beats the file's theme, a `--theme` beats both."""
+    """Lay flags over the file."""
     given = {key: value for key, value in flags.items() if value is not None}
     ui = {key: value for key, value in given.items() if key in UiSettings.__dataclass_fields__}
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in _COLOURLESS:
-        ui.setdefault("theme", "mono")
     read_only = config.read_only or bool(given.get("read_only"))
     return dataclasses.replace(
         config, ui=dataclasses.replace(config.ui, **ui), read_only=read_only, flags=given

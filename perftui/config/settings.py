@@ -13,6 +13,8 @@ from perftui.config.lines import line_of
 from perftui.config.secret import resolve
 from perftui.model.errors import ConfigError
 
+Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
+
 
 def option(default: Any, help_: str, **more: Any) -> Any:
     """A setting with its default and the sentence that explains it everywhere."""
@@ -23,11 +25,12 @@ def option(default: Any, help_: str, **more: Any) -> Any:
 class UiSettings:
     """How the console looks and listens."""
 
-    theme: str = option("dark", "Colours: dark, light, high-contrast, colour-blind, mono or terminal.")
+    theme: Theme = option(  # noqa: RUF009 - the alias hides from the linter that this is a field
+        "dark", "Colours; mono is attributes alone, terminal your own sixteen."
+    )
     mouse: bool = option(True, "Listen to the mouse; everything has a key as well.")
     ascii: bool = option(False, "Draw with ASCII only, for terminals without Unicode blocks.")
     diff: bool = option(True, "Send only changed cells to the terminal.")
-    rate: float = option(2.0, "Screen updates a second at most.")
     timezone: str = option("UTC", "Zone of the times shown: UTC, local or a name like Europe/Berlin.")
 
 
@@ -151,9 +154,9 @@ class Config:
         return str(self.path) if line is None else f"{self.path}:{line}"
 
     def export_folder(self) -> Path:
-        """Where exports go, made when missing."""
+        """Where exports go; whoever writes there makes it."""
         named = self.export.folder
-        return paths.private_dir(Path(named).expanduser() if named else paths.state_dir() / "exports")
+        return Path(named).expanduser() if named else paths.state_dir() / "exports"
 
     def store_url(self) -> str:
         """Database URL of the store with its secret resolved; empty means SQLite in the state folder."""

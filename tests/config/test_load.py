@@ -3,14 +3,12 @@
 import pytest
 
 from perftui.config import Config, load, reload
+from perftui.draw.palette import THEMES
 from perftui.model.errors import ConfigError
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
+def write(tmp_path):
     def _write(text, mode=0o600):
         file = tmp_path / "config.toml"
         file.write_text(text)
@@ -112,15 +110,19 @@ def test_an_unknown_environment_names_the_nearest(write):
         load(write("[env.staging]\n"), env="stagng")
 
 
-def test_flags_beat_no_color_which_beats_the_file(write, monkeypatch):
+def test_flags_beat_the_file(write):
     file = write('[ui]\ntheme = "light"\n[env.a]\n')
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert load(file).ui.theme == "mono"
-    assert load(file, flags={"theme": "dark", "mouse": False, "read_only": True}).ui.theme == "dark"
-    flagged = load(file, flags={"mouse": False, "read_only": True, "ascii": None})
+    flagged = load(file, flags={"theme": "dark", "mouse": False, "read_only": True, "ascii": None})
     assert flagged.read_only
-    assert not flagged.ui.mouse
-    assert not flagged.ui.ascii
+    assert (flagged.ui.theme, flagged.ui.mouse, flagged.ui.ascii) == ("dark", False, False)
+    assert load(file).ui.theme == "light"
+
+
+def test_themes_are_those_that_can_be_drawn(write):
+    for theme in THEMES:
+        assert load(write(f"[ui]\ntheme = '{theme}'\n[env.a]\n")).ui.theme == theme
+    with pytest.raises(ConfigError, match="did you mean dark"):
+        load(write("[ui]\ntheme = 'drak'\n"))
 
 
 def test_reload_keeps_flags_and_environment(write):
