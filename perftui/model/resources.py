@@ -125,27 +125,6 @@ class Pressure:
 
 
 @dataclass(frozen=True, slots=True)
-class HostReading:
-    """One look at a host. Rates cover the time since the look before (`window` seconds, 0: first)."""
-
-    host: str
-    window: float
-    cpu: CpuUse
-    cores: tuple[CpuUse, ...]
-    load: tuple[float, float, float]
-    memory: MemoryUse
-    disks: tuple[DiskUse, ...] = ()
-    mounts: tuple[MountUse, ...] = ()
-    nets: tuple[NetUse, ...] = ()
-    pressure: tuple[Pressure, ...] = ()
-    runnable: int = 0
-    blocked: int = 0
-    switches_per_s: float = 0.0
-    retransmits_per_s: float = 0.0
-    uptime: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class ProcessRow:
     """One process; identity is (pid, started). None means not readable, or not known yet.
 
@@ -165,6 +144,31 @@ class ProcessRow:
     threads: int
     started: float
     nice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """One look at a host. Rates cover the time since the look before (`window` seconds, 0: first).
+
+    `top` are the processes that use most processor and most memory, looked up now and then.
+    """
+
+    host: str
+    window: float
+    cpu: CpuUse
+    cores: tuple[CpuUse, ...]
+    load: tuple[float, float, float]
+    memory: MemoryUse
+    disks: tuple[DiskUse, ...] = ()
+    mounts: tuple[MountUse, ...] = ()
+    nets: tuple[NetUse, ...] = ()
+    pressure: tuple[Pressure, ...] = ()
+    runnable: int = 0
+    blocked: int = 0
+    switches_per_s: float = 0.0
+    retransmits_per_s: float = 0.0
+    uptime: float = 0.0
+    top: tuple[ProcessRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

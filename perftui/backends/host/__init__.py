@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,10 @@ from perftui.backends.host.processes import Processes
 from perftui.backends.host.snapshot import Snapshot, compare
 from perftui.model.errors import Lost, Protocol, Unsupported
 from perftui.model.reading import Reading
-from perftui.model.resources import ProcessList
+from perftui.model.resources import ProcessList, ProcessRow
+
+TOP_PERIOD = 15.0  # seconds between looks at all processes for the few that use most
+TOP = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Host:
         self._processes: Processes | None = None
         self._before: Snapshot | None = None
         self._host = os.uname().nodename
+        self._top_at = 0.0
+        self._top_rows: tuple[ProcessRow, ...] = ()
 
     async def open(self) -> None:
         """Choose the source; Unsupported where there is neither /proc nor psutil."""
@@ -67,7 +72,7 @@ class Host:
             now = self._source.take()
         except (ValueError, IndexError) as error:
             raise Protocol(f"{self.name}: {self._proc} is not as Linux writes it: {error}") from error
-        facts = compare(self._host, now, self._before)
+        facts = replace(compare(self._host, now, self._before), top=self._top(now.mono))
         self._before = now
         return Reading(self.name, at, time.monotonic() - began, measures(self.name, facts), facts)
 
@@ -80,3 +85,12 @@ class Host:
         except OSError as error:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
         return ProcessList(self._host, time.time(), tuple(rows[:limit]), len(rows))
+
+    def _top(self, mono: float) -> tuple[ProcessRow, ...]:
+        """The few processes that use most processor and memory, as of the last slow look."""
+        if self._processes is not None and mono - self._top_at >= TOP_PERIOD:
+            self._top_at = mono
+            rows = self._processes.scan()
+            largest = sorted(rows, key=lambda r: -r.rss)[:TOP]
+            self._top_rows = tuple(dict.fromkeys([*rows[:TOP], *largest]))
+        return self._top_rows

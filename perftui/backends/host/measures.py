@@ -33,6 +33,7 @@ def _levels(r: HostReading) -> list[Row]:
         ("load.1m", r.load[0], "1", "", ""),
     ]
     rows += [("pressure.some_ratio", p.some, "ratio", "resource", p.resource) for p in r.pressure]
+    rows += [("process.rss_bytes", p.rss, "bytes", "process", f"{p.name} {p.pid}") for p in r.top]
     rows += [("fs.used_ratio", m.used_ratio, "ratio", "mount", m.path) for m in r.mounts]
     return rows
 

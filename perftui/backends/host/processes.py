@@ -15,6 +15,7 @@ HZ = os.sysconf("SC_CLK_TCK")
 KEPT_OPEN = 256  # descriptors kept on stat files; a host with more processes opens the rest each time
 NEW_PER_SCAN = 200  # identities (command, user, language) looked up in one scan
 COMMAND_BYTES = 4096
+SHORTEST = 0.5  # seconds between two scans
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class Processes:
         self._known: dict[int, _Known] = {}
         self._users: dict[int, str] = {}
         self._boot = 0.0
+        self._scanned_at = 0.0
+        self._rows: list[ProcessRow] = []
 
     def close(self) -> None:
         """Close every file; may be called twice."""
@@ -61,7 +64,16 @@ class Processes:
         self._open.clear()
 
     def scan(self) -> list[ProcessRow]:
-        """All processes but kernel threads, busiest first, then by memory."""
+        """All processes but kernel threads, busiest first, then by memory.
+
+        Asked again within half a second, it answers the same: shorter windows hold no whole ticks.
+        """
+        if time.monotonic() - self._scanned_at >= SHORTEST:
+            self._rows = self._scan()
+            self._scanned_at = time.monotonic()
+        return self._rows
+
+    def _scan(self) -> list[ProcessRow]:
         self._boot = self._boot or boot_time(self._root)
         rows: list[ProcessRow] = []
         alive: dict[int, _Known] = {}

@@ -1,0 +1,165 @@
+"""Any application that serves Prometheus text at an address: its requests, errors and durations."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from perftui.analysis.promtext import Scanner
+from perftui.backends.scrape.red import endpoints, reading
+from perftui.backends.scrape.roles import Counters, Names, Roles
+from perftui.model.endpoint import ApiReading, Endpoint
+from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.reading import Measure, Reading
+from perftui.model.series import SeriesKey
+
+if TYPE_CHECKING:
+    import httpx
+
+ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.5, text/plain;version=0.0.4;q=1, */*;q=0.1"
+MAX_BYTES = 16 << 20
+KEPT_EVERY = 10.0  # seconds between scrapes kept for longer windows
+KEPT_FOR = 300.0
+ROUTES_SAMPLED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeOptions:
+    """Where the metrics are, and what they are called where their names are unusual."""
+
+    url: str = field(metadata={"help": "address of the metrics, like http://127.0.0.1:8000/metrics"})
+    service: str = field(default="", metadata={"help": "name shown for it (default: the backend's name)"})
+    token: str = field(default="", repr=False, metadata={"help": "bearer token", "secret": True})
+    window: float = field(default=10.0, metadata={"help": "seconds over which rates and quantiles are taken"})
+    requests: str = field(default="", metadata={"help": "counter of requests, if its name is unusual"})
+    durations: str = field(
+        default="", metadata={"help": "histogram of durations in seconds, without _bucket"}
+    )
+    in_flight: str = field(default="", metadata={"help": "gauge of requests in flight"})
+
+
+class Scrape:
+    """One `/metrics` address; power `EndpointSource`."""
+
+    kind: ClassVar[str] = "scrape"
+    layer: ClassVar[str] = "api"
+    Options: ClassVar[type] = ScrapeOptions
+    period: ClassVar[float] = 2.0
+    idle_period: ClassVar[float] = 10.0
+    deadline: ClassVar[float] = 3.0
+
+    def __init__(self, name: str, options: ScrapeOptions) -> None:
+        self.name = name
+        self._options = options
+        self._service = options.service or name
+        self._client: httpx.AsyncClient | None = None
+        self._scanner = Scanner()
+        self._roles = Roles(Names(options.requests, options.durations, options.in_flight))
+        self._recent: deque[Counters] = deque()
+        self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
+
+    async def open(self) -> None:
+        """Prepare the client; the address is asked at the first read."""
+        import httpx
+
+        headers = {"Accept": ACCEPT, "User-Agent": "perftui"}
+        if self._options.token:
+            headers["Authorization"] = f"Bearer {self._options.token}"
+        self._client = httpx.AsyncClient(headers=headers, timeout=self.deadline, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the connection; may be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def read(self) -> Reading:
+        """Scrape once; rates and quantiles cover about `window` seconds up to now."""
+        at, began = time.time(), time.monotonic()
+        text = await self._fetch()
+        try:
+            scrape = self._scanner.scan(text)
+        except ValueError as error:
+            raise Protocol(f"{self.name}: {self._options.url} sent no Prometheus text: {error}") from error
+        now = self._roles.sort(scrape, at, time.monotonic())
+        self._remember(now)
+        facts = reading(self._service, now, self._recent[0], self._roles.role)
+        facts = replace(facts, metrics=scrape.count, bytes_=len(text))
+        return Reading(self.name, at, time.monotonic() - began, self._measures(facts, now), facts)
+
+    async def endpoints(self, window: float) -> tuple[Endpoint, ...]:
+        """Routes over the last `window` seconds as far as scrapes reach back, busiest first."""
+        if not self._recent:
+            await self.read()
+        now = self._recent[-1]
+        past = [c for c in (*self._kept, *self._recent) if now.mono - c.mono <= window]
+        return endpoints(self._service, now, min(past, key=lambda c: c.mono), self._roles.role)
+
+    def _remember(self, now: Counters) -> None:
+        """Keep scrapes one by one for the window, and one in ten seconds for longer ones."""
+        self._recent.append(now)
+        while len(self._recent) > 2 and now.mono - self._recent[1].mono >= self._options.window:
+            self._recent.popleft()
+        if not self._kept or now.mono - self._kept[-1].mono >= KEPT_EVERY:
+            self._kept.append(now)
+
+    async def _fetch(self) -> str:
+        import httpx
+
+        if self._client is None:
+            raise Lost(f"{self.name}: not open")
+        try:
+            async with asyncio.timeout(self.deadline * 0.9):
+                return await self._get(self._client)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise Lost(f"{self.name}: no answer from {self._options.url} in time") from error
+        except httpx.RemoteProtocolError as error:
+            raise Protocol(f"{self.name}: {self._options.url} does not speak HTTP") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Unsupported(f"{self.name}: {self._options.url!r} is no http address") from error
+        except httpx.HTTPError as error:
+            raise Lost(f"{self.name}: cannot reach {self._options.url}: {type(error).__name__}") from error
+
+    async def _get(self, client: httpx.AsyncClient) -> str:
+        url = self._options.url
+        async with client.stream("GET", url) as answer:
+            if answer.status_code in {401, 403}:
+                raise Refused(f"{self.name}: {url} refuses us (HTTP {answer.status_code}): check the token")
+            if answer.status_code >= 500:
+                raise Lost(f"{self.name}: {url} answers HTTP {answer.status_code}")
+            if answer.status_code != 200:
+                raise Protocol(f"{self.name}: no metrics at {url}: HTTP {answer.status_code}")
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MAX_BYTES:
+                    raise Protocol(f"{self.name}: {url} sends more than {MAX_BYTES >> 20} MiB of metrics")
+        return body.decode(errors="replace")
+
+    def _measures(self, r: ApiReading, now: Counters) -> tuple[Measure, ...]:
+        found = self._endpoint_measures("http", r.total, ()) if r.window else []
+        for e in r.endpoints[:ROUTES_SAMPLED]:
+            found += self._endpoint_measures("http.route", e, (("method", e.method), ("route", e.route)))
+        if r.in_flight is not None:
+            found.append(Measure(SeriesKey(self.name, "http.in_flight"), r.in_flight))
+        for labels, value in now.rss.items():
+            key = SeriesKey(self.name, "process.rss_bytes", tuple(sorted(labels)))
+            found.append(Measure(key, value, "bytes"))
+        return tuple(found)
+
+    def _endpoint_measures(
+        self, prefix: str, e: Endpoint, labels: tuple[tuple[str, str], ...]
+    ) -> list[Measure]:
+        rows = [
+            ("requests_per_s", e.rate, "1/s"),
+            ("error_ratio", e.error_ratio if e.rate else None, "ratio"),
+        ]
+        rows += [("p50_s", e.p50_s, "s"), ("p95_s", e.p95_s, "s"), ("p99_s", e.p99_s, "s")]
+        return [
+            Measure(SeriesKey(self.name, f"{prefix}.{name}", labels), value, unit)
+            for name, value, unit in rows
+            if value is not None
+        ]

@@ -1,0 +1,112 @@
+"""Rate, errors and durations between two scrapes, for a whole service and for each of its routes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from perftui.analysis.promtext import Labels
+from perftui.analysis.quantile import Histogram, added, increase, merge
+from perftui.backends.scrape.roles import Counters, Role
+from perftui.model.endpoint import ApiReading, Endpoint
+
+MAX_ROUTES = 200
+RoleOf = Callable[[Labels], Role]
+
+
+@dataclass(slots=True)
+class _Gained:
+    """What one route (or everything) gained in a window."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    client_errors: float = 0.0
+    seconds: float = 0.0
+    histograms: list[Histogram] = field(default_factory=list)
+
+    def add(self, other: _Gained) -> None:
+        """Count another's gains in."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.client_errors += other.client_errors
+        self.seconds += other.seconds
+        self.histograms += other.histograms
+
+
+def endpoints(service: str, now: Counters, before: Counters, role_of: RoleOf) -> tuple[Endpoint, ...]:
+    """Routes by rate, the busiest first; without a window between the looks there are none."""
+    window = now.mono - before.mono
+    if window <= 0:
+        return ()
+    by_route = _gains(now, before, role_of)
+    rows = [_endpoint(service, key, gained, window)[0] for key, gained in by_route.items()]
+    return tuple(sorted(rows, key=lambda e: (-e.rate, e.route, e.method))[:MAX_ROUTES])
+
+
+def reading(service: str, now: Counters, before: Counters, role_of: RoleOf) -> ApiReading:
+    """The whole service and its routes between two scrapes."""
+    window = max(0.0, now.mono - before.mono)
+    whole = _Gained()
+    for gained in _gains(now, before, role_of).values():
+        whole.add(gained)
+    total, merged = _endpoint(service, ("", ""), whole, window)
+    errors = sum(v for labels, v in now.requests.items() if role_of(labels).status.startswith("5"))
+    return ApiReading(
+        service=service,
+        window=window,
+        total=total,
+        endpoints=endpoints(service, now, before, role_of),
+        requests_total=sum(now.requests.values()),
+        errors_total=errors,
+        in_flight=now.in_flight,
+        buckets=merged.per_bucket(),
+        gauges=now.gauges,
+    )
+
+
+def _gains(now: Counters, before: Counters, role_of: RoleOf) -> dict[tuple[str, str], _Gained]:
+    """Gains by (route, method); each series is compared with itself, so one worker's restart is its own.
+
+    A series that was not there before counts from zero: its first request made it.
+    """
+    by_route: dict[tuple[str, str], _Gained] = {}
+    for labels, value in now.requests.items():
+        role = role_of(labels)
+        gained = by_route.setdefault((role.route, role.method), _Gained())
+        more = increase(value, before.requests.get(labels, 0.0))
+        gained.requests += more
+        gained.errors += more if role.status.startswith("5") else 0.0
+        gained.client_errors += more if role.status.startswith("4") else 0.0
+    for labels, histogram in now.histograms.items():
+        role = role_of(labels)
+        gained = by_route.setdefault((role.route, role.method), _Gained())
+        old = before.histograms.get(labels, Histogram(histogram.bounds, (0.0,) * len(histogram.bounds)))
+        gained.histograms.append(added(histogram, old))
+        gained.seconds += increase(now.sums.get(labels, 0.0), before.sums.get(labels, 0.0))
+    return by_route
+
+
+def _endpoint(
+    service: str, key: tuple[str, str], gained: _Gained, window: float
+) -> tuple[Endpoint, Histogram]:
+    merged = merge(gained.histograms)
+    n = gained.requests
+    endpoint = Endpoint(
+        service=service,
+        route=key[0],
+        method=key[1],
+        rate=n / window if window > 0 else 0.0,
+        error_ratio=gained.errors / n if n else 0.0,
+        client_error_ratio=gained.client_errors / n if n else 0.0,
+        p50_s=_known(merged.quantile(0.5)),
+        p95_s=_known(merged.quantile(0.95)),
+        p99_s=_known(merged.quantile(0.99)),
+        mean_s=gained.seconds / merged.count if merged.count else None,
+        source_of_quantiles=f"histogram, {len(merged.bounds)} buckets" if merged.bounds else "",
+    )
+    return endpoint, merged
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,224 @@
+"""Scrapes of real HTTP servers: figures agree with the server's own counts, failures are told apart."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from perftui.analysis.promtext import Scanner
+from perftui.backends.scrape import MAX_BYTES, Scrape, ScrapeOptions
+from perftui.backends.scrape.roles import Names, Roles
+from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.ports import EndpointSource
+from tests.backends.contract import BackendContract
+
+TOKEN = "s3cret-token"
+
+
+class Service:
+    """A real HTTP server with metrics of its own, that wants a token."""
+
+    def __init__(self):
+        self.registry = CollectorRegistry()
+        self.seconds = Histogram(
+            "http_request_duration_seconds",
+            "d",
+            ["method", "route", "status"],
+            registry=self.registry,
+            buckets=(0.01, 0.1, 1.0),
+        )
+        self.in_flight = Gauge("http_requests_in_flight", "n", registry=self.registry)
+        self.cache = Counter("shop_cache_requests", "not HTTP requests", registry=self.registry)
+        self.status, self.body = 200, None
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+                body = service.body if service.body is not None else generate_latest(service.registry)
+                self.send_response(service.status if allowed else 401)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/metrics"
+
+    def serve(self, route, seconds, times=1, status="200", method="GET"):
+        for _ in range(times):
+            self.seconds.labels(method, route, status).observe(seconds)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def service():
+    made = Service()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def scrape(service):
+    made = Scrape("shop", ScrapeOptions(service.url, token=TOKEN))
+    await made.open()
+    yield made
+    await made.close()
+
+
+class TestContract(BackendContract):
+    powers = (EndpointSource,)
+
+    @pytest.fixture
+    def live(self, service):
+        service.serve("/", 0.05, 5)
+        return lambda: Scrape("shop", ScrapeOptions(service.url, token=TOKEN))
+
+    @pytest.fixture
+    def at(self):
+        return lambda port: Scrape("shop", ScrapeOptions(f"http://127.0.0.1:{port}/metrics", token=TOKEN))
+
+    @pytest.fixture
+    def wrong_login(self, service):
+        return lambda: Scrape("shop", ScrapeOptions(service.url, token="wrong"))
+
+    @pytest.fixture
+    def secret(self):
+        return TOKEN
+
+
+async def test_rates_errors_and_quantiles_agree_with_what_was_served(service, scrape):
+    service.serve("/a", 0.05, 1000)
+    first = (await scrape.read()).facts
+    assert (first.window, first.total.rate, first.total.p95_s) == (0, 0, None)
+    began = time.monotonic()
+    service.serve("/a", 0.05, 90)
+    service.serve("/b", 0.5, 8, method="POST")
+    service.serve("/b", 0.005, 2, status="503", method="POST")
+    service.serve("/a", 0.001, 100, status="404")
+    service.in_flight.set(3)
+    facts = (await scrape.read()).facts
+    assert facts.window == pytest.approx(time.monotonic() - began, abs=0.2)
+    assert facts.total.rate * facts.window == pytest.approx(200)
+    assert facts.total.error_ratio == pytest.approx(2 / 200)
+    assert facts.total.client_error_ratio == pytest.approx(0.5)
+    assert (facts.requests_total, facts.errors_total, facts.in_flight) == (1200, 2, 3)
+    assert dict(facts.buckets) == {0.01: 102, 0.1: 90, 1.0: 8, math.inf: 0}
+    assert facts.total.p50_s == pytest.approx(0.01 * 100 / 102)
+    assert facts.total.p95_s == pytest.approx(0.01 + 0.09 * (190 - 102) / 90)
+    by_route = {(e.route, e.method): e for e in facts.endpoints}
+    assert by_route["/b", "POST"].error_ratio == pytest.approx(0.2)
+    assert by_route["/b", "POST"].mean_s == pytest.approx((8 * 0.5 + 2 * 0.005) / 10)
+    assert by_route["/a", "GET"].rate * facts.window == pytest.approx(190)
+    assert facts.total.source_of_quantiles == "histogram, 4 buckets"
+
+
+async def test_a_restart_of_the_service_gives_no_negative_rate(service, scrape):
+    service.serve("/", 0.05, 500)
+    await scrape.read()
+    service.seconds.clear()
+    service.serve("/", 0.05, 7)
+    facts = (await scrape.read()).facts
+    assert facts.total.rate * facts.window == pytest.approx(7)
+    assert facts.total.p50_s == pytest.approx(0.055)
+
+
+async def test_windows_reach_back_as_far_as_asked(service, scrape):
+    await scrape.read()
+    for _ in range(3):
+        service.serve("/", 0.05, 10)
+        await scrape.read()
+    (row,) = await scrape.endpoints(60)
+    first, last = scrape._kept[0], scrape._recent[-1]
+    assert row.rate * (last.mono - first.mono) == pytest.approx(30)
+    assert await scrape.endpoints(0) == ()
+
+
+async def test_samples_are_kept_for_the_whole_and_for_routes(service, scrape):
+    await scrape.read()
+    service.serve("/a", 0.05, 10)
+    found = {(m.key.name, m.key.labels): m.value for m in (await scrape.read()).samples}
+    assert found["http.requests_per_s", ()] > 0
+    assert found["http.error_ratio", ()] == 0
+    assert found["http.route.p95_s", (("method", "GET"), ("route", "/a"))] == pytest.approx(0.0955)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (404, b"", Protocol),
+        (503, b"", Lost),
+        (200, b"<html>hello</html>", Protocol),
+        (200, b"m 1\n" * (MAX_BYTES // 4 + 1), Protocol),
+        (403, b"", Refused),
+    ],
+)
+async def test_each_failure_has_its_name(service, scrape, status, body, kind):
+    service.status, service.body = status, body
+    with pytest.raises(kind) as caught:
+        await scrape.read()
+    assert "127.0.0.1" in str(caught.value)
+
+
+async def test_an_address_that_is_none():
+    made = Scrape("shop", ScrapeOptions("ftp://127.0.0.1/metrics"))
+    await made.open()
+    with pytest.raises(Unsupported):
+        await made.read()
+    await made.close()
+    with pytest.raises(Lost):
+        await made.read()
+
+
+def sorted_roles(text, names=None):
+    return Roles(names or Names()).sort(Scanner().scan(text), 0.0, 0.0)
+
+
+def test_counters_named_requests_of_something_else_are_not_requests():
+    text = 'shop_cache_requests_total 5\nhttp_request_duration_seconds_bucket{le="+Inf"} 2\nhttp_request_duration_seconds_count 2\n'
+    assert sorted_roles(text).requests == {(): 2.0}
+
+
+def test_prefixed_and_configured_names():
+    assert sorted_roles('myapp_http_requests_total{code="200"} 5\n').requests == {(("code", "200"),): 5.0}
+    assert sorted_roles("calls 7\n", Names(requests="calls")).requests == {(): 7.0}
+    own = sorted_roles('lat_bucket{le="1"} 1\nlat_bucket{le="+Inf"} 2\n', Names(durations="lat"))
+    assert own.histograms[()].counts == (1.0, 2.0)
+
+
+def test_a_service_without_http_metrics_still_shows_its_gauges():
+    found = sorted_roles("# TYPE queue_depth gauge\nqueue_depth 4\nprocess_resident_memory_bytes 1e6\n")
+    assert found.requests == {}
+    assert [(g.name, g.value) for g in found.gauges] == [("queue_depth", 4.0)]
+    assert found.rss == {(): 1e6}
+
+
+async def test_a_read_of_a_thousand_samples_costs_a_few_milliseconds(service, scrape):
+    for i in range(60):
+        service.serve(f"/route{i}", 0.05)
+    await scrape.read()
+    text = generate_latest(service.registry).decode()
+    assert text.count("\n") > 300
+    scanner, began = Scanner(), time.process_time()
+    for _ in range(20):
+        scanner.scan(text)
+    assert (time.process_time() - began) / 20 < 0.004
