@@ -1,0 +1,289 @@
+"""The console: seven screens over one session. It knows keys, colours and time, and no domain word."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from perftui.draw.palette import Palette
+from perftui.draw.rows import Look, Row
+from perftui.model.frame import Frame
+from perftui.runtime.pace import STEPS, Pace
+from perftui.screens import chrome, colours
+from perftui.screens.commands import SCREENS, Keymap, keymap
+from perftui.screens.copying import Takeaway
+from perftui.screens.deeds import Deeds
+from perftui.screens.live import LiveScreen, screen_class
+from perftui.screens.switches import Switches
+from perftui.screens.verbs import ShellVerbs
+from perftui.widgets.header import header
+from perftui.widgets.output import DiffApp, MeteredDriver
+from perftui.widgets.rowbox import RowBox
+from perftui.widgets.toast import Toasts, toast_rows
+
+if TYPE_CHECKING:
+    from perftui.model.action import Receipt
+    from perftui.session import Session
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+TOAST_WIDTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the console is shown. `screen` is a screen or `screen.tab`, `keys` the `[keys]` table."""
+
+    env: str = ""
+    screen: str = "overview"
+    theme: str = "dark"
+    mono: bool = False
+    ascii_: bool = False
+    mouse: bool = True
+    diff: bool = True
+    tz: str = "UTC"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    environments: tuple[str, ...] = ()
+    export_dir: str = ""
+    config_name: str = "[keys]"
+
+
+class PerftuiApp(DiffApp):
+    """The console over the session that `session_factory(env)` makes; it is started after the first paint."""
+
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {s: screen_class(s) for s in SCREENS}
+    CSS = """
+    * { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
+    """
+
+    def __init__(
+        self,
+        session_factory: Callable[[str], Session],
+        options: Options | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.options = options or Options()
+        surroundings = dict(os.environ if environment is None else environment)
+        colourless = self.options.mono or colours.wants_no_colour(surroundings)
+        screen, _, self._first_tab = self.options.screen.partition(".")
+        self.DEFAULT_MODE = screen if screen in SCREENS else SCREENS[0]  # type: ignore[misc]
+        super().__init__(driver_class=MeteredDriver)
+        self.colourless = colourless
+        self.diffing = self.options.diff
+        self.session_factory = session_factory
+        self.session: Session = session_factory(self.options.env)
+        self.started = False
+        self.findings: Frame | None = None
+        self.keymap: Keymap = keymap(self.options.keys, self.options.config_name)
+        self.pace = Pace()
+        self.toasts = Toasts()
+        self.deeds = Deeds(self)
+        self.takeaway = Takeaway(self)
+        self.switches = Switches(self)
+        self.verbs = ShellVerbs(self)
+        self.mouse_on = self.options.mouse
+        self.depth = colours.colours_of(self.console.color_system)
+        ascii_ = self.options.ascii_ or colours.wants_ascii(surroundings)
+        self.look = Look(colour=not colourless, ascii_=ascii_, tz=self.options.tz)
+        self.palette: Palette = self.use_palette(self.options.theme)
+
+    # -- life
+
+    def on_mount(self) -> None:
+        """Paint first; then start the session, the one timer, and listen to signals."""
+        self._listen()
+        if self._first_tab:
+            self.go(self.options.screen)
+        self.set_interval(STEPS[0], self.tick)
+        for problem in self.keymap.problems:
+            self.toast(problem, "warn")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.run_worker(self._live(self.session), group="session", exit_on_error=False, name="session")
+
+    async def _live(self, session: Session) -> None:
+        """Start the session, follow it, and keep an eye on its findings."""
+        await session.start()
+        self.started = True
+        self.base.follow()
+        async for frame in session.watch("findings"):
+            self.findings = frame
+
+    def on_worker_state_changed(self, event: Any) -> None:
+        """A worker that died says so; the console goes on."""
+        if event.worker.error is not None:
+            error = event.worker.error
+            self.toast(f"{event.worker.name}: {type(error).__name__}: {error}", "crit")
+
+    def _listen(self) -> None:
+        if self.is_headless:
+            return
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self.exit_by_signal, number)
+
+    def exit_by_signal(self, number: int) -> None:
+        """Leave at once, restored, with 128 + signal."""
+        self.exit(128 + number, return_code=128 + number)
+
+    async def on_unmount(self) -> None:
+        """Let go of everything the session holds, within a bound."""
+        try:
+            await asyncio.wait_for(self.session.close(), 0.4)
+        except TimeoutError:
+            self.log.warning("the session did not close in time")
+
+    def leave(self) -> None:
+        """Quit; asks only while an action runs."""
+        if not self.running():
+            self.exit(0)
+            return
+        names = ", ".join(r.title for r in self.running())
+        options = [("stay", "stay"), ("leave", f"cancel {names} and leave")]
+        self.deeds.choose("An action is running", options, lambda v: self.exit(0) if v == "leave" else None)
+
+    # -- where we are
+
+    @property
+    def base(self) -> LiveScreen:
+        """The screen in front, dialogs aside."""
+        return cast("LiveScreen", self.screen_stack[0])
+
+    def go(self, name: str) -> None:
+        """Go to `screen` or `screen.tab`; unknown tabs are told."""
+        stem, _, word = name.partition(".")
+        if stem not in SCREENS:
+            self.toast(f"no screen is called {stem!r}", "warn")
+            return
+        if self.current_mode != stem:
+            self.switch_mode(stem)
+        if word and word in self.base.words:
+            self.base.open_tab(self.base.words.index(word))
+        elif word:
+            self.toast(f"{stem} has no tab {word!r}; it has {', '.join(self.base.words)}", "warn")
+
+    # -- drawing
+
+    def tick(self) -> None:
+        """The one timer: draw what is new at the pace the link takes."""
+        now = chrome.seconds()
+        self.toasts.prune(now)
+        if not self.pace.due(now):
+            return
+        meter = self.meter
+        behind = meter is not None and (not meter.idle or bool(self.shadow.dirty))
+        with self.batch_update():
+            self.base.tick()
+        rate = meter.rate if meter is not None else 0.0
+        self.pace.drew(now, chrome.seconds() - now, behind, rate)
+        self.link_limit = self.pace.limit()
+        self._retitle()
+
+    def _retitle(self) -> None:
+        title = chrome.title(self)
+        if title != self.title:
+            self.title = title
+            self.write_control(f"\x1b]2;{title}\x07")
+
+    def header_row(self, screen: LiveScreen, width: int) -> Row:
+        """The first row of `screen`."""
+        return header(chrome.status(self, screen), width, self.look)
+
+    def small_row(self, screen: LiveScreen) -> Row:
+        """What is said when the terminal is too small."""
+        return chrome.small_row(self, screen.size.width)
+
+    def drawer_row(self, width: int) -> Row | None:
+        """The row of running actions, None when nothing runs."""
+        return chrome.drawer_row(self, width)
+
+    def toast(self, text: str, severity: str = "info") -> None:
+        """Say something for six seconds; severity is info, warn or crit."""
+        self.toasts.add(text, chrome.seconds(), severity)
+        if self.is_running and self.screen_stack:
+            self.place_toasts(self.base)
+
+    def place_toasts(self, screen: LiveScreen) -> None:
+        """Put the notices above the footer at the right edge."""
+        if not screen.is_mounted:
+            return
+        box = screen.query_one("#toasts", RowBox)
+        width = min(TOAST_WIDTH, screen.size.width)
+        rows = toast_rows(self.toasts.items, width, self.look)
+        box.display = bool(rows)
+        if rows:
+            box.styles.width, box.styles.height = width, len(rows)
+            box.styles.offset = (screen.size.width - width, screen.size.height - 1 - len(rows))
+            box.show(rows)
+
+    def text(self) -> str:
+        """The visible screen's cells as lines, trailing blanks cut."""
+        from perftui.widgets.picture import text_of
+
+        return text_of(self)
+
+    # -- colours
+
+    def use_palette(self, name: str) -> Palette:
+        """Take a theme's colours, as this terminal can show them."""
+        chosen = colours.choose(name, self.depth, self.colourless)
+        theme = colours.theme_of(chosen)
+        self.register_theme(theme)
+        self.theme = theme.name
+        self.palette = chosen
+        return chosen
+
+    # -- the rest of what verbs ask for
+
+    def running(self) -> Sequence[Any]:
+        """What the conductor runs now, oldest first."""
+        return tuple(self.session.conductor.running) if self.started else ()
+
+    def repaint(self) -> None:
+        """Send the whole picture again."""
+        self.forget_terminal()
+        self.screen.refresh()
+
+    def show_progress(self) -> None:
+        """Details of what runs, with cancel."""
+        from perftui.screens.dialogs.progress import ProgressDialog
+
+        self.push_screen(ProgressDialog())
+
+    def show_receipt(self, title: str, receipt: Receipt, error: str) -> None:
+        """What was done, what failed and what was left alone."""
+        from perftui.screens.dialogs.receipt import ReceiptDialog
+
+        self.push_screen(ReceiptDialog(title, receipt, error))
+
+    def drop(self, dialog: Screen[Any]) -> None:
+        """Take a dialog away that nobody waits for any more."""
+        if dialog in self.screen_stack and dialog is self.screen:
+            self.pop_screen()
+
+    def cancel_running(self) -> None:
+        """Ask every running action to stop."""
+        for item in self.running():
+            item.cancel()
+
+    async def change_session(self, session: Session) -> None:
+        """Stand on another session: every screen is made anew, nothing selected survives."""
+        old, stem = self.session, self.base.stem
+        self.workers.cancel_group(self, "session")
+        self.started, self.findings = False, None
+        self.session = session
+        for name in [n for n in SCREENS if n != stem]:
+            await self.remove_mode(name)
+            self.add_mode(name, self.MODES[name])
+        await self.base.start_over()
+        await old.close()
+        self._begin()

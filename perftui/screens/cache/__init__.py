@@ -1,0 +1,3 @@
+"""The cache screen: its tabs in order, by name, so that opening one imports only that one."""
+
+TABS: tuple[str, ...] = ()

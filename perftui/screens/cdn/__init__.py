@@ -1,0 +1,3 @@
+"""The cdn screen: its tabs in order, by name, so that opening one imports only that one."""
+
+TABS: tuple[str, ...] = ()

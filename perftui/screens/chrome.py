@@ -1,0 +1,125 @@
+"""What header, drawer and the terminal's title tell, gathered from session and pace."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from perftui.draw.clean import inert
+from perftui.draw.format import clock, count
+from perftui.draw.rows import Row, Span
+from perftui.draw.text import line
+from perftui.model.finding import Finding, Severity
+from perftui.model.frame import Frame
+from perftui.model.health import Link
+from perftui.screens.commands import SCREENS
+from perftui.widgets.header import Status
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.screens.live import LiveScreen
+
+_WORST = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
+
+
+def findings_of(frame: Frame | None) -> tuple[Finding, ...]:
+    """Findings worth counting: warnings and worse."""
+    if frame is None:
+        return ()
+    ranked: Any = getattr(frame.report, "findings", None) or frame.findings
+    found = tuple(getattr(f, "finding", f) for f in ranked)
+    return tuple(f for f in found if f.severity >= Severity.WARNING)
+
+
+def status(app: PerftuiApp, screen: LiveScreen) -> Status:
+    """What the header of `screen` tells now."""
+    found = findings_of(app.findings)
+    link, state = link_text(app)
+    env = app.session.env
+    return Status(
+        env=env.name,
+        screens=SCREENS,
+        current=SCREENS.index(screen.stem),
+        findings=len(found),
+        worst=_WORST[max((f.severity for f in found), default=Severity.INFO)],
+        link=link,
+        link_state=state,
+        time=time_text(screen),
+        production=env.kind == "production",
+        read_only=bool(app.session.read_only),
+    )
+
+
+def link_text(app: PerftuiApp) -> tuple[str, str]:
+    """How the links stand, worst first, in few words, and the state word for its colour."""
+    note = app.pace.note()
+    health = app.session.frame("health").health if app.started else {}
+    links = [h.link for h in health.values()]
+    if not app.started:
+        return "starting", "waiting"
+    for link in (Link.REFUSED, Link.LOST, Link.LATE):
+        if link in links:
+            return f"{links.count(link)} {link.value}{', ' + note if note else ''}", link.value
+    if note:
+        return note, "warn"
+    if Link.LIVE in links:
+        return "live", "live"
+    return ("waiting", "waiting") if links else ("no backend", "off")
+
+
+def time_text(screen: LiveScreen) -> str:
+    """`FROZEN 14:02:10 (+37 s)` or nothing."""
+    if screen.frozen_at is None:
+        return ""
+    ago = max(0, round(time.time() - screen.frozen_at))
+    return f"FROZEN {clock(screen.frozen_at, screen.look.tz)} (+{ago} s)"
+
+
+def title(app: PerftuiApp) -> str:
+    """The terminal's title: program, environment, count of findings."""
+    env = app.session.env
+    word = "PRODUCTION " if env.kind == "production" else ""
+    found = len(findings_of(app.findings))
+    return f"perftui {word}{inert(env.name, 40)}" + (f" ({found})" if found else "")
+
+
+def small_row(app: PerftuiApp, width: int) -> Row:
+    """What is said below 80×24."""
+    text, _ = link_text(app)
+    found = len(findings_of(app.findings))
+    return line(
+        width, f"{app.size.width}×{app.size.height}: too small, 80×24 needed · {text} · {found} found"
+    )
+
+
+def drawer_row(app: PerftuiApp, width: int) -> Row | None:
+    """One row for what runs, None when nothing does."""
+    running = app.running()
+    if not running:
+        return None
+    first = running[0]
+    more = f" (+{len(running) - 1})" if len(running) > 1 else ""
+    return line(
+        width,
+        Span(" ▶ " if not app.look.ascii_ else " > ", "accent bold"),
+        Span(f"{inert(first.title, 60)}{more} ", "title"),
+        Span(progress_text(first.progress)),
+        Span("  esc details, cancel", "muted"),
+    )
+
+
+def progress_text(progress: Any) -> str:
+    """`312 of 1,000 (31%) note`; empty before the first report."""
+    if progress is None:
+        return ""
+    if progress.total:
+        share = progress.done / progress.total
+        text = f"{count(progress.done)} of {count(progress.total)} ({share:.0%})"
+    else:
+        text = count(progress.done)
+    return f"{text} {inert(progress.note, 80)}".rstrip()
+
+
+def seconds() -> float:
+    """Monotonic seconds, the clock of toasts and pace."""
+    return time.monotonic()

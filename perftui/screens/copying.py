@@ -1,0 +1,155 @@
+"""Taking things along: clipboard, file, picture."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perftui.draw.clean import inert
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+
+LIMIT = 100_000
+"""Characters the clipboard takes; more goes to a file."""
+
+
+def as_text(value: Any) -> str:
+    """A cell as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+def export_folder(chosen: str) -> Path:
+    """The folder exports go to, made 0700 when missing."""
+    if chosen:
+        folder = Path(chosen).expanduser()
+    else:
+        import platformdirs
+
+        folder = Path(platformdirs.user_data_dir("perftui")) / "exports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner can read; never over an existing one."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def picture_name(env: str, screen: str, at: datetime) -> str:
+    """`perftui-<env>-<screen>-<UTC>` without anything a file name may not hold."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{env}-{screen}")
+    return f"perftui-{safe}-{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
+
+
+class Takeaway:
+    """Copies, pictures and exported tables of one application."""
+
+    def __init__(self, app: PerftuiApp) -> None:
+        self.app = app
+        self.to_file_next = False
+
+    # -- copy
+
+    def copy(self, text: str) -> None:
+        """Send text to the clipboard by every way there is, and say which."""
+        if self.to_file_next or len(text) > LIMIT:
+            self.to_file_next = False
+            self._copy_to_file(text)
+            return
+        if self.app.can_write:
+            encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
+            self.app.write_control(f"\x1b]52;c;{encoded}\x07")
+        if os.environ.get("TMUX") and shutil.which("tmux"):
+            self.app.run_worker(self._to_tmux(text), group="deeds", exit_on_error=False, name="tmux")
+        elif self.app.can_write:
+            self.app.toast(
+                f"sent to the terminal by OSC 52: {len(text)} chars; if nothing arrives: `:copy file`"
+            )
+        else:
+            self._copy_to_file(text)
+
+    async def _to_tmux(self, text: str) -> None:
+        """Some versions of tmux ignore OSC 52 with default settings: fill the buffer as well."""
+        process = await asyncio.create_subprocess_exec(
+            "tmux",
+            "load-buffer",
+            "-w",
+            "-",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            await asyncio.wait_for(process.communicate(text.encode("utf-8", "replace")), 3)
+        except TimeoutError:
+            process.kill()
+        if process.returncode == 0:
+            self.app.toast(f"in tmux's buffer and sent to the terminal by OSC 52: {len(text)} chars")
+        else:
+            self.app.toast(f"sent to the terminal by OSC 52: {len(text)} chars; tmux refused its buffer")
+
+    def _copy_to_file(self, text: str) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="perftui-copy-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        self.app.toast(f"{len(text)} chars written to {name}")
+
+    # -- pictures
+
+    def snapshot(self) -> None:
+        """The screen as SVG and text in the export folder."""
+        from perftui.widgets.picture import svg_of, text_of
+
+        base = self.app.base
+        env = self.app.session.env
+        name = picture_name(env.name, base.tab_name, datetime.now(UTC))
+        text, svg = text_of(self.app), svg_of(self.app, f"perftui {env.name} {base.tab_name}")
+        try:
+            folder = export_folder(self.app.options.export_dir)
+            write_private(folder / f"{name}.svg", svg)
+            write_private(folder / f"{name}.txt", text + "\n")
+        except OSError as error:
+            self.app.toast(f"cannot write the picture: {error}", "crit")
+            return
+        self.app.toast(f"picture: {inert(str(folder / name))}.svg and .txt")
+
+    def export(self, form: str, name: str) -> None:
+        """The focused table as CSV or JSON into a file of the export folder."""
+        from perftui.screens.tables import csv_text, json_text
+
+        base = self.app.base
+        table = base.tab.export_rows() if base.tab is not None else None
+        if table is None:
+            self.app.toast("nothing here can be exported", "warn")
+            return
+        text = csv_text(*table) if form == "csv" else json_text(*table)
+        path = Path(name).expanduser()
+        try:
+            if not path.is_absolute():
+                path = export_folder(self.app.options.export_dir) / path
+            write_private(path, text)
+        except OSError as error:
+            self.app.toast(f"cannot write {inert(name)}: {error}", "crit")
+            return
+        self.app.toast(f"{len(table[1])} rows written to {inert(str(path))}")

@@ -1,0 +1,1 @@
+"""Dialogs: questions that never stop the world behind them."""

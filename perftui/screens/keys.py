@@ -1,0 +1,117 @@
+"""From a key press to a command: sequences, the effective map, and who gets to do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.widget import Widget
+
+from perftui.draw.rows import Row
+from perftui.screens.commands import Command
+from perftui.widgets.footer import Hint, footer
+
+if TYPE_CHECKING:
+    from perftui.screens.live import LiveScreen
+
+PREFIX = "g"
+_NAMES = {" ": "space"}
+_MOVES: dict[str, str] = {
+    "move.down": "action_cursor_down",
+    "move.up": "action_cursor_up",
+    "move.left": "action_cursor_left",
+    "move.right": "action_cursor_right",
+    "move.page-down": "action_page_down",
+    "move.page-up": "action_page_up",
+    "move.top": "action_cursor_top",
+    "move.bottom": "action_cursor_bottom",
+    "filter.next": "action_filter_next",
+    "filter.previous": "action_filter_previous",
+    "sort": "action_sort",
+    "sort.reverse": "action_sort_reverse",
+    "columns": "action_columns",
+    "window.shorter": "action_zoom_in",
+    "window.longer": "action_zoom_out",
+}
+"""Commands the focused widget does itself, and the method it is asked with."""
+
+_TAB_FIRST = ("open", "close", "mark")
+
+
+def key_name(event: events.Key) -> str:
+    """The key as the registry writes it: `p`, `?`, `space`, `ctrl+e`, `pagedown`."""
+    if event.is_printable and event.character:
+        return _NAMES.get(event.character, event.character)
+    return event.key
+
+
+class KeyReader:
+    """Reads keys for one screen; `g` waits for the key after it."""
+
+    def __init__(self, screen: LiveScreen) -> None:
+        self.screen = screen
+        self.pending = ""
+
+    def press(self, event: events.Key) -> bool:
+        """Do what the key stands for on the tab in front; False when it stands for nothing."""
+        name = key_name(event)
+        table = self.screen.console_app.keymap.table(self.screen.tab_name)
+        if self.pending:
+            name, self.pending = f"{self.pending} {name}", ""
+        elif name == PREFIX and PREFIX not in table:
+            self.pending = PREFIX
+            return True
+        command = table.get(name)
+        if command is None:
+            return False
+        self.do(command)
+        return True
+
+    def do(self, command: Command) -> None:
+        """Offer the command to the tab, the focused widget, then the shell."""
+        reason = self.reason(command)
+        if reason:
+            self.screen.toast(f"{command.title}: {reason}", "warn")
+            return
+        tab = self.screen.tab
+        own = command.scope != "global" or command.id in _TAB_FIRST
+        if own and tab is not None and tab.on_command(command.id):
+            return
+        method = _MOVES.get(command.id)
+        if method is not None:
+            self._ask_widget(method)
+            return
+        self.screen.console_app.verbs.do(command.id)
+
+    def _ask_widget(self, method: str) -> None:
+        widget: Widget | None = self.screen.focused
+        act = getattr(widget, method, None)
+        if callable(act):
+            act()
+
+    # -- what works now
+
+    def reason(self, command: Command) -> str:
+        """Why the command cannot be done now, or ''."""
+        if not command.action or not command.power:
+            return ""
+        tab = self.screen.tab
+        source = tab.source_for(command.power) if tab is not None else ""
+        if not source:
+            return f"no connected system can do this ({command.power})"
+        able, why = self.screen.session.can(command.action, source)
+        return "" if able else why
+
+    def shown(self, command: Command) -> bool:
+        """Whether the key exists here at all: some backend has the power it needs."""
+        return not command.power or bool(self.screen.session.sources(command.power))
+
+    def commands(self) -> list[Command]:
+        """Commands of the tab in front that exist here, its own first."""
+        found = self.screen.console_app.keymap.commands(self.screen.tab_name)
+        return [c for c in found if self.shown(c)]
+
+    def footer(self, width: int) -> Row:
+        """The last row for the tab in front."""
+        hints = [Hint(c.key, c.title, self.reason(c)) for c in self.commands() if c.footer]
+        return footer(hints, width)

@@ -1,0 +1,322 @@
+"""A screen that follows what its front tab shows, and nothing more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+
+from perftui.draw.rows import Look, Size
+from perftui.draw.text import message
+from perftui.model.action import Receipt
+from perftui.model.frame import Frame
+from perftui.screens.commands import SCREENS, Command
+from perftui.screens.keys import KeyReader
+from perftui.screens.notice import empty_text, hides, lost_row
+from perftui.screens.tab import Tab, Table, focusables
+from perftui.widgets.header import tab_row
+from perftui.widgets.rowbox import RowBox
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.session import Session
+
+SMALLEST = (80, 24)
+
+
+def tab_words(screen: str) -> tuple[str, ...]:
+    """The words of a screen's tabs in order, without importing one."""
+    tabs: tuple[str, ...] = import_module(f"perftui.screens.{screen}").TABS
+    return tuple(entry.partition(":")[0].rpartition(".")[2] for entry in tabs)
+
+
+def all_tabs() -> tuple[str, ...]:
+    """`screen.tab` of every tab of every screen, in key order."""
+    return tuple(f"{screen}.{word}" for screen in SCREENS for word in tab_words(screen))
+
+
+def load_tab(name: str) -> type[Tab]:
+    """The class of the tab `screen.tab`; KeyError when there is none of that name."""
+    screen, _, word = name.partition(".")
+    for entry in import_module(f"perftui.screens.{screen}").TABS:
+        module, _, cls = entry.partition(":")
+        if module.rpartition(".")[2] == word:
+            return cast("type[Tab]", getattr(import_module(module), cls))
+    raise KeyError(name)
+
+
+class LiveScreen(Screen[None]):
+    """Header, tabs, body and footer; only the tab in front is watched and drawn."""
+
+    DEFAULT_CSS = """
+    LiveScreen { layout: vertical; background: $background; color: $foreground; overflow: hidden; }
+    LiveScreen #body { width: 1fr; height: 1fr; }
+    LiveScreen #notice, LiveScreen #drawer { display: none; }
+    LiveScreen #empty { display: none; height: 1fr; }
+    LiveScreen #toasts { position: absolute; layer: toast; display: none; }
+    LiveScreen #small { display: none; height: 1fr; }
+    LiveScreen { layers: default toast; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS: ClassVar[str | None] = None
+    stem: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = tab_words(self.stem)
+        self.index = 0
+        self.tabs: dict[str, Tab] = {}
+        self.frames: dict[str, Frame] = {}
+        self.fresh = True
+        self.frozen_at: float | None = None
+        self.reader = KeyReader(self)
+        self._kept_focus: dict[str, Widget] = {}
+
+    # -- what it stands on
+
+    @property
+    def console_app(self) -> PerftuiApp:
+        """The application, by its own type."""
+        return cast("PerftuiApp", self.app)
+
+    @property
+    def session(self) -> Session:
+        """The session behind the console."""
+        return self.console_app.session
+
+    @property
+    def look(self) -> Look:
+        """How to draw now."""
+        return self.console_app.look
+
+    @property
+    def tab_name(self) -> str:
+        """`screen.tab` of the tab in front; the screen alone when it has none."""
+        return f"{self.stem}.{self.words[self.index]}" if self.words else self.stem
+
+    @property
+    def tab(self) -> Tab | None:
+        """The tab in front, once it is made."""
+        return self.tabs.get(self.tab_name)
+
+    def compose(self) -> ComposeResult:
+        """Header, tab row, notice, body, drawer, footer; toasts float above."""
+        yield RowBox(id="header")
+        yield RowBox(id="tabs")
+        yield RowBox(id="notice")
+        yield Container(id="body")
+        yield RowBox(id="empty")
+        yield RowBox(id="small")
+        yield RowBox(id="drawer")
+        yield RowBox(id="footer")
+        yield RowBox(id="toasts")
+
+    def on_mount(self) -> None:
+        """Show the frame of the picture at once, filled with what is known."""
+        self.open_tab(self.index)
+
+    def on_screen_resume(self) -> None:
+        """Come back to the front: follow again what the tab shows."""
+        self.follow()
+        self.fresh = True
+        self.tick()
+        self._shown()
+
+    def on_screen_suspend(self) -> None:
+        """Go to the back: a dialog keeps the feeds, another screen does not."""
+        if self.console_app.base is not self:
+            self.workers.cancel_group(self, "feeds")
+
+    # -- tabs
+
+    def open_tab(self, index: int) -> None:
+        """Bring a tab to the front, making it the first time."""
+        if not self.words:
+            self.chrome()
+            return
+        index %= len(self.words)
+        if self.focused is not None and self.tab is not None:
+            self._kept_focus[self.tab_name] = self.focused
+        self.index = index
+        self.frozen_at = None
+        body = self.query_one("#body", Container)
+        if self.tab is None:
+            self.tabs[self.tab_name] = made = load_tab(self.tab_name)()
+            body.mount(made)
+        for name, tab in self.tabs.items():
+            tab.display = name == self.tab_name
+        self.follow()
+        self.fresh = True
+        self.call_after_refresh(self._arrived, self.tab_name)
+
+    def _arrived(self, name: str) -> None:
+        """The tab is mounted: give it the focus and its first picture."""
+        if name != self.tab_name or self.tab is None:
+            return
+        self.tick()
+        target = self._kept_focus.get(name) or next(iter(focusables(self.tab)), None)
+        self.set_focus(target)
+        self._shown()
+
+    def _shown(self) -> None:
+        if self.tab is not None and self.tab.is_mounted and self.console_app.base is self:
+            self.tab.on_shown()
+
+    def follow(self) -> None:
+        """Watch the topics of the tab in front, and let go of all others."""
+        self.workers.cancel_group(self, "feeds")
+        topics = load_tab(self.tab_name).topics if self.words else ()
+        self.frames = {topic: self.session.frame(topic) for topic in topics}
+        for topic in topics if self.console_app.started else ():
+            self.run_worker(self._feed(topic), group="feeds", exit_on_error=False, name=topic)
+
+    async def _feed(self, topic: str) -> None:
+        async for frame in self.session.watch(topic):
+            if self.frozen_at is None:
+                self.frames[topic] = frame
+                self.fresh = True
+
+    # -- drawing
+
+    def tick(self) -> None:
+        """Draw what is new; called by the application's one timer."""
+        self.chrome()
+        tab = self.tab
+        if not self.fresh or tab is None or not tab.is_mounted or not self.is_attached:
+            return
+        self.fresh = False
+        hidden = hides(self.frames)
+        self._toggle("#empty", hidden)
+        tab.display = not hidden
+        if hidden:
+            lines = self.query_one("#empty", RowBox)
+            size = Size(self.size.width, max(1, self.size.height - 3))
+            lines.show(message(size, *empty_text(tab.empty, self.frames, time.time())))
+        tab.show(dict(self.frames))
+
+    def chrome(self) -> None:
+        """Header, tab row, notice, drawer, footer and toasts, each painted only when it changed."""
+        if not self.is_mounted or self.size.width == 0:
+            return
+        width = self.size.width
+        app = self.console_app
+        small = width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        self._toggle("#small", small)
+        for name in ("#tabs", "#body", "#footer"):
+            self._toggle(name, not small)
+        self.query_one("#header", RowBox).show([app.header_row(self, width)])
+        if small:
+            self.query_one("#small", RowBox).show([app.small_row(self)])
+            return
+        words = [word.replace("_", " ").capitalize() for word in self.words]
+        self.query_one("#tabs", RowBox).show([tab_row(words, self.index, width, self.look)])
+        self._maybe("#notice", lost_row(self.frames, time.time(), width, self.look))
+        self._maybe("#drawer", app.drawer_row(width))
+        self.query_one("#footer", RowBox).show([self.reader.footer(width)])
+        app.place_toasts(self)
+
+    def _maybe(self, name: str, row: Sequence[Any] | None) -> None:
+        self._toggle(name, row is not None)
+        if row is not None:
+            self.query_one(name, RowBox).show([tuple(row)])
+
+    def _toggle(self, name: str, shown: bool) -> None:
+        widget = self.query_one(name)
+        if widget.display != shown:
+            widget.display = shown
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw again for the new size once the layout has settled."""
+        self.fresh = True
+        self.call_after_refresh(self.tick)
+
+    async def start_over(self) -> None:
+        """Forget every tab and what was selected on it; the session has changed."""
+        self.workers.cancel_group(self, "feeds")
+        for tab in self.tabs.values():
+            await tab.remove()
+        self.tabs, self.frames, self._kept_focus = {}, {}, {}
+        self.open_tab(self.index)
+
+    def set_frozen(self, frozen: bool) -> None:
+        """Stop taking frames on this screen, or go on with the newest."""
+        self.frozen_at = time.time() if frozen else None
+        if not frozen:
+            self.frames = {topic: self.session.frame(topic) for topic in self.frames}
+            self.fresh = True
+        self.tick()
+
+    # -- keys
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keys nobody on the screen took."""
+        if self.reader.press(event):
+            event.stop()
+            event.prevent_default()
+
+    def run_command(self, command: Command) -> None:
+        """Do a command as if its key had been pressed."""
+        self.reader.do(command)
+
+    # -- what tabs ask for
+
+    def table_in(self, tab: Tab) -> Table | None:
+        """Header and rows of the focused table, else of the first one on the tab."""
+        candidates = [self.focused, *tab.query("*")]
+        for widget in candidates:
+            rows = getattr(widget, "export_rows", None)
+            if widget is not tab and callable(rows):
+                return cast("Table | None", rows())
+        return None
+
+    def perform(
+        self,
+        action_id: str,
+        source: str,
+        after: Callable[[Receipt], None] | None,
+        params: Mapping[str, Any],
+    ) -> None:
+        """Plan, ask, run, tell."""
+        self.console_app.deeds.perform(action_id, source, after, params)
+
+    def probe(
+        self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
+    ) -> None:
+        """Read once through a power."""
+        self.console_app.deeds.probe(topic, source, port, call, deadline)
+
+    def ask(
+        self,
+        title: str,
+        prompt: str,
+        then: Callable[[str], None],
+        value: str,
+        check: Callable[[str], str] | None,
+    ) -> None:
+        """Ask for one line."""
+        self.console_app.deeds.ask(title, prompt, then, value, check)
+
+    def choose(self, title: str, options: Sequence[tuple[str, str]], then: Callable[[str], None]) -> None:
+        """Ask for one of several."""
+        self.console_app.deeds.choose(title, options, then)
+
+    def toast(self, text: str, severity: str = "info") -> None:
+        """Say something for six seconds."""
+        self.console_app.toast(text, severity)
+
+    def go(self, name: str) -> None:
+        """Go to a tab, on whatever screen it is."""
+        self.console_app.go(name)
+
+
+def screen_class(stem: str) -> type[LiveScreen]:
+    """The screen of a stem; each has its own class, so that modes keep them apart."""
+    return type(f"{stem.capitalize()}Screen", (LiveScreen,), {"stem": stem})

@@ -1,0 +1,68 @@
+"""What a screen says while there is nothing to draw, or while a link is down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from perftui.draw.clean import inert
+from perftui.draw.format import age
+from perftui.draw.palette import state_span
+from perftui.draw.rows import Look, Row, Span
+from perftui.draw.text import line
+from perftui.model.frame import Frame
+from perftui.model.health import Health, Link
+
+DOWN = (Link.LOST, Link.REFUSED)
+
+
+def hides(frames: Mapping[str, Frame]) -> bool:
+    """Whether no engine of the tab has anything to show yet (probes, whose topics have a dot, aside)."""
+    engines = [frame for topic, frame in frames.items() if "." not in topic]
+    return bool(engines) and all(frame.report is None for frame in engines)
+
+
+def links(frames: Mapping[str, Frame]) -> dict[str, Health]:
+    """Health of every backend behind these frames."""
+    return {name: health for frame in frames.values() for name, health in frame.health.items()}
+
+
+def empty_text(empty: str, frames: Mapping[str, Frame], now: float) -> tuple[str, str]:
+    """Sentence and hint for a tab without a picture: errors first, then waiting, then what connects it."""
+    health = links(frames)
+    errors = [f.error for f in frames.values() if f.error]
+    down = [f"{name}: {down_text(h, now)}" for name, h in health.items() if h.link in DOWN]
+    if down or errors:
+        return inert("; ".join([*down, *errors]), 1000), "ctrl+r reads now"
+    waiting = [name for name, h in health.items() if h.link is not Link.OFF]
+    if waiting:
+        return f"waiting for the first read of {', '.join(waiting)}", ""
+    return empty or "no source connected", ""
+
+
+def down_text(health: Health, now: float) -> str:
+    """Error, age and what happens next, as one sentence."""
+    parts = [inert(health.error or health.link.value, 300)]
+    old = health.age(now)
+    if old is not None:
+        parts.append(f"last good {age(old)} ago")
+    if health.link is Link.REFUSED:
+        parts.append("ctrl+r tries again")
+    elif health.retry_at is not None:
+        parts.append(f"retry in {age(health.retry_at - now)}")
+    return " · ".join(parts)
+
+
+def lost_row(frames: Mapping[str, Frame], now: float, width: int, look: Look) -> Row | None:
+    """One row for the worst link behind the tab, None when all are up or nothing was ever seen."""
+    down = [(name, h) for name, h in links(frames).items() if h.link in DOWN]
+    if not down or hides(frames):
+        return None
+    name, health = max(down, key=lambda item: (item[1].link is Link.REFUSED, -item[1].since))
+    more = f" (and {len(down) - 1} more)" if len(down) > 1 else ""
+    return line(
+        width,
+        Span(" "),
+        state_span(health.link.value, look),
+        Span(f" {name}{more}: ", "text bold"),
+        Span(down_text(health, now), "text"),
+    )

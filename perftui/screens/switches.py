@@ -1,0 +1,102 @@
+"""Switches of a running console: colours, mouse, read-only, environment, configuration."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from perftui.model.errors import PerftuiError
+from perftui.screens import colours
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+
+
+class Switches:
+    """What `:theme`, `:mouse`, `:readonly`, `:env` and `:reload` turn."""
+
+    def __init__(self, app: PerftuiApp) -> None:
+        self.app = app
+
+    def theme(self, name: str) -> None:
+        """Change colours now; unknown names are told."""
+        if name not in colours.theme_names():
+            self.app.toast(f"themes: {', '.join(colours.theme_names())}", "warn")
+            return
+        self.app.use_palette(name)
+        for screen in self.app.screen_stack:
+            screen.refresh(layout=True)
+        self.app.base.fresh = True
+        self.app.base.tick()
+
+    def mouse(self, on: bool) -> None:
+        """Follow the mouse, or leave it to the terminal's own selection."""
+        self.app.mouse_on = on
+        codes = (1000, 1003, 1015, 1006)
+        self.app.write_control("".join(f"\x1b[?{code}{'h' if on else 'l'}" for code in codes))
+        self.app.toast("the console follows the mouse" if on else "the mouse selects text of the terminal")
+
+    def read_only(self, on: bool) -> None:
+        """Refuse every change; leaving it asks for the environment's name."""
+        if on:
+            self._set_read_only(True)
+            return
+        name = str(self.app.session.env.name)
+        if self.app.session.env.read_only:
+            self.app.toast(f"{name} is read-only by configuration", "warn")
+            return
+        self.app.deeds.ask(
+            "Leave read-only mode",
+            f"type {name} to allow changes",
+            lambda _text: self._set_read_only(False),
+            check=lambda text: "" if text == name else f"that is not {name}",
+        )
+
+    def _set_read_only(self, on: bool) -> None:
+        try:
+            self.app.session.read_only = on
+        except PerftuiError as error:
+            self.app.toast(str(error), "warn")
+            return
+        self.app.toast("read-only: every change is refused" if on else "changes are allowed")
+        self.app.base.chrome()
+
+    def environment(self, name: str) -> None:
+        """Go to another environment: a new session, and no selection survives."""
+        if name == self.app.session.env.name:
+            self.app.toast(f"this is {name}")
+        elif self.app.running():
+            self.app.toast("an action runs: cancel it or wait before changing the environment", "warn")
+        else:
+            self.app.run_worker(self._change(name), group="deeds", exit_on_error=False, name="environment")
+
+    async def _change(self, name: str) -> None:
+        try:
+            session = self.app.session_factory(name)
+        except PerftuiError as error:
+            self.app.toast(str(error), "crit")
+            return
+        await self.app.change_session(session)
+        self.app.toast(f"environment {name}")
+
+    def reload(self) -> None:
+        """Read the configuration again; the session says what changed."""
+        self.app.run_worker(self._reload(), group="deeds", exit_on_error=False, name="reload")
+
+    async def _reload(self) -> None:
+        act: Any = getattr(self.app.session, "reload", None)
+        if act is None:
+            self.environment_again()
+            return
+        try:
+            answer = act()
+            said = await answer if inspect.isawaitable(answer) else answer
+        except PerftuiError as error:
+            self.app.toast(f"the old configuration stays: {error}", "crit")
+            return
+        self.app.toast(str(said) if said else "configuration read: nothing changed")
+
+    def environment_again(self) -> None:
+        """A fresh session of the same environment, from the configuration as it is now."""
+        name = str(self.app.session.env.name)
+        self.app.run_worker(self._change(name), group="deeds", exit_on_error=False, name="environment")

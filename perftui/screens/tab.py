@@ -1,0 +1,174 @@
+"""A tab: what a screen shows at one time, drawn from frames and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.draw.rows import Look
+from perftui.model.action import Receipt
+from perftui.model.frame import Frame
+from perftui.model.health import Link
+
+if TYPE_CHECKING:
+    from perftui.screens.live import LiveScreen
+    from perftui.session import Session
+
+LAYOUTS: tuple[int, ...] = (200, 160, 120, 80)
+"""Widths at which a screen changes its arrangement, in columns."""
+
+Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+"""Header and rows of what `e` writes."""
+
+
+def layout_for(width: int) -> int:
+    """The arrangement for a width in columns: 80, 120, 160 or 200."""
+    return next((edge for edge in LAYOUTS if width >= edge), LAYOUTS[-1])
+
+
+class Tab(Widget):
+    """One tab of a screen. It keeps frames, cursor, filter and sort order, and no other data."""
+
+    DEFAULT_CSS = "Tab { width: 1fr; height: 1fr; layout: vertical; }"
+
+    id_: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    topics: ClassVar[tuple[str, ...]] = ()
+    empty: ClassVar[str] = ""
+    verbs: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: Mapping[str, Frame] = {}
+        self.layout_now = 0
+
+    # -- what a tab overrides
+
+    def draw(self, frames: Mapping[str, Frame]) -> None:
+        """Show the newest frames; called only while visible and not frozen."""
+
+    def on_shown(self) -> None:
+        """The tab came to the front: the place to start its first probes."""
+
+    def arrange_for(self, layout: int) -> None:
+        """Choose panels for a layout (80, 120, 160 or 200 columns)."""
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """What actions and copies act on; `source` names its backend."""
+        return None
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """Do the command of this id; False when it is not ours."""
+        return False
+
+    def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
+        """Do a verb typed in the palette; False when it is not ours."""
+        return False
+
+    def export_rows(self) -> Table | None:
+        """Header and rows for the export dialog; None when this tab has no table."""
+        return self.live.table_in(self)
+
+    # -- what a tab uses
+
+    @property
+    def live(self) -> LiveScreen:
+        """The screen this tab stands on."""
+        from perftui.screens.live import LiveScreen
+
+        return next(a for a in self.ancestors if isinstance(a, LiveScreen))
+
+    @property
+    def session(self) -> Session:
+        """The session behind the console."""
+        return self.live.session
+
+    @property
+    def look(self) -> Look:
+        """How to draw now: colours, character set, time zone."""
+        return self.live.look
+
+    def look_for(self, frame: Frame) -> Look:
+        """How to draw this frame: muted when it is old or every link behind it is lost."""
+        links = [h.link for h in frame.health.values()]
+        lost = bool(links) and all(link in (Link.LOST, Link.REFUSED) for link in links)
+        return replace(self.look, muted=True) if frame.stale or lost else self.look
+
+    @staticmethod
+    def layout_for(width: int) -> int:
+        """The arrangement for a width in columns."""
+        return layout_for(width)
+
+    def show(self, frames: Mapping[str, Frame]) -> None:
+        """Arrange for the present width and draw; the screen calls it."""
+        layout = layout_for(self.live.size.width)
+        if layout != self.layout_now:
+            self.layout_now = layout
+            self.arrange_for(layout)
+        self.frames = frames
+        self.draw(frames)
+
+    def redraw(self) -> None:
+        """Draw the last frames again after the cursor, filter or order changed."""
+        if self.frames:
+            self.draw(self.frames)
+
+    def source_for(self, power: str) -> str:
+        """Backend an act needs: the selection's, else the first that has the power, else ''."""
+        chosen = (self.selection or {}).get("source")
+        if chosen:
+            return str(chosen)
+        return next(iter(self.session.sources(power)), "")
+
+    def perform(
+        self,
+        action_id: str,
+        source: str,
+        after: Callable[[Receipt], None] | None = None,
+        **params: Any,
+    ) -> None:
+        """Plan the action, ask, run it with progress and tell the outcome; returns at once."""
+        self.live.perform(action_id, source, after, params)
+
+    def probe(
+        self,
+        topic: str,
+        source: str,
+        port: Any,
+        call: Callable[[Any], Awaitable[Any]],
+        deadline: float = 10.0,
+    ) -> None:
+        """Read once through a power; the answer arrives as a frame of `topic`."""
+        self.live.probe(topic, source, port, call, deadline)
+
+    def ask(
+        self,
+        title: str,
+        prompt: str,
+        then: Callable[[str], None],
+        value: str = "",
+        check: Callable[[str], str] | None = None,
+    ) -> None:
+        """Ask for one line of text; `check` answers with an error sentence or ''."""
+        self.live.ask(title, prompt, then, value, check)
+
+    def choose(self, title: str, options: Sequence[tuple[str, str]], then: Callable[[str], None]) -> None:
+        """Let the operator pick one of (value, label)."""
+        self.live.choose(title, options, then)
+
+    def toast(self, text: str, severity: str = "info") -> None:
+        """Say something for six seconds; severity is info, warn or crit."""
+        self.live.toast(text, severity)
+
+    def go(self, tab: str) -> None:
+        """Go to another tab, such as `database.queries`."""
+        self.live.go(tab)
+
+
+def focusables(tab: Widget) -> Iterable[Widget]:
+    """Widgets of a tab that take keys, in order."""
+    return (w for w in tab.query("*") if w.focusable)
