@@ -46,7 +46,7 @@ def test_a_command_of_the_documents_exists(line):
 
 def test_generated_documents_are_current():
     done = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"],
+        [sys.executable, "tools/docs.py", "--check"],
         check=False,
         capture_output=True,
         text=True,

@@ -9,7 +9,11 @@ from tests.house.tree import PACKAGE, TESTS, name_of, parsed, sources
 FILE_LINES = 400
 FUNCTION_LINES = 50  # at the 95th percentile
 LONGEST_FUNCTION = 70
-BROAD = ("runtime/poller.py", "runtime/conductor.py")
+BROAD = {
+    "runtime/poller.py": "a read may fail in any way and the others must go on",
+    "runtime/conductor.py": "the audit must hold an outcome however an action ends",
+    "lab/pool.py": "a forked worker must end in the fork, whatever happened",
+}
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "not implemented " + "yet", "place" + "holder")
 
 
@@ -46,7 +50,7 @@ def test_nothing_is_left_unfinished():
     assert [line for line in found if not line.endswith(UNFINISHED[-1]) or "placeholder=" not in line] == []
 
 
-def test_broad_excepts_live_in_two_places():
+def test_broad_excepts_live_where_there_is_a_reason():
     found = [
         f"{name_of(path)}:{node.lineno}"
         for path in sources()
