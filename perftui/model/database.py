@@ -156,7 +156,6 @@ class Workload:
     p95_s: float | None
     busy: float
     statements: tuple[Statement, ...]
-    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

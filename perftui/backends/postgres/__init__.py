@@ -1,0 +1,5 @@
+"""PostgreSQL 15 and later (14 works), primaries and standbys, read with one round trip a look."""
+
+from perftui.backends.postgres.backend import Postgres, PostgresOptions
+
+__all__ = ["Postgres", "PostgresOptions"]

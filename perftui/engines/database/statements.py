@@ -1,0 +1,91 @@
+"""Statements that cost more than they should, and the tables they walk through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from perftui.analysis.sqlshape import fingerprint
+from perftui.engines.database.words import seconds, size, statement
+from perftui.model.database import ServerReport, Statement, TableUse, Workload
+from perftui.model.finding import Effort, Finding, Severity
+
+SLOW_S = 0.1
+TARGET_S = 0.02
+HEAVY = 0.25
+BUSY = 0.02
+SCAN_ROWS = 10_000
+SCAN_RATE = 50_000.0
+_CONTROL = re.compile(
+    r"(begin|commit|end|rollback|start transaction|listen|vacuum|analyze|copy|fetch|wait)\b"
+)
+
+
+def slow(report: ServerReport) -> Iterator[Finding]:
+    """A statement above 100 ms a call, or above the 20 ms target and a quarter of all time."""
+    work = report.reading.workload
+    for item in work.statements[:20] if work else ():
+        late = item.mean_s >= SLOW_S or (item.mean_s >= TARGET_S and item.share >= HEAVY)
+        if not late or item.busy < BUSY or _CONTROL.match(fingerprint(item.text).text):
+            continue
+        assert work is not None
+        yield Finding(
+            id="db.slow-statement",
+            severity=Severity.CRITICAL if item.busy >= 0.5 else Severity.WARNING,
+            source=report.source,
+            title=f"{seconds(item.mean_s)} a call: {statement(item.text, 60)}",
+            evidence=_evidence(item, work),
+            gain=max(0.0, item.busy * (1 - TARGET_S / item.mean_s)),
+            gain_unit="s/s",
+            effort=Effort.HOURS,
+            labels=(("query_id", str(item.query_id)),),
+        )
+
+
+def _evidence(item: Statement, work: Workload) -> tuple[str, ...]:
+    lines = [
+        f"{item.calls} calls in {seconds(work.seconds)}",
+        f"mean {seconds(item.mean_s)} ± {seconds(item.stddev_s)} a call",
+        f"{item.share:.0%} of all execution time, {item.busy:.2f} s of it a second",
+        f"{item.rows_per_call:.3g} rows a call",
+    ]
+    if item.temp_bytes_per_s:
+        lines.append(f"{size(item.temp_bytes_per_s)}/s of temporary files")
+    if item.text:
+        lines.append(statement(item.text, 200))
+    return tuple(lines)
+
+
+def missing_index(report: ServerReport) -> Iterator[Finding]:
+    """A table walked row by row at 10,000 rows a scan and 50,000 rows a second."""
+    for table in report.reading.tables:
+        if table.rows_per_scan < SCAN_ROWS or table.seq_rows_per_s < SCAN_RATE:
+            continue
+        suspect = _suspect(report, table)
+        evidence = [
+            f"{table.seq_scans_per_s:.3g} sequential scans/s of {table.rows_per_scan:,.0f} rows each",
+            f"about {table.rows:,} rows, {size(table.size_bytes)}",
+            f"{table.index_scans_per_s:.3g} index scans/s",
+        ]
+        if suspect is not None:
+            what = f"{seconds(suspect.mean_s)} a call, {suspect.share:.0%} of time"
+            evidence.append(f"{what}: {statement(suspect.text, 160)}")
+        yield Finding(
+            id="db.missing-index",
+            severity=Severity.WARNING,
+            source=report.source,
+            title=f"{table.name} is read whole, {table.seq_rows_per_s:,.0f} rows/s",
+            evidence=tuple(evidence),
+            gain=suspect.busy if suspect is not None else 0.0,
+            gain_unit="s/s" if suspect is not None else "",
+            effort=Effort.MINUTES,
+            labels=(("table", table.name),),
+        )
+
+
+def _suspect(report: ServerReport, table: TableUse) -> Statement | None:
+    """The heaviest statement whose text names the table and that reads much."""
+    work = report.reading.workload
+    name = re.compile(rf"\b{re.escape(table.name.rpartition('.')[2])}\b", re.IGNORECASE)
+    naming = (item for item in (work.statements if work else ()) if name.search(item.text))
+    return next(naming, None)
