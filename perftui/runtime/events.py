@@ -1,13 +1,13 @@
-"""The last happenings in memory: link changes, actions and what engines report, newest last."""
+"""The last happenings in memory: link changes, actions and what engines report, oldest first."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from perftui.model.event import Event
 from perftui.model.health import Health, Link
-from perftui.runtime.topic import Topic
 
 CAPACITY = 500
 
@@ -20,10 +20,10 @@ class Events:
 
 
 class EventLog:
-    """A bounded list of events that publishes itself on each addition; the same event counts once."""
+    """A bounded list of events that tells each change; the same event counts once."""
 
-    def __init__(self) -> None:
-        self.topic: Topic[Events] = Topic()
+    def __init__(self, told: Callable[[Events], None]) -> None:
+        self._told = told
         self._events: deque[Event] = deque(maxlen=CAPACITY)
         self._links: dict[str, Link] = {}
 
@@ -34,14 +34,13 @@ class EventLog:
             return
         merged = sorted([*self._events, *new], key=lambda event: event.at)
         self._events = deque(merged, maxlen=CAPACITY)
-        self.topic.publish(Events(tuple(self._events)))
+        self._told(Events(tuple(self._events)))
 
     def link(self, source: str, health: Health) -> None:
-        """Note a change of a backend's link; LATE and WAITING are no news."""
+        """Note a change of a backend's link; LATE and WAITING are no news, nor is the first LIVE."""
         before = self._links.get(source)
         if health.link in (Link.LATE, Link.WAITING) or health.link is before:
             return
         self._links[source] = health.link
-        if before is None and health.link is Link.LIVE:
-            return
-        self.add(Event(health.since, "link", source, f"{source} {health.link.value}", health.error))
+        if before is not None or health.link is not Link.LIVE:
+            self.add(Event(health.since, "link", source, f"{source} {health.link.value}", health.error))

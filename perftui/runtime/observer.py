@@ -25,12 +25,18 @@ BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError,
 class Observer:
     """One engine's clockwork: coalesces looks, observes, publishes a `Frame` on `topic`.
 
-    While anybody watches `topic` the look topics behind it are held, so their pollers run at full
-    pace; nobody watching, they idle.
+    With `hold`, the look topics behind it are held while anybody watches `topic`, so that their
+    pollers run at full pace; nobody watching, they idle.
     """
 
     def __init__(
-        self, engine: Engine, looks: Mapping[str, Topic[Look]], history: SeriesReader, clock: Clock
+        self,
+        engine: Engine,
+        looks: Mapping[str, Topic[Look]],
+        history: SeriesReader,
+        clock: Clock,
+        *,
+        hold: bool = True,
     ) -> None:
         self.engine = engine
         self.topic: Topic[Frame] = Topic(engine.stem)
@@ -39,7 +45,8 @@ class Observer:
         self._clock = clock
         self._changed = asyncio.Event()
         self._holds = ExitStack()
-        self.topic.on_demand(self._demand)
+        if hold:
+            self.topic.on_demand(self._demand)
 
     @property
     def sources(self) -> tuple[str, ...]:

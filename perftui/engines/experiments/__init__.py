@@ -30,9 +30,9 @@ class OptimizationEngine:
         """Score and ranking at `now`."""
         return AdviceReport(now, judge(looks), rank(self._found), FORMULA)
 
-    def findings(self, _report: AdviceReport) -> Sequence[Finding]:
-        """None of its own: it ranks those of others."""
-        return ()
+    def findings(self, report: AdviceReport) -> Sequence[Finding]:
+        """Those of all engines, best first: it has none of its own."""
+        return tuple(r.finding for r in report.recommendations)
 
     def actions(self, report: AdviceReport) -> Sequence[Offer]:
         """The offers behind the recommendations, in their order."""

@@ -64,7 +64,7 @@ TABLE: dict[tuple[str, str], Check] = {
     ),
 }
 EDGES = ("varnish", "pyedge")
-KINDS = ("valkey", *EDGES, "scrape", "postgres")
+KINDS = ("valkey", *EDGES, "scrape", "postgres", "host", "processpool")
 
 
 def judge(looks: Mapping[str, Look]) -> Score:

@@ -1,0 +1,329 @@
+"""The one place where everything below meets: configuration, backends, engines, pollers and the conductor."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from perftui import backends, engines
+from perftui.config import Config, Environment, paths
+from perftui.engines import ActionSpec
+from perftui.model import ports
+from perftui.model.action import Action, Risk
+from perftui.model.backend import Backend, Engine
+from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
+from perftui.model.finding import Finding
+from perftui.model.frame import Frame, SeriesReader
+from perftui.model.health import Health, Link
+from perftui.model.moment import Moment, TimeState
+from perftui.model.reading import Look, Reading
+from perftui.runtime.audit import Audit
+from perftui.runtime.clock import Clock
+from perftui.runtime.conductor import Conductor, Running, Undoable
+from perftui.runtime.events import EventLog, Events
+from perftui.runtime.observer import Observer
+from perftui.runtime.poller import Poller
+from perftui.runtime.rings import Rings
+from perftui.runtime.tasks import Crew
+from perftui.runtime.topic import Topic
+
+ADVICE = "optimization"
+STOP = 0.4  # seconds a leaving console waits for its tasks
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsReport:
+    """What is under way, oldest first, and what can be undone, latest first."""
+
+    running: tuple[Running, ...]
+    undoable: tuple[Undoable, ...]
+
+
+class Tap(Topic[Look]):
+    """A topic of looks that also tells the session, without counting as demand."""
+
+    def __init__(self, name: str, told: Callable[[Look], None]) -> None:
+        super().__init__(name)
+        self._told = told
+
+    def publish(self, value: Look) -> None:
+        """Publish, then tell."""
+        super().publish(value)
+        self._told(value)
+
+
+class Session:
+    """A running environment: what screens and commands look at and ask.
+
+    Screens see `env`, `clock`, `history`, `conductor`, topics of frames and the methods below;
+    never a backend. Topics: one an engine (`cache`, `database`, …), `findings` (all of them, ranked),
+    `events`, `actions`, `health`, and whatever `probe` was asked to publish (`cache.keys`).
+    """
+
+    def __init__(self, config: Config, environment: Environment, *, read_only: bool = False) -> None:
+        self.config = config
+        self.env = environment
+        self.clock = Clock()
+        self.rings = Rings()
+        self.events = EventLog(self._tell_events)
+        self.audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
+        self.conductor = Conductor(
+            environment, self.audit, self.clock, read_only or environment.read_only, note=self.events.add
+        )
+        self._crew = Crew("session")
+        self._backends: dict[str, Backend] = {}
+        self._looks: dict[str, Tap] = {}
+        self._pollers: dict[str, Poller] = {}
+        self._observers: dict[str, Observer] = {}
+        self._topics: dict[str, Topic[Frame]] = {}
+        self._listeners: dict[str, list[Observer]] = {}
+
+    @classmethod
+    def open(
+        cls,
+        config: Config,
+        environment: Environment,
+        *,
+        only: set[str] | None = None,
+        read_only: bool = False,
+    ) -> Session:
+        """Build without connecting; `only` names the backends wanted. Nothing is read before `start`."""
+        session = cls(config, environment, read_only=read_only)
+        for name, entry in environment.backends.items():
+            if only is None or name in only:
+                session._add(name, entry.kind, entry.resolved)
+        session._add_engines()
+        return session
+
+    async def start(self) -> None:
+        """Begin polling and observing; returns at once."""
+        for name, poller in self._pollers.items():
+            self._crew.start(f"poll {name}", poller.run())
+        for stem, observer in self._observers.items():
+            self._crew.start(f"observe {stem}", observer.run())
+        self._crew.start("follow actions", self._follow_actions())
+
+    async def close(self) -> None:
+        """Stop actions, pollers and engines; bounded, may be called twice."""
+        if self.conductor.running:
+            await self.conductor.close(STOP)
+        for poller in self._pollers.values():
+            poller.stop()
+        await self._crew.stop(STOP)
+
+    # what is shown
+
+    @property
+    def history(self) -> SeriesReader:
+        """Samples of every series, recent ones from memory."""
+        return self.rings
+
+    def topic(self, name: str) -> Topic[Frame]:
+        """The topic of that name, made when new."""
+        observer = self._observers.get(ADVICE if name == "findings" else name)
+        if observer is not None:
+            return observer.topic
+        return self._topics.setdefault(name, Topic(name))
+
+    def watch(self, topic: str) -> AsyncIterator[Frame]:
+        """Follow a topic: its newest frame at once, then each newer one; leaving drops the demand."""
+        return self.topic(topic).watch()
+
+    def frame(self, topic: str) -> Frame:
+        """The newest frame of a topic, an empty one before the first."""
+        return self.topic(topic).value or self._empty(topic, self.clock.wall())
+
+    def at(self, moment: Moment, topic: str) -> Frame:
+        """The frame a screen draws at `moment`; of the past only series are kept so far."""
+        if moment.state in (TimeState.LIVE, TimeState.FROZEN):
+            return self.frame(topic)
+        return self._empty(topic, moment.at, "no report was recorded for that instant")
+
+    def _empty(self, topic: str, at: float, error: str = "") -> Frame:
+        sources = self._observers[topic].sources if topic in self._observers else tuple(self._looks)
+        health = {} if "." in topic else {name: self._health(name) for name in sources}
+        return Frame(topic, at, None, health, history=self.rings, error=error)
+
+    def _health(self, source: str) -> Health:
+        look = self._looks[source].value
+        return look.health if look else Health(Link.WAITING, self.clock.wall())
+
+    def setting(self, dotted: str) -> Any:
+        """The value of `section.key` of the configuration."""
+        return self.config.setting(dotted)
+
+    # what can be asked
+
+    def sources(self, power: str) -> tuple[str, ...]:
+        """Names of the backends that have a power, by the name of its port."""
+        port = _port(power)
+        return tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+
+    async def probe(
+        self,
+        topic: str,
+        source: str,
+        port: type | str,
+        call: Callable[[Any], Awaitable[Any]],
+        deadline: float = 10.0,
+    ) -> Frame:
+        """One read through a power, published as the report of `topic`; `error` says why it failed.
+
+        On failure the report before stays. Raises nothing but CancelledError.
+        """
+        before = self.topic(topic).value
+        report, error = (before.report if before else None), ""
+        try:
+            async with asyncio.timeout(deadline):
+                report = await call(self._power(source, port))
+        except TimeoutError:
+            error = f"{source}: no answer in {deadline:g} s"
+        except PerftuiError as failure:
+            error = str(failure)
+        now = self.clock.wall()
+        health = {source: self._health(source)} if source in self._looks else {}
+        frame = Frame(topic, now, report, health, history=self.rings, error=error, seen=now)
+        self.topic(topic).publish(frame)
+        return frame
+
+    def retry(self, source: str) -> None:
+        """Read now; leaves REFUSED."""
+        if source in self._pollers:
+            self._pollers[source].retry()
+
+    def _power(self, source: str, port: type | str) -> Any:
+        wanted = _port(port) if isinstance(port, str) else port
+        backend = self._backends.get(source)
+        if backend is None:
+            raise Unsupported(f"there is no backend {source} in environment {self.env.name}")
+        if not isinstance(backend, wanted):
+            raise Unsupported(f"{source} ({backend.kind}) cannot do this: it has no {wanted.__name__}")
+        return backend
+
+    # what can be done
+
+    def action(self, action_id: str, source: str, **params: Any) -> Action:
+        """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
+        spec = _spec(action_id)
+        factory = _load(spec.factory)
+        try:
+            action: Action = factory(self._power(source, spec.port), source, **params)
+        except TypeError as error:
+            raise PlanRejected(f"{action_id} does not take that: {error}") from error
+        return action
+
+    def can(self, action_id: str, source: str) -> tuple[bool, str]:
+        """Whether an action may be offered on a backend now, and if not, why."""
+        try:
+            spec = _spec(action_id)
+            self._power(source, spec.port)
+        except PerftuiError as error:
+            return False, str(error)
+        if spec.risk is not Risk.READS and self.read_only:
+            return False, f"{self.env.name} is read-only"
+        health = self._health(source)
+        if health.link in (Link.LOST, Link.REFUSED):
+            return False, f"{source} is {health.link.value}: {health.error}"
+        return True, ""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether everything above reading is refused."""
+        return self.conductor.read_only
+
+    @read_only.setter
+    def read_only(self, on: bool) -> None:
+        if not on and self.env.read_only:
+            raise PlanRejected(f"environment {self.env.name} is read-only for good")
+        self.conductor.read_only = on
+        self._publish_health()
+
+    # how it is built
+
+    def _add(self, name: str, kind: str, options: Callable[[], Any]) -> None:
+        self._looks[name] = Tap(name, self._looked)
+        try:
+            self._backends[name] = backend = _load(backends.BUILTIN[kind])(name, options())
+        except ConfigError as error:
+            health = Health(Link.REFUSED, self.clock.wall(), str(error))
+            self._looks[name].publish(Look(name, kind, None, health))
+            return
+        self._pollers[name] = Poller(backend, self._looks[name], self.clock, keep=self._keep)
+
+    def _add_engines(self) -> None:
+        for stem, place in engines.BUILTIN.items():
+            kinds = self._kinds_of(place, stem)
+            looks = {name: self._looks[name] for name in kinds}
+            if not looks:
+                continue
+            engine: Engine = _load(place)()
+            self._observers[stem] = observer = Observer(
+                engine, looks, self.rings, self.clock, hold=stem != ADVICE
+            )
+            for name in looks:
+                self._listeners.setdefault(name, []).append(observer)
+
+    def _kinds_of(self, place: str, stem: str) -> tuple[str, ...]:
+        kinds = set(_load(place).kinds)
+        return tuple(name for name in self._looks if self.env.backends[name].kind in kinds)
+
+    # what happens
+
+    def _keep(self, reading: Reading) -> None:
+        self.rings.record(reading)
+
+    def _looked(self, look: Look) -> None:
+        self.events.link(look.source, look.health)
+        self._collect()
+        for observer in self._listeners.get(look.source, ()):
+            observer.changed()
+        self._publish_health()
+
+    def _collect(self) -> None:
+        """Hand the newest findings and events of all engines on."""
+        found: dict[str, tuple[Finding, ...]] = {}
+        for stem, observer in self._observers.items():
+            frame = observer.topic.value
+            if frame is not None and stem != ADVICE:
+                found[stem] = frame.findings
+                self.events.add(*getattr(frame.report, "events", ()))
+        adviser: Any = self._observers[ADVICE].engine if ADVICE in self._observers else None
+        if adviser is not None:
+            adviser.collect(found)
+
+    def _publish_health(self) -> None:
+        now = self.clock.wall()
+        health = {name: self._health(name) for name in self._looks}
+        self.topic("health").publish(Frame("health", now, None, health, history=self.rings, seen=now))
+
+    def _tell_events(self, events: Events) -> None:
+        now = self.clock.wall()
+        self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
+
+    async def _follow_actions(self) -> None:
+        async for running in self.conductor.actions.watch():
+            now = self.clock.wall()
+            report = ActionsReport(tuple(running), self.conductor.undoable)
+            self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _port(name: str) -> type:
+    port = getattr(ports, name, None)
+    if not isinstance(port, type):
+        raise Unsupported(f"there is no power {name}")
+    return port
+
+
+def _spec(action_id: str) -> ActionSpec:
+    spec = engines.ACTIONS.get(action_id)
+    if spec is None:
+        raise Unsupported(f"there is no action {action_id}")
+    return spec
