@@ -1,0 +1,56 @@
+"""Real servers for the tests: the lab's own code, once a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from perftui.lab import Lab
+    from perftui.lab.folders import Folder
+    from perftui.lab.postgres import PostgresServer
+    from perftui.lab.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+async def lab() -> AsyncIterator[Lab]:
+    """A whole lab under light load: primaries, replicas, shop with three workers."""
+    from perftui.lab import Lab, LabOptions
+
+    async with Lab(LabOptions(rate=20.0)) as whole:
+        yield whole
+
+
+@pytest.fixture(scope="session")
+async def server_folder() -> AsyncIterator[Folder]:
+    """A lab's folder for servers that stand alone."""
+    from perftui.lab.folders import Folder, server_owner
+
+    folder = await asyncio.to_thread(Folder.create, server_owner())
+    yield folder
+    await asyncio.to_thread(folder.remove)
+
+
+@pytest.fixture(scope="session")
+async def valkey(server_folder: Folder) -> AsyncIterator[ValkeyServer]:
+    """A Valkey of the session's own: `url`, `port`, `password`; to be killed, paused, resumed, restarted."""
+    from perftui.lab.valkey import ValkeyServer
+
+    server = ValkeyServer(server_folder, "alone-valkey")
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def postgres(server_folder: Folder) -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of the session's own, seeded like shop's: `dsn`, `admin()`; to be killed and so on."""
+    from perftui.lab.postgres import PostgresServer
+
+    server = PostgresServer(server_folder, "alone-postgres")
+    await server.start()
+    yield server
+    await server.stop()
