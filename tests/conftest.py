@@ -46,11 +46,33 @@ async def valkey(server_folder: Folder) -> AsyncIterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session")
+async def valkey_replica(server_folder: Folder, valkey: ValkeyServer) -> AsyncIterator[ValkeyServer]:
+    """A replica of `valkey`, synchronised."""
+    from perftui.lab.valkey import ValkeyServer
+
+    server = ValkeyServer(server_folder, "alone-valkey-replica", valkey)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
 async def postgres(server_folder: Folder) -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of the session's own, seeded like shop's: `dsn`, `admin()`; to be killed and so on."""
     from perftui.lab.postgres import PostgresServer
 
     server = PostgresServer(server_folder, "alone-postgres")
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def postgres_replica(server_folder: Folder, postgres: PostgresServer) -> AsyncIterator[PostgresServer]:
+    """A streaming replica of `postgres`."""
+    from perftui.lab.postgres import PostgresServer
+
+    server = PostgresServer(server_folder, "alone-postgres-replica", postgres)
     await server.start()
     yield server
     await server.stop()
