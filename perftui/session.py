@@ -151,6 +151,14 @@ class Session:
         look = self._looks[source].value
         return look.health if look else Health(Link.WAITING, self.clock.wall())
 
+    @property
+    def looks(self) -> dict[str, Look]:
+        """The newest look at every backend, read or not, by name."""
+        return {name: tap.value or self._unseen(name) for name, tap in self._looks.items()}
+
+    def _unseen(self, name: str) -> Look:
+        return Look(name, self.env.backends[name].kind, None, self._health(name))
+
     def setting(self, dotted: str) -> Any:
         """The value of `section.key` of the configuration."""
         return self.config.setting(dotted)
@@ -161,6 +169,11 @@ class Session:
         """Names of the backends that have a power, by the name of its port."""
         port = _port(power)
         return tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+
+    def powers(self, source: str) -> tuple[str, ...]:
+        """Names of the ports a backend implements."""
+        backend = self._backends.get(source)
+        return tuple(name for name in _port_names() if isinstance(backend, _port(name)))
 
     async def probe(
         self,
@@ -320,6 +333,13 @@ def _port(name: str) -> type:
     if not isinstance(port, type):
         raise Unsupported(f"there is no power {name}")
     return port
+
+
+def _port_names() -> tuple[str, ...]:
+    made_here = (
+        name for name, kind in vars(ports).items() if getattr(kind, "__module__", "") == ports.__name__
+    )
+    return tuple(name for name in made_here if getattr(getattr(ports, name), "_is_protocol", False))
 
 
 def _spec(action_id: str) -> ActionSpec:

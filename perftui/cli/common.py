@@ -23,7 +23,7 @@ from perftui.model.errors import (
 
 if TYPE_CHECKING:
     from perftui.config import Config, Environment
-    from perftui.model.action import Action, Plan, Receipt
+    from perftui.model.action import Action, Plan, Progress, Receipt
     from perftui.model.frame import Frame
     from perftui.session import Session
 
@@ -60,6 +60,14 @@ def say(value: Any) -> None:
     from perftui.export.json import dumps
 
     print(dumps(value))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines of data on stdout, made inert: names in them come from strangers."""
+    from perftui.draw.clean import inert
+
+    for line in lines:
+        print(inert(line, 2000))
 
 
 def exit_code(error: PerftuiError) -> int:
@@ -147,8 +155,7 @@ async def first_frame(
 async def perform(session: Session, action: Action, args: argparse.Namespace) -> int:
     """Plan, then ask (or `--yes`, or only tell with `--dry-run`), do it, print the receipt."""
     if getattr(args, "dry_run", False):
-        async with asyncio.timeout(action.deadline):
-            plan = await action.plan()
+        plan = await session.conductor.plan(action)
         _print_plan(action, plan, as_json=bool(getattr(args, "json", False)))
         return DONE
 
@@ -156,7 +163,7 @@ async def perform(session: Session, action: Action, args: argparse.Namespace) ->
         return await confirm(asked, plan, yes=bool(getattr(args, "yes", False)))
 
     try:
-        receipt = await session.conductor.perform(action, ask)
+        receipt = await session.conductor.perform(action, ask, report=_progress)
     except (PartlyDone, Cancelled) as error:
         if error.receipt is not None:
             print_receipt(error.receipt, args)
@@ -164,6 +171,16 @@ async def perform(session: Session, action: Action, args: argparse.Namespace) ->
         return exit_code(error)
     print_receipt(receipt, args)
     return DONE
+
+
+def _progress(progress: Progress) -> None:
+    """One line that is written over, on a terminal only."""
+    if sys.stderr.isatty():
+        from perftui.draw.clean import inert
+
+        total = "" if progress.total is None else f" of {progress.total:,}"
+        text = f"{progress.done:,}{total} {inert(progress.note, 80)}"
+        print(f"\r\x1b[K{text}", end="\r", file=sys.stderr, flush=True)
 
 
 async def confirm(action: Action, plan: Plan, *, yes: bool) -> bool:
@@ -210,15 +227,9 @@ def plan_lines(action: Action, plan: Plan) -> list[str]:
 
 def _print_plan(action: Action, plan: Plan, *, as_json: bool) -> None:
     if as_json:
-        head = {"action": action.id, "target": action.target, "risk": action.risk}
-        from perftui.export.json import jsonable
-
-        say({**head, "plan": jsonable(plan)})
+        say({"action": action.id, "target": action.target, "risk": action.risk, "plan": plan})
         return
-    from perftui.draw.clean import inert
-
-    for line in plan_lines(action, plan):
-        print(inert(line, 2000))
+    print_lines(plan_lines(action, plan))
 
 
 def print_receipt(receipt: Receipt, args: argparse.Namespace) -> None:
@@ -226,10 +237,5 @@ def print_receipt(receipt: Receipt, args: argparse.Namespace) -> None:
     if getattr(args, "json", False):
         say(receipt)
         return
-    from perftui.draw.clean import inert
-
-    print(inert(receipt.summary, 2000))
-    for line in receipt.failed:
-        print(f"  failed: {inert(line, 2000)}")
-    if receipt.untouched:
-        print(f"  untouched: {receipt.untouched}")
+    untouched = [f"  untouched: {receipt.untouched}"] if receipt.untouched else []
+    print_lines([receipt.summary, *(f"  failed: {line}" for line in receipt.failed), *untouched])

@@ -1,0 +1,68 @@
+"""A picture of a tab without a terminal, for documents, post-mortems and the tests."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perftui.cli import common, stage
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.config import Config
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("tab", metavar="SCREEN.TAB", help="the tab; a screen alone is its first")
+    common.options(parser, json_=False)
+    parser.add_argument("--svg", metavar="FILE", help="write an SVG; `-` prints it")
+    parser.add_argument("--text", metavar="FILE", help="write the cells as text; `-` prints them")
+    stage.options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw it; without a file, both go into the export folder."""
+    name = stage.known(args.tab)
+    config = common.configuration(args)
+    if not args.svg and not args.text:
+        stem = _stem(config, name)
+        args.svg, args.text = f"{stem}.svg", f"{stem}.txt"
+    return common.go(_draw(config, name, args))
+
+
+async def _draw(config: Config, name: str, args: argparse.Namespace) -> int:
+    async with stage.staged(config, name, args.size) as app:
+        await stage.settled(app, args)
+        if args.svg:
+            _put(args.svg, svg_of(app, name))
+        if args.text:
+            _put(args.text, f"{app.text()}\n")
+        return stage.told(app)
+
+
+def svg_of(app: PerftuiApp, name: str) -> str:
+    """The visible screen as a picture that needs no network; its title names environment and tab."""
+    from perftui.export import svg
+
+    env = app.session.env
+    marked = " PRODUCTION" if env.kind == "production" else ""
+    title = f"perftui{marked} {env.name} {name}"
+    return svg.standalone(app.export_screenshot(title=title), title)
+
+
+def _stem(config: Config, name: str) -> Path:
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return config.export_folder() / f"perftui-{config.chosen}-{name}-{stamp}"
+
+
+def _put(where: str, text: str) -> None:
+    from perftui.config.paths import write_private
+
+    if where == "-":
+        print(text, end="")
+        return
+    write_private(Path(where), text)
+    common.narrate(f"wrote {where}")

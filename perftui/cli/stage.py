@@ -1,0 +1,122 @@
+"""The console without a terminal: the same application on the same tab, for pictures and for data."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from perftui.cli import common, run
+from perftui.model.errors import ConfigError
+from perftui.model.frame import Frame
+from perftui.model.health import Link
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.config import Config
+    from perftui.screens.tab import Tab
+
+_SIZE = re.compile(r"(\d{2,3})[x×](\d{2,3})\Z")
+_STEP = 0.02
+_GONE = (Link.LOST, Link.REFUSED, Link.OFF)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what every command that looks at a tab takes."""
+    run.appearance(parser)
+    parser.add_argument("--size", type=size, default=(120, 40), metavar="WxH", help="cells (default 120x40)")
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds to wait for live figures (default 10)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=2.0,
+        metavar="S",
+        help="seconds to go on so that rates fill (default 2)",
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    """`120x40` as columns and rows."""
+    found = _SIZE.match(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 120x40")
+    return int(found[1]), int(found[2])
+
+
+def known(name: str) -> str:
+    """`name` when it is a tab; a screen alone means its first tab. ConfigError names the nearest."""
+    from perftui.config.convert import nearest
+    from perftui.screens.live import all_tabs
+
+    tabs = all_tabs()
+    if name in tabs:
+        return name
+    first = next((tab for tab in tabs if tab.partition(".")[0] == name), None)
+    if first is None:
+        hint = nearest(name, tabs) or "; `perftui show --list` prints them"
+        raise ConfigError(f"there is no tab {name}{hint}")
+    return first
+
+
+@asynccontextmanager
+async def staged(config: Config, tab: str, cells: tuple[int, int]) -> AsyncIterator[PerftuiApp]:
+    """The console on `tab`, `cells` large, running until the block is left."""
+    app = run.console(config, tab)
+    async with app.run_test(size=cells):
+        yield app
+
+
+async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
+    """The tab in front once its figures are live (or surely will not be), and have gone on for a while."""
+    limit = time.monotonic() + args.within
+    # Several topics and probes: none of them announces the last answer, so the frames are looked at.
+    while not _ready(app.base.frames.values(), app.started) and time.monotonic() < limit:  # noqa: ASYNC110
+        await asyncio.sleep(_STEP)
+    if not gone(app.base.frames.values()):
+        await asyncio.sleep(args.seconds)
+    app.base.fresh = True
+    app.base.tick()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await app.wait_for_refresh()
+    return app.base.tab
+
+
+def gone(frames: Iterable[Frame]) -> bool:
+    """Whether there are systems behind these frames and none of them can be reached."""
+    links = [health.link for frame in frames for health in frame.health.values()]
+    return bool(links) and all(link in _GONE for link in links)
+
+
+def _ready(frames: Iterable[Frame], started: bool) -> bool:
+    known_ = list(frames)
+    return started and bool(known_) and all(_answered(frame) for frame in known_)
+
+
+def _answered(frame: Frame) -> bool:
+    """A live report, an error, or nobody left who could answer."""
+    links = [health.link for health in frame.health.values()]
+    waiting = any(link is Link.WAITING for link in links)
+    if frame.report is not None and not frame.stale and not waiting:
+        return True
+    return bool(frame.error) or not links or gone([frame])
+
+
+def told(app: PerftuiApp) -> int:
+    """Say on stderr which systems of the tab are lost or refused; the exit code that follows."""
+    frames = list(app.base.frames.values())
+    for name, health in {n: h for frame in frames for n, h in frame.health.items()}.items():
+        if health.link in _GONE:
+            common.narrate(f"{name} is {health.link.value}: {health.error}")
+    return common.LOST if gone(frames) else common.DONE
