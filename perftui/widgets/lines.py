@@ -1,0 +1,107 @@
+"""The line-API base of all data widgets: rows in, changed lines out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region
+from textual.geometry import Size as Cells
+from textual.strip import Strip
+from textual.widget import Widget
+
+from perftui.draw.ascii import ascii_rows
+from perftui.draw.palette import Palette, palette
+from perftui.draw.rows import Look, Row, Rows, Size
+from perftui.draw.text import row_width
+
+_DEFAULT_LOOK = Look()
+
+
+def strip_of(row: Row, colours: Palette, muted: bool = False) -> Strip:
+    """A row as Textual draws it."""
+    return _strip(row, colours, muted)
+
+
+@lru_cache(maxsize=4096)
+def _strip(row: Row, colours: Palette, muted: bool) -> Strip:
+    return Strip([Segment(text, colours.style(words, muted)) for text, words in row if text], row_width(row))
+
+
+class LineWidget(Widget):
+    """A widget drawn from `rows(size, look)`; only lines that differ from the last picture are refreshed.
+
+    Subclasses override `rows` and call `redraw` when their data changed. The picture is drawn again
+    by itself when the size or the look changes. Nothing is drawn while the widget has no size.
+    """
+
+    DEFAULT_CSS = """
+    LineWidget { width: 1fr; height: 1fr; }
+    """
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None, focusable: bool = False) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self.can_focus = focusable
+        self._rows: Rows = []
+        self._muted_from = 1 << 30  # first row drawn muted
+        self._drawn_with: tuple[Look, Cells] | None = None
+
+    def rows(self, size: Size, look: Look) -> Rows:
+        """The picture: rows for exactly `size`. Pure apart from the widget's own state."""
+        raise NotImplementedError
+
+    @property
+    def colours(self) -> Palette:
+        """The application's palette, dark when it has none."""
+        found: Any = getattr(self.app, "palette", None)
+        return found if isinstance(found, Palette) else palette("dark")
+
+    @property
+    def look(self) -> Look:
+        """How to draw, as the application says."""
+        found: Any = getattr(self.app, "look", None)
+        return found if isinstance(found, Look) else _DEFAULT_LOOK
+
+    @property
+    def drawn(self) -> Rows:
+        """The rows on screen, for tests and text export."""
+        return self._rows
+
+    def redraw(self) -> None:
+        """Draw again and refresh the lines that changed."""
+        if not self.is_attached or self.size.area == 0:
+            self._drawn_with = None
+            return
+        before, muted_before = self._rows, self._muted_from
+        self._draw()
+        if len(before) != len(self._rows) or muted_before != self._muted_from:
+            self.refresh()
+            return
+        changed = [
+            Region(0, y, self.size.width, 1)
+            for y, (old, new) in enumerate(zip(before, self._rows, strict=True))
+            if old != new
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _draw(self) -> None:
+        size, look = self.size, self.look
+        self._drawn_with = (look, size)
+        rows = self.rows(Size(size.width, size.height), look)
+        self._rows = ascii_rows(rows) if look.ascii_ else rows
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A new size is a new picture."""
+        self.redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the picture, drawn now if size or look changed since."""
+        if self._drawn_with != (self.look, self.size):
+            self._draw()
+        if y >= len(self._rows):
+            return Strip.blank(self.size.width)
+        return _strip(self._rows[y], self.colours, y >= self._muted_from)

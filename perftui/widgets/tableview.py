@@ -1,0 +1,165 @@
+"""What a live table shows and where its cursor is, without a terminal: order, filter, marks, freeze."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
+
+from perftui.analysis.rowfilter import Field, compile_filter
+from perftui.draw.table import Column, sort_items
+
+FREEZE = 2.0  # seconds after a cursor key during which rows keep their places
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class TableView:
+    """Items by key, the order they are shown in, and a cursor that stays with its key."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        key: Callable[[Any], Hashable],
+        sort: str | None = None,
+        reverse: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.key = key
+        self.sort = sort
+        self.reverse = reverse
+        self.filter_text = ""
+        self.hidden = {c.key for c in columns if c.hidden}
+        self.marks: set[Hashable] = set()
+        self.items: dict[Hashable, Any] = {}
+        self.order: list[Hashable] = []
+        self.cursor_key: Hashable | None = None
+        self.index = 0
+        self._accept: Callable[[Any], bool] | None = None
+        self._clock = clock
+        self._frozen_until = 0.0
+
+    @property
+    def shown_columns(self) -> list[Column]:
+        """Columns the chooser leaves on; at least one."""
+        return [c for c in self.columns if c.key not in self.hidden] or list(self.columns[:1])
+
+    @property
+    def current(self) -> Any:
+        """The item under the cursor, or None."""
+        return self.items.get(self.cursor_key) if self.cursor_key is not None else None
+
+    def set_items(self, items: Iterable[Any]) -> None:
+        """Take new items; order, cursor and marks follow the keys."""
+        self.items = {self.key(item): item for item in items}
+        self.marks &= self.items.keys()
+        if self._clock() < self._frozen_until:
+            self._keep_places()
+        else:
+            self.arrange()
+        self._follow()
+
+    def _keep_places(self) -> None:
+        """Rows stay where they are while the cursor moves; new ones queue at the end."""
+        accept = self._accept
+        kept = [k for k in self.order if k in self.items and (accept is None or accept(self.items[k]))]
+        known = set(kept)
+        self.order = kept + [
+            k for k, item in self.items.items() if k not in known and (accept is None or accept(item))
+        ]
+
+    def arrange(self) -> None:
+        """Filter and sort anew."""
+        items: Sequence[Any] = list(self.items.values())
+        if self._accept is not None:
+            items = [item for item in items if self._accept(item)]
+        column = self.column(self.sort)
+        if column is not None:
+            items = sort_items(items, column, self.reverse)
+        self.order = [self.key(item) for item in items]
+
+    def _follow(self) -> None:
+        """Put the cursor back on its key, or on whatever took its place."""
+        if not self.order:
+            self.cursor_key, self.index = None, 0
+            return
+        last = len(self.order) - 1
+        if self.index <= last and self.order[self.index] == self.cursor_key:
+            return
+        if self.cursor_key in self.items:
+            try:
+                self.index = self.order.index(self.cursor_key)
+            except ValueError:
+                self.index = min(self.index, last)
+        self.index = min(self.index, last)
+        self.cursor_key = self.order[self.index]
+
+    def column(self, key: str | None) -> Column | None:
+        """The column with that key."""
+        return next((c for c in self.columns if c.key == key), None)
+
+    def move_to(self, index: int) -> bool:
+        """Put the cursor on a row and hold the order for a while; False when it is there already."""
+        if not self.order:
+            return False
+        self._frozen_until = self._clock() + FREEZE
+        index = min(max(0, index), len(self.order) - 1)
+        moved = self.order[index] != self.cursor_key
+        self.index, self.cursor_key = index, self.order[index]
+        return moved
+
+    def set_sort(self, key: str | None, reverse: bool) -> None:
+        """Sort by a column from now on; an explicit wish ends the freeze."""
+        self.sort, self.reverse = key, reverse
+        self._frozen_until = 0.0
+        self.set_filter(self.filter_text)
+
+    def next_sort(self) -> str | None:
+        """The column after the sorted one among those shown."""
+        keys = [c.key for c in self.shown_columns]
+        place = keys.index(self.sort) + 1 if self.sort in keys else 0
+        return keys[place % len(keys)]
+
+    def set_filter(self, text: str) -> None:
+        """Show only what matches."""
+        self.filter_text = text
+        fields = [Field(c.key, c.title, c.of, c.text) for c in self.columns]
+        self._accept = compile_filter(text, fields, self.sort or "")
+        self.arrange()
+        self._follow()
+
+    def toggle_mark(self) -> None:
+        """Mark or unmark the row under the cursor."""
+        if self.cursor_key is not None:
+            self.marks ^= {self.cursor_key}
+
+    def marked(self) -> tuple[Any, ...]:
+        """Marked items in the order shown, hidden ones last."""
+        places = {k: i for i, k in enumerate(self.order)}
+        keys = sorted(self.marks, key=lambda k: places.get(k, len(places)))
+        return tuple(self.items[k] for k in keys)
+
+    def values(self, item: Any) -> dict[str, Any]:
+        """True values of all columns of an item."""
+        return {c.key: c.of(item) for c in self.columns}
+
+    def csv(self) -> str:
+        """The view as RFC 4180 text: shown columns, shown rows, true values.
+
+        Text that a spreadsheet would take for a formula gets a leading apostrophe.
+        """
+        columns = self.shown_columns
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow([c.key for c in columns])
+        for key in self.order:
+            writer.writerow([_csv_cell(c.of(self.items[key])) for c in columns])
+        return out.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return "" if value is None else value
