@@ -147,7 +147,7 @@ class PerftuiApp(DiffApp):
         if not self.running():
             self.exit(0)
             return
-        names = ", ".join(r.title for r in self.running())
+        names = ", ".join(run.title for run in self.running())
         options = [("stay", "stay"), ("leave", f"cancel {names} and leave")]
         self.deeds.choose("An action is running", options, lambda v: self.exit(0) if v == "leave" else None)
 
@@ -272,8 +272,8 @@ class PerftuiApp(DiffApp):
 
     def cancel_running(self) -> None:
         """Ask every running action to stop."""
-        for item in self.running():
-            item.cancel()
+        for run in self.running():
+            self.session.conductor.cancel(run.id)
 
     async def change_session(self, session: Session) -> None:
         """Stand on another session: every screen is made anew, nothing selected survives."""

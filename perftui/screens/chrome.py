@@ -12,7 +12,7 @@ from perftui.draw.text import line
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Link
-from perftui.screens.commands import SCREENS
+from perftui.screens.commands import SCREENS, screen_title
 from perftui.widgets.header import Status
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def status(app: PerftuiApp, screen: LiveScreen) -> Status:
     env = app.session.env
     return Status(
         env=env.name,
-        screens=SCREENS,
+        screens=tuple(screen_title(s) for s in SCREENS),
         current=SCREENS.index(screen.stem),
         findings=len(found),
         worst=_WORST[max((f.severity for f in found), default=Severity.INFO)],

@@ -19,6 +19,13 @@ SCREENS: tuple[str, ...] = (
     "optimization",
 )
 
+_ACRONYMS = {"api": "API", "cdn": "CDN", "cpu": "CPU"}
+
+
+def screen_title(word: str) -> str:
+    """A screen's or tab's word as a title."""
+    return _ACRONYMS.get(word, word.replace("_", " ").capitalize())
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -52,7 +59,7 @@ def _global(id_: str, key: str, title: str, help_: str, *also: str, footer: bool
 
 GLOBAL: tuple[Command, ...] = (
     *(
-        _global(f"screen.{n}", str(n), name.capitalize(), f"Show the {name} screen.")
+        _global(f"screen.{n}", str(n), screen_title(name), f"Show the {name} screen.")
         for n, name in enumerate(SCREENS, 1)
     ),
     _global("tab.previous", "[", "Previous tab", "Show the tab to the left."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,7 @@ class Deeds:
         except PerftuiError as error:
             self._tell_error("undo", error)
             return
-        self.app.toast(receipt.summary if receipt is not None else "nothing to undo")
+        self.app.toast(receipt.summary)
 
     def probe(
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
@@ -68,26 +67,14 @@ class Deeds:
     async def _probe(
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
     ) -> None:
-        try:
-            frame = await self.app.session.probe(topic, source, port, call, deadline=deadline)
-        except PerftuiError as error:
-            self._tell_error(topic, error)
-            return
+        frame = await self.app.session.probe(topic, source, port, call, deadline=deadline)
         if frame.error:
             self.app.toast(frame.error, "warn")
 
     def retry(self, sources: Sequence[str]) -> None:
         """Read these backends now; a refused link is tried again."""
         for source in sources:
-            self._work(self._retry(source), f"retry {source}")
-
-    async def _retry(self, source: str) -> None:
-        try:
-            answer: Any = self.app.session.retry(source)
-            if inspect.isawaitable(answer):
-                await answer
-        except PerftuiError as error:
-            self._tell_error(source, error)
+            self.app.session.retry(source)
 
     async def confirm(self, action: Action, plan: Plan) -> bool:
         """Show the plan and wait for the operator; False when declined."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual import events
-from textual.widget import Widget
 
 from perftui.draw.rows import Row
 from perftui.screens.commands import Command
@@ -16,22 +15,24 @@ if TYPE_CHECKING:
 
 PREFIX = "g"
 _NAMES = {" ": "space"}
-_MOVES: dict[str, str] = {
-    "move.down": "action_cursor_down",
-    "move.up": "action_cursor_up",
-    "move.left": "action_cursor_left",
-    "move.right": "action_cursor_right",
-    "move.page-down": "action_page_down",
-    "move.page-up": "action_page_up",
-    "move.top": "action_cursor_top",
-    "move.bottom": "action_cursor_bottom",
-    "filter.next": "action_filter_next",
-    "filter.previous": "action_filter_previous",
-    "sort": "action_sort",
-    "sort.reverse": "action_sort_reverse",
-    "columns": "action_columns",
-    "window.shorter": "action_zoom_in",
-    "window.longer": "action_zoom_out",
+_MOVES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "move.down": ("cursor_move", (1,)),
+    "move.up": ("cursor_move", (-1,)),
+    "move.left": ("column_move", (-1,)),
+    "move.right": ("column_move", (1,)),
+    "move.page-down": ("cursor_page", (1,)),
+    "move.page-up": ("cursor_page", (-1,)),
+    "move.top": ("cursor_home", ()),
+    "move.bottom": ("cursor_end", ()),
+    "filter.next": ("find_next", (1,)),
+    "filter.previous": ("find_next", (-1,)),
+    "sort": ("sort_next", ()),
+    "sort.reverse": ("sort_reverse", ()),
+    "columns": ("choose_columns", ()),
+    "window.shorter": ("zoom", (1,)),
+    "window.longer": ("zoom", (-1,)),
+    "open": ("action_open", ()),
+    "mark": ("toggle_mark", ()),
 }
 """Commands the focused widget does itself, and the method it is asked with."""
 
@@ -77,17 +78,18 @@ class KeyReader:
         own = command.scope != "global" or command.id in _TAB_FIRST
         if own and tab is not None and tab.on_command(command.id):
             return
-        method = _MOVES.get(command.id)
-        if method is not None:
-            self._ask_widget(method)
-            return
-        self.screen.console_app.verbs.do(command.id)
+        if command.id in _MOVES and command.id != "mark":
+            self.ask_widget(command.id)
+        else:
+            self.screen.console_app.verbs.do(command.id)
 
-    def _ask_widget(self, method: str) -> None:
-        widget: Widget | None = self.screen.focused
-        act = getattr(widget, method, None)
+    def ask_widget(self, id_: str) -> bool:
+        """Have the focused widget do it; False when it cannot."""
+        method, values = _MOVES[id_]
+        act = getattr(self.screen.focused, method, None)
         if callable(act):
-            act()
+            act(*values)
+        return callable(act)
 
     # -- what works now
 

@@ -18,7 +18,7 @@ from perftui.draw.rows import Look, Size
 from perftui.draw.text import message
 from perftui.model.action import Receipt
 from perftui.model.frame import Frame
-from perftui.screens.commands import SCREENS, Command
+from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
 from perftui.screens.notice import empty_text, hides, lost_row
 from perftui.screens.tab import Tab, Table, focusables
@@ -216,7 +216,7 @@ class LiveScreen(Screen[None]):
         if small:
             self.query_one("#small", RowBox).show([app.small_row(self)])
             return
-        words = [word.replace("_", " ").capitalize() for word in self.words]
+        words = [screen_title(word) for word in self.words]
         self.query_one("#tabs", RowBox).show([tab_row(words, self.index, width, self.look)])
         self._maybe("#notice", lost_row(self.frames, time.time(), width, self.look))
         self._maybe("#drawer", app.drawer_row(width))
@@ -272,9 +272,11 @@ class LiveScreen(Screen[None]):
         """Header and rows of the focused table, else of the first one on the tab."""
         candidates = [self.focused, *tab.query("*")]
         for widget in candidates:
-            rows = getattr(widget, "export_rows", None)
-            if widget is not tab and callable(rows):
-                return cast("Table | None", rows())
+            view: Any = getattr(widget, "view", None)
+            if view is not None and hasattr(view, "shown_columns"):
+                columns = view.shown_columns
+                rows = [tuple(c.of(view.items[key]) for c in columns) for key in view.order]
+                return tuple(c.key for c in columns), rows
         return None
 
     def perform(

@@ -73,6 +73,10 @@ class Tab(Widget):
         """Header and rows for the export dialog; None when this tab has no table."""
         return self.live.table_in(self)
 
+    def palette_entries(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        """More things the palette finds on this tab: text, a note, what it does."""
+        return ()
+
     # -- what a tab uses
 
     @property

@@ -36,13 +36,14 @@ class ShellVerbs:
 
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
+        self.said: list[str] = []
         self._acts: dict[str, Callable[[], None]] = {
             "tab.previous": lambda: self._tab(-1),
             "tab.next": lambda: self._tab(+1),
             "alert.newest": self.newest,
             "panel.next": lambda: self._focus(+1),
             "panel.previous": lambda: self._focus(-1),
-            "open": lambda: self._widget("action_select_cursor"),
+            "open": self.open,
             "close": self.close,
             "jump": self.jump,
             "help": self.help,
@@ -92,10 +93,9 @@ class ShellVerbs:
         else:
             screen.focus_previous()
 
-    def _widget(self, method: str) -> None:
-        act = getattr(self.screen.focused, method, None)
-        if callable(act):
-            act()
+    def open(self) -> None:
+        """Open what the cursor of the focused widget is on."""
+        self.screen.reader.ask_widget("open")
 
     def newest(self) -> None:
         """Go to where findings are listed."""
@@ -105,7 +105,7 @@ class ShellVerbs:
         """Drop the filter, else show what runs."""
         widget: Any = self.screen.focused
         setter = getattr(widget, "set_filter", None)
-        if callable(setter) and getattr(widget, "filter_text", ""):
+        if callable(setter) and widget.filter_text:
             setter("")
         elif self.app.running():
             self.app.show_progress()
@@ -132,13 +132,13 @@ class ShellVerbs:
 
     def filter(self) -> None:
         """A line at the bottom that filters the focused table as one types."""
-        from perftui.screens.dialogs.filter import FilterBar
-
-        target = self.filter_target()
+        target: Any = self.filter_target()
         if target is None:
             self.app.toast("nothing here can be filtered", "warn")
-            return
-        self.app.push_screen(FilterBar(target))
+        elif hasattr(target, "edit_filter"):
+            target.edit_filter()
+        else:
+            self.app.deeds.ask("Filter", "keep what contains", target.set_filter)
 
     def filter_target(self) -> Widget | None:
         """The focused widget if it filters, else the first on the tab that does."""
@@ -157,8 +157,7 @@ class ShellVerbs:
 
     def mark(self) -> None:
         """Mark the row where rows can be marked, else freeze."""
-        act = getattr(self.screen.focused, "action_mark", None)
-        if not (callable(act) and act()):
+        if not self.screen.reader.ask_widget("mark"):
             self.freeze()
 
     def freeze(self) -> None:
@@ -218,6 +217,7 @@ class ShellVerbs:
         """Do what was typed: a verb and its words."""
         verb, *rest = text.split()
         words = tuple(rest)
+        self.said = [*(said for said in self.said if said != text), text][-20:]
         tab = self.screen.tab
         if tab is not None and verb in tab.verbs and tab.on_verb(verb, words):
             return
@@ -246,15 +246,15 @@ class ShellVerbs:
 
     def say_sort(self, _words: tuple[str, ...]) -> None:
         """`:sort`."""
-        self._widget("action_sort")
+        self.screen.reader.ask_widget("sort")
 
     def say_columns(self, _words: tuple[str, ...]) -> None:
         """`:columns`."""
-        self._widget("action_columns")
+        self.screen.reader.ask_widget("columns")
 
     def say_window(self, words: tuple[str, ...]) -> None:
         """`:window longer`."""
-        self._widget("action_zoom_in" if words[:1] == ("shorter",) else "action_zoom_out")
+        self.screen.reader.ask_widget("window.shorter" if words[:1] == ("shorter",) else "window.longer")
 
     def say_filter(self, words: tuple[str, ...]) -> None:
         """`:filter user:`."""

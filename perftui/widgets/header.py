@@ -56,9 +56,9 @@ def _screens(status: Status, look: Look, full: bool) -> list[Span]:
     out: list[Span] = []
     for index, name in enumerate(status.screens):
         if index == status.current:
-            out.append(Span(f"{mark}{index + 1} {name.capitalize()} ", "accent reverse bold"))
+            out.append(Span(f"{mark}{index + 1} {name} ", "accent reverse bold"))
         else:
-            out.append(Span(f" {index + 1} {name.capitalize()} " if full else f" {index + 1} ", "muted"))
+            out.append(Span(f" {index + 1} {name} " if full else f" {index + 1} ", "muted"))
     return out
 
 
