@@ -44,6 +44,22 @@ ACTIONS: dict[str, ActionSpec] = {
             "Move every key matching a pattern to quarantine, then delete; undo restores them.",
         ),
         ActionSpec(
+            "cache.restore",
+            "Restore purged keys",
+            Risk.CHANGES,
+            "KeyPurger",
+            "perftui.engines.cache.restore:RestoreKeys",
+            "Bring the keys of an earlier purge back from quarantine, by its id.",
+        ),
+        ActionSpec(
+            "cache.configure",
+            "Set a server parameter",
+            Risk.CHANGES,
+            "ServerTuner",
+            "perftui.engines.cache.configure:SetParameter",
+            "CONFIG SET of one of a few parameters, with the old value as undo.",
+        ),
+        ActionSpec(
             "cdn.purge",
             "Purge a URL or tag",
             Risk.CHANGES,

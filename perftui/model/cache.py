@@ -21,7 +21,8 @@ class ReplicaLink:
 class Replication:
     """Both sides of replication: `replicas` on a primary, the `primary…` fields on a replica.
 
-    `offset` is the position in the replication stream in bytes; `link_down_s` is None while the link is up.
+    `offset` is the position in the replication stream in bytes, `stream` that stream's id, the same on
+    both sides; `link_down_s` is None while the link is up.
     """
 
     role: str = "primary"
@@ -32,6 +33,7 @@ class Replication:
     last_io_s: float | None = None
     link_down_s: float | None = None
     syncing: bool = False
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,12 @@ class KeyTally:
 
 @dataclass(frozen=True, slots=True)
 class CacheNode:
-    """One server on the Cache screen: its newest reading (None until the first) and its link."""
+    """One server on the Cache screen: its newest reading (None until the first) and what history adds.
+
+    `hit_ratio_1m` and `lookups_1m` are over the last minute; `full_in_s` is the time to a full memory at
+    the pace of the last five minutes; `lag_bytes`, `lag_s` are the worst replica's on a primary, its own
+    on a replica; `replicas_seen` is the most replicas it had since the console started.
+    """
 
     source: str
     health: Health
@@ -242,8 +249,11 @@ class CacheNode:
     at: float = 0.0
     hit_ratio_1m: float | None = None
     lookups_1m: float = 0.0
+    keys_1m_ago: float | None = None
+    full_in_s: float | None = None
     lag_bytes: int | None = None
     lag_s: float | None = None
+    replicas_seen: int = 0
 
     @property
     def role(self) -> str:
@@ -253,8 +263,9 @@ class CacheNode:
 
 @dataclass(frozen=True, slots=True)
 class CacheReport:
-    """All cache servers, primaries first."""
+    """All cache servers, primaries first, as of `at` (epoch seconds)."""
 
+    at: float
     nodes: tuple[CacheNode, ...]
 
     @property

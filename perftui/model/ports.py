@@ -30,6 +30,10 @@ class Scalable(Protocol):
 class StackSampler(Protocol):
     """A profiler of running processes."""
 
+    async def find_target(self, pid: int) -> Any:
+        """The `ProfileTarget` that `pid` is now; Lost when gone, Refused or Unsupported as attaching would be."""
+        ...
+
     async def sample_stacks(
         self, pid: int, seconds: float, rate: int, report: Callable[[Progress], None]
     ) -> Any:
@@ -207,4 +211,17 @@ class ProfileShelf(Protocol):
 
     async def keep_profile(self, profile: Any) -> str:
         """Keep a `Profile`, and return the path of its file."""
+        ...
+
+
+@runtime_checkable
+class ServerTuner(Protocol):
+    """A server whose running configuration can be read and set, one parameter at a time."""
+
+    async def parameter(self, name: str) -> str:
+        """The value now; Unsupported when the server has no such parameter."""
+        ...
+
+    async def set_parameter(self, name: str, value: str) -> None:
+        """Set it until the server restarts; Refused without the right to."""
         ...

@@ -58,7 +58,8 @@ def replication(info: Info) -> Replication:
         offset = whole(info, "master_repl_offset")
         names = (f"slave{n}" for n in range(whole(info, "connected_slaves")))
         rows = [pairs(info[name]) for name in names if name in info]
-        return Replication("primary", offset, tuple(_replica(row, offset) for row in rows))
+        replicas = tuple(_replica(row, offset) for row in rows)
+        return Replication("primary", offset, replicas, stream=info.get("master_replid", ""))
     up = info.get("master_link_status") == "up"
     last_io = real(info, "master_last_io_seconds_ago")
     return Replication(
@@ -69,6 +70,7 @@ def replication(info: Info) -> Replication:
         last_io_s=last_io if last_io >= 0 else None,
         link_down_s=None if up else max(0.0, real(info, "master_link_down_since_seconds")),
         syncing=info.get("master_sync_in_progress") == "1",
+        stream=info.get("master_replid", ""),
     )
 
 

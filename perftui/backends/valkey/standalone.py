@@ -15,7 +15,7 @@ from perftui.backends.valkey.link import Link, parse_url, translated, verify
 from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.quarantine import PurgePowers
 from perftui.model.cache import CacheReading
-from perftui.model.errors import Protocol
+from perftui.model.errors import Protocol, Unsupported
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
@@ -100,6 +100,19 @@ class Valkey(PurgePowers, MonitorPowers):
         facts = self._facts(replies, started)
         self._looks += 1
         return Reading(self.name, at, took, tuple(self._measures(facts)), facts)
+
+    async def parameter(self, name: str) -> str:
+        """CONFIG GET of exactly one parameter."""
+        reply = await self._work.one("CONFIG", "GET", name, deadline=self.deadline)
+        if len(reply) != 2 or reply[0] != name.encode():
+            raise Unsupported(f"{self._work.where} has no parameter of that name")
+        value: bytes = reply[1]
+        return value.decode("utf-8", "replace")
+
+    async def set_parameter(self, name: str, value: str) -> None:
+        """CONFIG SET; what it changes shows with the next look."""
+        await self._work.one("CONFIG", "SET", name, value, deadline=self.deadline)
+        self._looks = 0
 
     def _facts(self, replies: Sequence[Any], now: float) -> CacheReading:
         fields = info.parse(verify(replies[0], "INFO", self._look.where))

@@ -1,0 +1,286 @@
+"""What a cache report means: thresholds, evidence in measured sentences, and the action that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.model.cache import CacheNode, CacheReading, CacheReport
+from perftui.model.finding import Effort, Finding, Offer, Severity
+
+HIT_TARGET = 0.90
+ENOUGH_LOOKUPS = 100.0
+MEMORY_WARNING, MEMORY_CRITICAL = 0.80, 0.95
+LAG_BYTES, LAG_SECONDS = 1024 * 1024, 10.0
+HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 100, 300.0
+SLOW_WINDOW = 300.0
+VANISHED = 0.5
+
+Rule = Callable[[float, CacheNode, CacheReading], Iterator[Finding]]
+
+
+def findings(report: CacheReport) -> tuple[Finding, ...]:
+    """All findings, worst first; nodes without a reading have none."""
+    found = [
+        finding
+        for node in report.nodes
+        if node.reading is not None
+        for rule in RULES
+        for finding in rule(report.at, node, node.reading)
+    ]
+    return tuple(sorted(found, key=lambda f: (-f.severity, f.source, f.id)))
+
+
+def _hits(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    ratio = node.hit_ratio_1m
+    if ratio is None or ratio >= HIT_TARGET or node.lookups_1m < ENOUGH_LOOKUPS:
+        return
+    misses = (1 - ratio) * node.lookups_1m / 60
+    evidence = [
+        (
+            f"{fmt.ratio(ratio)} of {fmt.number(node.lookups_1m)} lookups in the last minute were hits"
+            f" (target {fmt.ratio(HIT_TARGET)})"
+        ),
+        f"{fmt.rate(misses)} misses go to what stands behind the cache",
+    ]
+    if facts.evicted_per_s:
+        evidence.append(f"{fmt.rate(facts.evicted_per_s)} keys are evicted: memory is too small")
+    gain = (HIT_TARGET - ratio) * node.lookups_1m / 60
+    yield Finding(
+        "cache.hit-ratio-low",
+        Severity.WARNING,
+        node.source,
+        "Hit ratio below target",
+        tuple(evidence),
+        gain=gain,
+        gain_unit="requests/s",
+        effort=Effort.HOURS,
+    )
+
+
+def _vanished(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    before = node.keys_1m_ago
+    if before is None or before < 100 or facts.keys > before * VANISHED:
+        return
+    yield Finding(
+        "cache.keys-vanished",
+        Severity.WARNING,
+        node.source,
+        "Most keys are gone: flushed, purged or restarted",
+        (
+            f"{fmt.count(int(before))} keys a minute ago, {fmt.count(facts.keys)} now",
+            f"the server has been up for {fmt.duration(facts.uptime_s)}",
+        ),
+    )
+
+
+def _memory(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    ratio = facts.memory_ratio
+    if ratio is None or ratio < MEMORY_WARNING:
+        return
+    # A cache that evicts by design lives near its limit: there it is a warning at most.
+    evicts = facts.policy.startswith("allkeys")
+    severity = Severity.CRITICAL if ratio >= MEMORY_CRITICAL and not evicts else Severity.WARNING
+    evidence = [
+        (
+            f"{fmt.bytes_(facts.used_bytes)} of {fmt.bytes_(facts.max_bytes)} used ({fmt.ratio(ratio)}),"
+            f" policy {inert(facts.policy, 32)}"
+        )
+    ]
+    if node.full_in_s is not None:
+        evidence.append(f"full in {fmt.duration(node.full_in_s)} at the pace of the last five minutes")
+    yield Finding(
+        "cache.memory-near-limit",
+        severity,
+        node.source,
+        "Memory near its limit",
+        tuple(evidence),
+        gain=max(0.0, facts.used_bytes - MEMORY_WARNING * facts.max_bytes),
+        gain_unit="bytes",
+        offer=Offer("cache.purge", node.source, "Purge keys by pattern"),
+    )
+
+
+def _evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    if not facts.evicted_per_s:
+        return
+    yield Finding(
+        "cache.evicting",
+        Severity.WARNING,
+        node.source,
+        "Keys are evicted before they expire",
+        (
+            f"{fmt.rate(facts.evicted_per_s)} keys evicted, {fmt.rate(facts.expired_per_s)} expired",
+            f"{fmt.bytes_(facts.used_bytes)} used of {fmt.bytes_(facts.max_bytes)}",
+        ),
+        gain=facts.evicted_per_s,
+        gain_unit="requests/s",
+    )
+
+
+def _policy(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    if node.role != "primary":
+        return
+    if not facts.max_bytes:
+        yield Finding(
+            "cache.no-memory-limit",
+            Severity.WARNING,
+            node.source,
+            "No memory limit: it grows until the host has none left",
+            (f"maxmemory is 0; {fmt.bytes_(facts.used_bytes)} used now",),
+        )
+    elif facts.policy == "noeviction":
+        yield Finding(
+            "cache.noeviction",
+            Severity.WARNING,
+            node.source,
+            "A full cache would refuse writes",
+            (
+                (
+                    f"maxmemory-policy is noeviction; {fmt.ratio(facts.memory_ratio)} of"
+                    f" {fmt.bytes_(facts.max_bytes)} used"
+                ),
+            ),
+            effort=Effort.KEY,
+            offer=Offer(
+                "cache.configure",
+                node.source,
+                "Set maxmemory-policy to allkeys-lru",
+                (("parameter", "maxmemory-policy"), ("value", "allkeys-lru")),
+            ),
+        )
+
+
+def _replicas(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    repl = facts.replication
+    if node.role == "primary" and len(repl.replicas) < node.replicas_seen:
+        yield Finding(
+            "cache.replica-missing",
+            Severity.CRITICAL,
+            node.source,
+            "A replica is missing",
+            (f"{len(repl.replicas)} of {node.replicas_seen} replicas seen earlier are connected",),
+        )
+    if not repl.link_up:
+        yield Finding(
+            "cache.replica-cut-off",
+            Severity.CRITICAL,
+            node.source,
+            "The replica has lost its primary",
+            (
+                f"no link to {inert(repl.primary, 64)} for {fmt.duration(repl.link_down_s)}"
+                + ("; a full copy is under way" if repl.syncing else ""),
+            ),
+        )
+
+
+def _lag(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    repl = facts.replication
+    for replica in repl.replicas:
+        if replica.state == "online" and replica.lag_bytes < LAG_BYTES and replica.lag_s < LAG_SECONDS:
+            continue
+        yield Finding(
+            "cache.replica-lagging",
+            Severity.CRITICAL if replica.lag_s >= 3 * LAG_SECONDS else Severity.WARNING,
+            node.source,
+            "A replica lags behind",
+            (
+                (
+                    f"{inert(replica.address, 64)} is {inert(replica.state, 24)},"
+                    f" {fmt.bytes_(replica.lag_bytes)} behind, last heard {fmt.duration(replica.lag_s)} ago"
+                ),
+            ),
+            labels=(("replica", inert(replica.address, 64)),),
+        )
+
+
+def _slow(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    recent = [entry for entry in facts.slow if now - entry.at <= SLOW_WINDOW]
+    if not recent:
+        return
+    worst = max(recent, key=lambda entry: entry.took_s)
+    yield Finding(
+        "cache.slow-commands",
+        Severity.WARNING,
+        node.source,
+        "Slow commands hold up everybody else",
+        (
+            f"{len(recent)} entries in the slow log within five minutes",
+            f"the slowest took {fmt.duration(worst.took_s)}: {inert(worst.text, 120)}",
+        ),
+        gain=sum(entry.took_s for entry in recent) / SLOW_WINDOW,
+        gain_unit="s/s",
+        effort=Effort.HOURS,
+    )
+
+
+def _whole_scans(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    for cost in facts.commands:
+        if cost.name == "keys" and cost.seconds_per_call > 0.001:
+            yield Finding(
+                "cache.keys-command",
+                Severity.WARNING,
+                node.source,
+                "KEYS stops the server while it walks every key",
+                (
+                    (
+                        f"{fmt.rate(cost.calls_per_s)} calls of {fmt.duration(cost.seconds_per_call)} each,"
+                        f" {fmt.ratio(cost.share)} of all command time; SCAN does the same in small steps"
+                    ),
+                ),
+                gain=cost.calls_per_s * cost.seconds_per_call,
+                gain_unit="s/s",
+                effort=Effort.HOURS,
+            )
+
+
+def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    watched = facts.watched
+    if watched is None or now - watched.at > HOT_AGE or not watched.keys:
+        return
+    top = watched.keys[0]
+    if top.share < HOT_SHARE or top.count < HOT_COUNT:
+        return
+    name = inert(top.key[:80].decode("utf-8", "backslashreplace"), 80)
+    yield Finding(
+        "cache.hot-key",
+        Severity.WARNING,
+        node.source,
+        "One key takes a large part of the traffic",
+        (
+            (
+                f"{name}: {fmt.ratio(top.share)} ± {fmt.ratio(top.error)} of {fmt.count(watched.commands)}"
+                f" commands watched for {fmt.duration(watched.took_s)}"
+            ),
+            "a copy in the memory of each process would take it off the server",
+        ),
+        effort=Effort.HOURS,
+    )
+
+
+def _clients(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    if not facts.max_clients or facts.clients < 0.8 * facts.max_clients:
+        return
+    yield Finding(
+        "cache.clients-near-limit",
+        Severity.WARNING,
+        node.source,
+        "Almost no connections left",
+        (f"{facts.clients} of {facts.max_clients} clients connected",),
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _hits,
+    _vanished,
+    _memory,
+    _evictions,
+    _policy,
+    _replicas,
+    _lag,
+    _slow,
+    _whole_scans,
+    _hot,
+    _clients,
+)

@@ -1,0 +1,94 @@
+"""Looks of cache servers put side by side, with what only history or the other side knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from perftui.model.cache import CacheNode, CacheReading, CacheReport
+from perftui.model.frame import SeriesReader
+from perftui.model.reading import Look
+from perftui.model.series import SeriesKey
+
+MINUTE = 60.0
+TREND = 300.0
+
+
+def observe(
+    now: float, looks: Mapping[str, Look], history: SeriesReader, replicas: Mapping[str, int]
+) -> CacheReport:
+    """A node per look, primaries first; `replicas` is the most replicas each was seen with before."""
+    nodes = [_node(now, look, history, replicas.get(name, 0)) for name, look in looks.items()]
+    nodes = [_with_lag(node, nodes) for node in nodes]
+    nodes.sort(key=lambda node: ({"primary": 0, "replica": 1}.get(node.role, 2), node.source))
+    return CacheReport(now, tuple(nodes))
+
+
+def _node(now: float, look: Look, history: SeriesReader, replicas_seen: int) -> CacheNode:
+    reading = look.reading
+    if reading is None or not isinstance(reading.facts, CacheReading):
+        return CacheNode(look.source, look.health, None)
+    facts = reading.facts
+    ratio, lookups = hit_ratio(history, look.source, now - MINUTE, now)
+    return CacheNode(
+        source=look.source,
+        health=look.health,
+        reading=facts,
+        at=reading.at,
+        hit_ratio_1m=ratio,
+        lookups_1m=lookups,
+        keys_1m_ago=_first(history, SeriesKey(look.source, "keys"), now - MINUTE, now),
+        full_in_s=_full_in(history, look.source, facts, now),
+        replicas_seen=max(replicas_seen, len(facts.replication.replicas)),
+    )
+
+
+def hit_ratio(history: SeriesReader, source: str, start: float, end: float) -> tuple[float | None, float]:
+    """Hits of all lookups in a window, and lookups a minute: sums of rates, never a mean of ratios."""
+    hits = [s.value for s in history.series(SeriesKey(source, "hits_per_s"), start, end)]
+    misses = [s.value for s in history.series(SeriesKey(source, "misses_per_s"), start, end)]
+    total = sum(hits) + sum(misses)
+    if not hits or total <= 0:
+        return None, 0.0
+    return sum(hits) / total, total / len(hits) * MINUTE
+
+
+def _first(history: SeriesReader, key: SeriesKey, start: float, end: float) -> float | None:
+    return next((s.value for s in history.series(key, start, end)), None)
+
+
+def _full_in(history: SeriesReader, source: str, facts: CacheReading, now: float) -> float | None:
+    """Seconds until memory is full at the pace since five minutes ago; None when it does not grow."""
+    series = history.series(SeriesKey(source, "used_bytes"), now - TREND, now)
+    samples = list(series)
+    if not facts.max_bytes or len(samples) < 10:
+        return None
+    first, last = samples[0], samples[-1]
+    pace = (last.value - first.value) / max(1.0, last.at - first.at)
+    room = facts.max_bytes - facts.used_bytes
+    return room / pace if pace > 0 and room > 0 else None
+
+
+def _with_lag(node: CacheNode, nodes: list[CacheNode]) -> CacheNode:
+    if node.reading is None:
+        return node
+    repl = node.reading.replication
+    if node.role == "primary":
+        if not repl.replicas:
+            return node
+        worst = max(repl.replicas, key=lambda r: (r.lag_bytes, r.lag_s))
+        return replace(node, lag_bytes=worst.lag_bytes, lag_s=max(r.lag_s for r in repl.replicas))
+    ahead = _primary_offset(repl.stream, nodes)
+    behind = None if ahead is None else max(0, ahead - repl.offset)
+    if not repl.link_up:
+        return replace(node, lag_bytes=behind, lag_s=repl.link_down_s)
+    # The two looks are taken at different instants: what ran in between is no lag while the link is busy.
+    return replace(node, lag_bytes=behind, lag_s=repl.last_io_s if behind else 0.0)
+
+
+def _primary_offset(stream: str, nodes: list[CacheNode]) -> int | None:
+    for other in nodes:
+        repl = other.reading.replication if other.reading else None
+        if repl is not None and repl.role == "primary" and repl.stream == stream:
+            return repl.offset
+    return None

@@ -1,0 +1,217 @@
+"""Purging keys by pattern: planned by counting, run in small batches, taken back from quarantine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.engines.cache.restore import Report, batches, checked_id, count_quarantine, restore
+from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.cache import KeyInfo, KeySurvey, KeyTally
+from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, PlanRejected
+from perftui.model.ports import KeyPurger
+
+KEEP = 3600.0
+"""Seconds a purged key can be brought back."""
+
+STEP = 500
+SLOW_BATCH = 0.02
+RECONNECT = 30.0
+CONFIRM = 3.0
+OWN = b"perftui:quarantine"
+
+
+def shown(key: bytes, limit: int = 80) -> str:
+    """A key's name as inert text."""
+    text = inert(key[: limit + 1].decode("utf-8", "backslashreplace"), limit)
+    return f"{text} ({fmt.bytes_(len(key))} name)" if len(key) > limit else text
+
+
+class PurgeKeys:
+    """Move every key that matches `pattern` to quarantine for `keep` seconds; 0 deletes at once.
+
+    `quarantine` continues an earlier, interrupted purge under its id, so that one undo covers both.
+    """
+
+    id: ClassVar[str] = "cache.purge"
+    title: str = "Purge keys by pattern"
+    risk: Risk = Risk.DESTROYS
+    deadline: float = 1800.0
+
+    def __init__(
+        self,
+        power: KeyPurger,
+        source: str,
+        *,
+        pattern: str | bytes,
+        keep: float = KEEP,
+        quarantine: str = "",
+    ) -> None:
+        self._power = power
+        self._pattern = pattern if isinstance(pattern, bytes) else pattern.encode("utf-8", "surrogateescape")
+        self._keep = keep
+        self._source = source
+        self.quarantine = checked_id(quarantine) or secrets.token_hex(4)
+        self.target = f"{source} {shown(self._pattern)}"
+        self.params = {
+            "pattern": self._pattern.decode("utf-8", "backslashreplace")[:1024],
+            "keep_s": keep,
+            "quarantine": self.quarantine,
+        }
+        self._planned: int | None = None
+
+    async def plan(self) -> Plan:
+        """Count, weigh and name what would go; PlanRejected on a replica or for an unusable pattern."""
+        if not self._pattern or self._pattern.startswith(OWN):
+            raise PlanRejected("a purge needs a pattern, and never touches what is already in quarantine")
+        found: KeySurvey = await self._power.survey_keys(self._pattern)
+        if found.role != "primary":
+            raise PlanRejected(f"{self._source} is a replica: purge on its primary")
+        self._planned = found.count
+        size = fmt.bytes_(found.bytes_)
+        about = "" if found.scanned == 1.0 else "about "
+        return Plan(
+            summary=f"{self._verb} {about}{fmt.count(found.count)} keys ({size}) of {self._source}",
+            affects=tuple(self._affects(found)),
+            count=found.count,
+            bytes_=found.bytes_,
+            reversible=self._keep > 0,
+            undo_note=f"kept for {fmt.age(self._keep)}: undo brings values and TTLs back"
+            if self._keep
+            else "",
+            warnings=tuple(self._warnings(found)),
+            challenge=self._challenge() if found.count else "",
+        )
+
+    @property
+    def _verb(self) -> str:
+        return "move to quarantine" if self._keep else "delete"
+
+    def _affects(self, found: KeySurvey) -> Iterator[str]:
+        error = f" ± {fmt.bytes_(found.bytes_error)}" if found.bytes_error else ""
+        yield (
+            f"{fmt.count(found.count)} of {fmt.count(found.total)} keys match {shown(self._pattern)},"
+            f" {fmt.bytes_(found.bytes_)}{error}"
+        )
+        yield from map(_line, found.sample[:10])
+        if found.count > 10:
+            yield f"… and {fmt.count(found.count - min(10, len(found.sample)))} more"
+
+    def _warnings(self, found: KeySurvey) -> Iterator[str]:
+        if found.scanned < 1.0:
+            yield f"counted in {fmt.ratio(found.scanned)} of the keyspace only; the rest is extrapolated"
+        if self._keep and found.count:
+            yield f"memory is freed when the quarantine ends, in {fmt.age(self._keep)}"
+            if found.policy.startswith("allkeys"):
+                yield f"under memory pressure {inert(found.policy, 24)} may evict what waits in quarantine"
+        if not self._keep and found.count:
+            yield "this cannot be undone"
+
+    def _challenge(self) -> str:
+        """The pattern; for one that matches everything, or cannot be typed, the server's name."""
+        text = self._pattern.decode("utf-8", "backslashreplace")
+        everything = not self._pattern.strip(b"*?")
+        return self._source if everything or inert(text) != text or len(text) > 60 else text
+
+    async def run(self, report: Report) -> Receipt:
+        """One pass over the keyspace, again from its start after a lost connection."""
+        tally = KeyTally()
+        try:
+            await self._sweep(tally, report)
+        except asyncio.CancelledError:
+            receipt = await self._receipt(tally, "cancelled: ")
+            raise Cancelled(receipt.summary, receipt) from None
+        except BackendError as error:
+            if not (tally.done or tally.unsure):
+                raise
+            receipt = await self._receipt(tally, "stopped half-way: ")
+            raise PartlyDone(f"{receipt.summary}; {error}", receipt) from error
+        receipt = await self._receipt(tally, "")
+        if tally.failed:
+            raise PartlyDone(receipt.summary, receipt)
+        return receipt
+
+    async def _sweep(self, tally: KeyTally, report: Report) -> None:
+        wait, limit = 0.1, 0.0
+        while True:
+            before = tally.done
+            try:
+                await self._pass(tally, report)
+            except Lost:
+                now = time.monotonic()
+                limit = now + RECONNECT if tally.done > before or not limit else limit
+                if now > limit:
+                    raise
+                report(Progress(tally.done, self._planned, "connection lost, trying again"))
+                await asyncio.sleep(wait)
+                wait = min(2.0, wait * 2)
+            else:
+                return
+
+    async def _pass(self, tally: KeyTally, report: Report) -> None:
+        cursor = 0
+        while True:
+            cursor, names = await self._power.scan(self._pattern, cursor, STEP)
+            for batch in batches(names):
+                started = time.monotonic()
+                await self._remove(batch, tally)
+                report(Progress(tally.done, self._planned, "keys moved" if self._keep else "keys deleted"))
+                took = time.monotonic() - started
+                if took > SLOW_BATCH:
+                    await asyncio.sleep(min(1.0, took))  # the server is busy: leave it half of the time
+            if cursor == 0:
+                return
+
+    async def _remove(self, batch: Sequence[bytes], tally: KeyTally) -> None:
+        if self._keep:
+            await self._power.quarantine_keys(batch, self.quarantine, self._keep, tally)
+        else:
+            await self._power.delete_keys(batch, tally)
+
+    async def _receipt(self, tally: KeyTally, lead: str) -> Receipt:
+        done = await self._confirmed(tally)
+        what = "moved to quarantine" if self._keep else "deleted"
+        parts = [f"{fmt.count(done)} keys {what}"]
+        if self._keep and done:
+            parts.append(f"undo within {fmt.age(self._keep)} with id {self.quarantine}")
+        if tally.failed:
+            parts.append(f"{fmt.count(tally.failed)} could not be")
+        if tally.unsure and not self._keep:
+            parts.append(f"{fmt.count(tally.unsure)} more were under way when the connection broke")
+        undo = {"quarantine": self.quarantine, "source": self._source, "until": time.time() + self._keep}
+        return Receipt(
+            summary=lead + ", ".join(parts),
+            done=done,
+            failed=tuple(tally.errors),
+            untouched=max(0, (self._planned or 0) - done - tally.absent),
+            facts={"absent": tally.absent, "failed": tally.failed, "unsure": tally.unsure},
+            undo=undo if self._keep and done else None,
+        )
+
+    async def _confirmed(self, tally: KeyTally) -> int:
+        """Keys done; batches that were sent without an answer are looked up in the quarantine."""
+        if not tally.unsure or not self._keep:
+            return tally.done
+        try:
+            async with asyncio.timeout(CONFIRM):
+                there = await count_quarantine(self._power, self.quarantine)
+        except (BackendError, TimeoutError):
+            return tally.done  # the server is away or slow: only what it confirmed is claimed
+        found = min(max(there, tally.done), tally.done + tally.unsure)
+        tally.unsure -= found - tally.done
+        return found
+
+    async def undo(self, receipt: Receipt) -> Receipt:
+        """Bring everything back; keys written again meanwhile are left alone and counted."""
+        kept = (receipt.undo or {}).get("quarantine", self.quarantine)
+        return await restore(self._power, checked_id(str(kept)), receipt.done, lambda _progress: None)
+
+
+def _line(row: KeyInfo) -> str:
+    ttl = "no expiry" if row.ttl_s is None else f"TTL {fmt.age(row.ttl_s)}"
+    return f"{shown(row.key, 48)}  {inert(row.kind, 16)}, {ttl}, {fmt.bytes_(row.bytes_)}"

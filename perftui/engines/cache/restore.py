@@ -1,0 +1,133 @@
+"""Bringing purged keys back from quarantine, never over a key that was written since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
+
+from perftui.draw import format as fmt
+from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.cache import KeyTally
+from perftui.model.errors import BackendError, Cancelled, PartlyDone, PlanRejected
+from perftui.model.ports import KeyPurger
+
+BATCH_KEYS, BATCH_BYTES = 256, 1024 * 1024
+
+Report = Callable[[Progress], None]
+
+
+class RestoreKeys:
+    """Bring back what an earlier purge moved to quarantine, by its id."""
+
+    id: ClassVar[str] = "cache.restore"
+    title: str = "Restore purged keys"
+    risk: Risk = Risk.CHANGES
+    deadline: float = 1800.0
+
+    def __init__(self, power: KeyPurger, source: str, *, quarantine: str) -> None:
+        self._power = power
+        self._source = source
+        self.quarantine = checked_id(quarantine)
+        self.target = f"{source} quarantine {self.quarantine}"
+        self.params = {"quarantine": self.quarantine}
+        self._planned = 0
+
+    async def plan(self) -> Plan:
+        """Count what waits in quarantine."""
+        if not self.quarantine:
+            raise PlanRejected("a restore needs the id that the purge printed")
+        self._planned = await count_quarantine(self._power, self.quarantine)
+        if not self._planned:
+            raise PlanRejected(f"no key waits in quarantine {self.quarantine} of {self._source}")
+        return Plan(
+            summary=f"restore {fmt.count(self._planned)} keys of {self._source}",
+            affects=("values and TTLs as they were; keys written again meanwhile stay as they are now",),
+            count=self._planned,
+        )
+
+    async def run(self, report: Report) -> Receipt:
+        """Move every key back."""
+        return await restore(self._power, self.quarantine, self._planned, report)
+
+    async def undo(self, receipt: Receipt) -> Receipt:
+        """Not offered: purging again is a decision of its own."""
+        raise PlanRejected(f"a restore is not undone: purge again instead ({receipt.summary})")
+
+
+async def restore(power: KeyPurger, quarantine: str, expected: int, report: Report) -> Receipt:
+    """Bring a quarantine back; raises Cancelled or PartlyDone with what was restored by then."""
+    tally = KeyTally()
+    try:
+        cursor = 0
+        while True:
+            cursor, names = await power.scan_quarantine(quarantine, cursor)
+            for batch in batches(names):
+                await power.restore_keys(batch, quarantine, tally)
+                report(Progress(tally.done, expected, "keys restored"))
+            if cursor == 0:
+                break
+    except asyncio.CancelledError:
+        receipt = _restored(tally, expected, quarantine, "cancelled: ")
+        raise Cancelled(receipt.summary, receipt) from None
+    except BackendError as error:
+        if not (tally.done or tally.unsure):
+            raise
+        receipt = _restored(tally, expected, quarantine, "stopped half-way: ")
+        raise PartlyDone(f"{receipt.summary}; {error}", receipt) from error
+    receipt = _restored(tally, expected, quarantine, "")
+    if tally.failed or tally.kept:
+        raise PartlyDone(receipt.summary, receipt)
+    return receipt
+
+
+def _restored(tally: KeyTally, expected: int, quarantine: str, lead: str) -> Receipt:
+    parts = [f"{fmt.count(tally.done)} keys restored"]
+    if tally.kept:
+        parts.append(
+            f"{fmt.count(tally.kept)} left in quarantine {quarantine}: newer keys stand in their place"
+        )
+    gone = max(0, expected - tally.done - tally.kept - tally.failed - tally.unsure)
+    if gone and not lead:
+        parts.append(f"{fmt.count(gone)} had expired or were evicted")
+    if tally.failed:
+        parts.append(f"{fmt.count(tally.failed)} failed")
+    return Receipt(
+        summary=lead + ", ".join(parts),
+        done=tally.done,
+        failed=tuple(tally.errors),
+        untouched=tally.kept,
+        facts={"kept": tally.kept, "gone": gone, "unsure": tally.unsure, "quarantine": quarantine},
+    )
+
+
+async def count_quarantine(power: KeyPurger, quarantine: str) -> int:
+    """Keys that wait in a quarantine now."""
+    names: set[bytes] = set()
+    cursor = 0
+    while True:
+        cursor, found = await power.scan_quarantine(quarantine, cursor)
+        names.update(found)
+        if cursor == 0:
+            return len(names)
+
+
+def batches(names: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Names in pieces that hold the server up for well under a millisecond, and fit one write."""
+    batch: list[bytes] = []
+    size = 0
+    for name in names:
+        if batch and (len(batch) >= BATCH_KEYS or size + len(name) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(name)
+        size += len(name)
+    if batch:
+        yield batch
+
+
+def checked_id(quarantine: str) -> str:
+    """The id itself; it becomes part of a key and of a glob, so only letters and digits pass."""
+    if quarantine and not (quarantine.isascii() and quarantine.isalnum() and len(quarantine) <= 32):
+        raise PlanRejected("a quarantine id has letters and digits only")
+    return quarantine

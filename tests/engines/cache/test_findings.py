@@ -1,0 +1,165 @@
+"""What the cache engine concludes from looks: node order, lag on both sides, and each finding's threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from perftui.engines import ACTIONS
+from perftui.engines.cache import CacheEngine
+from perftui.model.cache import (
+    CacheReading,
+    CommandCost,
+    CommandSample,
+    HotKey,
+    ReplicaLink,
+    Replication,
+    SlowCommand,
+)
+from perftui.model.finding import Finding, Severity
+from perftui.model.health import Health, Link
+from perftui.model.reading import Look, Reading
+from tests.engines.cache.history import History
+
+NOW = 1_000_000.0
+GIB = 1 << 30
+
+CALM = CacheReading(
+    product="Valkey",
+    version="9.1.2",
+    mode="standalone",
+    uptime_s=3600,
+    used_bytes=GIB // 2,
+    rss_bytes=GIB // 2,
+    peak_bytes=GIB // 2,
+    max_bytes=GIB,
+    policy="allkeys-lru",
+    allocator="libc",
+    clients=10,
+    blocked_clients=0,
+    max_clients=10_000,
+    keys=1000,
+    expiring_keys=900,
+    replication=Replication(stream="s1", offset=5000),
+    evicted_per_s=0.0,
+    expired_per_s=0.0,
+)
+
+
+def look(facts: CacheReading | None, name: str = "cache") -> Look:
+    reading = Reading(name, NOW, 0.001, (), facts) if facts else None
+    return Look(name, "valkey", reading, Health(Link.LIVE, NOW))
+
+
+def conclude(history: History | None = None, **changes: Any) -> dict[str, Finding]:
+    engine = CacheEngine()
+    report = engine.observe(NOW, {"cache": look(replace(CALM, **changes))}, history or History())
+    return {finding.id: finding for finding in engine.findings(report)}
+
+
+def minute(hits: float, misses: float) -> History:
+    history = History()
+    history.put("cache", "hits_per_s", [hits] * 60, NOW - 59)
+    history.put("cache", "misses_per_s", [misses] * 60, NOW - 59)
+    return history
+
+
+def test_a_calm_cache_has_no_findings() -> None:
+    assert conclude(minute(95, 5)) == {}
+
+
+def test_nothing_known_yet() -> None:
+    engine = CacheEngine()
+    report = engine.observe(NOW, {"cache": look(None)}, History())
+    assert report.primary is not None
+    assert report.primary.reading is None
+    assert engine.findings(report) == ()
+    assert engine.observe(NOW, {}, History()).primary is None
+
+
+def test_hit_ratio_is_of_sums_and_needs_traffic() -> None:
+    found = conclude(minute(50, 50))["cache.hit-ratio-low"]
+    assert "50.0%" in found.evidence[0]
+    assert found.gain == pytest.approx(40)
+    assert conclude(minute(0.5, 0.5)) == {}
+
+
+def test_memory_is_critical_only_where_writes_would_fail() -> None:
+    near = {"used_bytes": int(0.97 * GIB)}
+    assert conclude(**near)["cache.memory-near-limit"].severity is Severity.WARNING
+    bad = conclude(**near, policy="noeviction")
+    assert bad["cache.memory-near-limit"].severity is Severity.CRITICAL
+    assert bad["cache.noeviction"].offer is not None
+    assert "cache.no-memory-limit" in conclude(max_bytes=0)
+
+
+def test_time_to_full_from_the_trend() -> None:
+    history = History()
+    history.put("cache", "used_bytes", [0.70 * GIB + i * 0.0005 * GIB for i in range(300)], NOW - 299)
+    found = conclude(history, used_bytes=int(0.85 * GIB))["cache.memory-near-limit"]
+    assert any("full in" in line for line in found.evidence)
+
+
+def test_evictions_flush_and_clients() -> None:
+    assert "cache.evicting" in conclude(evicted_per_s=12.0)
+    history = History()
+    history.put("cache", "keys", [50_000.0], NOW - 30)
+    assert "50,000" in conclude(history, keys=10)["cache.keys-vanished"].evidence[0]
+    assert "cache.clients-near-limit" in conclude(clients=9000)
+
+
+def test_slow_and_whole_scans() -> None:
+    slow = SlowCommand(1, NOW - 10, 0.25, "KEYS *")
+    old = SlowCommand(0, NOW - 4000, 9.0, "KEYS *")
+    found = conclude(slow=(slow, old), commands=(CommandCost("keys", 1.0, 0.2, 0.9),))
+    assert "250 ms" in found["cache.slow-commands"].evidence[1]
+    assert "cache.keys-command" in found
+    assert conclude(slow=(old,)) == {}
+
+
+def test_hot_key_is_named_inert_and_forgotten() -> None:
+    sample = CommandSample(NOW - 5, 0.5, 1000, (HotKey(b"\x1b[31mhot", 600, 0.6, 0.03),), (("get", 1000),))
+    found = conclude(watched=sample)["cache.hot-key"]
+    assert "\\x1b[31mhot" in found.evidence[0]
+    assert conclude(watched=replace(sample, at=NOW - 900)) == {}
+
+
+def test_a_replica_that_was_there_is_missed() -> None:
+    engine = CacheEngine()
+    online = ReplicaLink("10.0.0.2:6379", "online", 10, 0.0)
+    with_one = replace(CALM, replication=replace(CALM.replication, replicas=(online,)))
+    assert engine.findings(engine.observe(NOW, {"cache": look(with_one)}, History())) == ()
+    (found,) = engine.findings(engine.observe(NOW + 1, {"cache": look(CALM)}, History()))
+    assert (found.id, found.severity) == ("cache.replica-missing", Severity.CRITICAL)
+
+
+def test_lag_on_both_sides() -> None:
+    lagging = ReplicaLink("10.0.0.2:6379", "online", 5 << 20, 12.0)
+    primary = replace(CALM, replication=Replication("primary", 9 << 20, (lagging,), stream="s1"))
+    follower = Replication(
+        "replica", 4 << 20, primary="10.0.0.1:6379", last_io_s=12.0, link_up=True, stream="s1"
+    )
+    looks = {"b": look(replace(CALM, replication=follower), "b"), "a": look(primary, "a")}
+    engine = CacheEngine()
+    report = engine.observe(NOW, looks, History())
+    assert [node.source for node in report.nodes] == ["a", "b"]
+    assert [(node.lag_bytes, node.lag_s) for node in report.nodes] == [(5 << 20, 12.0), (5 << 20, 12.0)]
+    (found,) = engine.findings(report)
+    assert found.id == "cache.replica-lagging"
+    assert [offer.source for offer in engine.actions(report)] == ["a"]
+
+
+def test_a_cut_off_replica_is_critical() -> None:
+    cut = Replication("replica", 10, primary="h:1", link_up=False, link_down_s=33.0, syncing=True)
+    found = conclude(replication=cut)["cache.replica-cut-off"]
+    assert "33" in found.evidence[0]
+    assert "full copy" in found.evidence[0]
+
+
+def test_offers_name_actions_that_exist() -> None:
+    found = conclude(used_bytes=GIB, policy="noeviction")
+    offers = [f.offer for f in found.values() if f.offer]
+    assert offers
+    assert all(offer.action in ACTIONS for offer in offers)
