@@ -31,7 +31,7 @@ class StackSampler(Protocol):
     """A profiler of running processes."""
 
     async def find_target(self, pid: int) -> Any:
-        """The `ProfileTarget` that `pid` is now; Lost when gone, Refused or Unsupported as attaching would be."""
+        """The `ProfileTarget` that `pid` is now; Lost when gone, Unsupported when it cannot be sampled."""
         ...
 
     async def sample_stacks(
