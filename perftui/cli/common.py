@@ -8,24 +8,28 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from perftui.model.errors import (
     ActionError,
     BackendError,
     Cancelled,
     ConfigError,
+    Lost,
     PartlyDone,
     PerftuiError,
     PlanRejected,
     StoreError,
 )
+from perftui.model.health import Link
 
 if TYPE_CHECKING:
     from perftui.config import Config, Environment
     from perftui.model.action import Action, Plan, Progress, Receipt
     from perftui.model.frame import Frame
     from perftui.session import Session
+
+R = TypeVar("R")
 
 DONE, NO, USAGE, LOST, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """Exit codes, the same for every command."""
@@ -137,19 +141,37 @@ def go(work: Coroutine[Any, Any, int]) -> int:
 async def first_frame(
     session: Session, topic: str, seconds: float, ready: Callable[[Frame], bool] | None = None
 ) -> Frame:
-    """The first frame of `topic` that is `ready` (default: has a live report), within `seconds`.
+    """The first frame of `topic` that is `ready` (default: a report with a live link), within `seconds`.
 
-    After that time, whatever stands there: its health says what is missing.
+    After that time, or once every link is lost or refused, whatever stands there: its health says why.
     """
-    accept = ready or (lambda frame: frame.report is not None and not frame.stale)
+    accept = ready or _live
     try:
         async with asyncio.timeout(seconds):
             async for frame in session.watch(topic):
-                if accept(frame):
+                if accept(frame) or _gone(frame):
                     return frame
     except TimeoutError:
         pass
     return session.frame(topic)
+
+
+def _live(frame: Frame) -> bool:
+    links = {health.link for health in frame.health.values()}
+    return frame.report is not None and not frame.stale and bool(links & {Link.LIVE, Link.LATE})
+
+
+def _gone(frame: Frame) -> bool:
+    links = [health.link for health in frame.health.values()]
+    return bool(links) and all(link in {Link.LOST, Link.REFUSED} for link in links)
+
+
+def report_of(frame: Frame, kind: type[R]) -> R:
+    """The frame's report; Lost with every link's error when there is none."""
+    if isinstance(frame.report, kind) and not frame.stale:
+        return frame.report
+    said = [f"{name}: {h.link.value} {h.error}".strip() for name, h in sorted(frame.health.items())]
+    raise Lost("; ".join(said) or frame.error or f"nothing connected feeds {frame.topic}")
 
 
 async def perform(session: Session, action: Action, args: argparse.Namespace) -> int:
@@ -191,7 +213,9 @@ async def confirm(action: Action, plan: Plan, *, yes: bool) -> bool:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise PlanRejected("not confirmed: there is no terminal to ask on; pass --yes to do it")
-    wanted = plan.challenge or "y"
+    from perftui.draw.clean import inert
+
+    wanted = inert(plan.challenge, 2000) or "y"
     print(f"Type {wanted} to go on: ", end="", file=sys.stderr, flush=True)
     return (await _typed_line()).strip() == wanted
 
