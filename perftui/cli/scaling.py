@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
 async def _status(args: argparse.Namespace) -> int:
     async with common.headless_session(args, kinds=KINDS) as session:
         frame = await common.first_frame(session, "autoscaling", 5.0)
-        report = frame.report
-        if not isinstance(report, AutoscalingReport):
-            return common.lost(frame)
+        report = common.report_of(frame, AutoscalingReport)
         if args.json:
             common.say(report)
             return common.DONE

@@ -13,9 +13,10 @@ PARTS: dict[str, str] = {
     "valkey": "perftui.lab.datastores:ValkeyPart",
     "postgres": "perftui.lab.datastores:PostgresPart",
     "shop": "perftui.lab.shoppart:ShopPart",
+    "edge": "perftui.lab.edgepart:EdgePart",
     "load": "perftui.lab.loadpart:LoadPart",
 }
-DEFAULT = ("valkey", "postgres", "shop", "load")
+DEFAULT = ("valkey", "postgres", "shop", "edge", "load")
 
 
 class Part(Protocol):

@@ -82,6 +82,7 @@ class Lab:
                     started[name] = group.create_task(_after(before, part))
         except* LabError as errors:
             raise _first(errors) from None
+        await self._retarget()
 
     async def stop(self) -> None:
         """Undo incidents, stop all parts, remove the folder; may be called twice."""
