@@ -1,6 +1,7 @@
 """Sizes and manners that a reader can rely on in every file."""
 
 import ast
+import re
 
 import pytest
 
@@ -14,7 +15,10 @@ BROAD = {
     "runtime/conductor.py": "the audit must hold an outcome however an action ends",
     "lab/pool.py": "a forked worker must end in the fork, whatever happened",
 }
-UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "not implemented " + "yet", "place" + "holder")
+# A text field's own `placeholder` is what it shows while empty, and no stand-in.
+UNFINISHED = re.compile(
+    r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|not implemented yet|(?<![.\w])placeholder(?!\s*[=:])"
+)
 
 
 def functions():
@@ -42,12 +46,12 @@ def test_every_module_says_why_it_exists():
 
 def test_nothing_is_left_unfinished():
     found = [
-        f"{name_of(p)}: {word}"
-        for p in sources()
-        for word in UNFINISHED
-        if word in p.read_text(encoding="utf-8")
+        f"{name_of(path)}:{number}"
+        for path in sources()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if UNFINISHED.search(line)
     ]
-    assert [line for line in found if not line.endswith(UNFINISHED[-1]) or "placeholder=" not in line] == []
+    assert found == []
 
 
 def test_broad_excepts_live_where_there_is_a_reason():
