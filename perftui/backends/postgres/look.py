@@ -19,7 +19,8 @@ from perftui.model.series import SeriesKey
 
 _ALWAYS = ("totals", "states", "activity", "locks", "replication", "slots")
 _TABLES_EVERY = 6.0
-_COST_SHARE = 200.0  # statements are read again after 200 times what reading them took: 0.5 % of a core
+_REST = 100.0  # statements are read again after 100 times what reading them took: at most 1 % of a core …
+_LONGEST_REST = 10.0  # … or ten seconds
 _TEXT = 4000
 
 
@@ -82,7 +83,8 @@ async def read_look(
     if "statements" in answers:
         await _texts(link, abilities, memory, unknown)
         _work(memory)
-        memory.statements_due = began + (time.monotonic() - began) * _COST_SHARE
+        rest = min(_LONGEST_REST, (time.monotonic() - began) * _REST)
+        memory.statements_due = began + (rest if memory.workload is not None else 0.0)
     with told(link.where):
         reading = _reading(abilities, memory, answers)
     return reading, tuple(_samples(source, reading, memory))

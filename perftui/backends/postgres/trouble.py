@@ -32,8 +32,10 @@ def told(where: str) -> Iterator[None]:
         raise Refused(f"{where}: {_line(error)}") from None
     except asyncpg.InterfaceError as error:
         raise Lost(f"{where}: {_line(error)}") from None
-    except asyncpg.InternalClientError as error:
+    except asyncpg.ProtocolError as error:
         raise Protocol(f"{where} answered something unreadable: {_line(error)}") from None
+    except asyncpg.InternalClientError as error:  # a connection that broke between two of our steps
+        raise Lost(f"{where}: {_line(error)}") from None
     except (OSError, EOFError) as error:
         raise Lost(f"{where}: {_reason(error)}") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -19,3 +19,4 @@ select
   a.pid = pg_backend_pid() or a.application_name = 'perftui' as own
 from pg_stat_activity a
 where a.backend_type in ('client backend', 'walsender', 'autovacuum worker', 'parallel worker')
+  or (a.backend_type is null and a.usename is not null)

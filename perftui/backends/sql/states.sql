@@ -4,5 +4,7 @@ select
   count(*) as n,
   count(*) filter (where a.wait_event_type = 'Lock') as waiting
 from pg_stat_activity a
-where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+where coalesce(a.backend_type, 'client backend') = 'client backend'
+  and a.usename is not null
+  and a.pid <> pg_backend_pid()
 group by 1, 2

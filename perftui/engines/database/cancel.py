@@ -56,6 +56,10 @@ class _Stop:
         if found is None:
             raise PlanRejected(f"{self._source}: no session has pid {self._pid} any more")
         session: Session = found
+        if not session.started:
+            raise PlanRejected(
+                f"{self._source}: this login may not see pid {self._pid}; GRANT pg_monitor shows it"
+            )
         if self._started is not None and abs(session.started - self._started) > SAME:
             raise PlanRejected(f"{self._source}: pid {self._pid} is another session now; look again")
         if session.own:
