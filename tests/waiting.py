@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,6 +16,17 @@ async def until(condition: Callable[[], T], timeout: float = 5.0) -> T:
     """Let the loop run until `condition` is true and return its value; AssertionError after `timeout`."""
     limit = time.monotonic() + timeout
     while not (value := condition()):
+        if time.monotonic() > limit:
+            name = getattr(condition, "__name__", "condition")
+            raise AssertionError(f"{name} still {value!r} after {timeout:g} s")
+        await asyncio.sleep(STEP)
+    return value
+
+
+async def auntil(condition: Callable[[], Awaitable[T]], timeout: float = 5.0) -> T:
+    """The same for a condition that itself waits, such as a question to a server."""
+    limit = time.monotonic() + timeout
+    while not (value := await condition()):
         if time.monotonic() > limit:
             name = getattr(condition, "__name__", "condition")
             raise AssertionError(f"{name} still {value!r} after {timeout:g} s")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perftui.lab.postgres import PostgresServer
 from perftui.lab.valkey import ValkeyServer
-from perftui.lab.whole import Lab
+
+if TYPE_CHECKING:
+    from perftui.lab.whole import Lab
 
 
 class ValkeyPart:

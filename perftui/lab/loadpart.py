@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from perftui.lab.processes import Child, Command, LabError, python_env, spawn
 from perftui.lab.talking import Talker
-from perftui.lab.whole import Lab
+
+if TYPE_CHECKING:
+    from perftui.lab.whole import Lab
 
 
 class LoadPart:

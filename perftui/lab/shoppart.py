@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perftui.lab.datastores import PostgresPart, ValkeyPart
-from perftui.lab.processes import Child, Command, LabError, free_port, python_env, spawn, tail
+from perftui.lab.processes import Child, Command, LabError, free_port, python_env, spawn, tail, until
 from perftui.lab.talking import Talker, ask
-from perftui.lab.whole import Lab
+
+if TYPE_CHECKING:
+    from perftui.lab.whole import Lab
 
 
 class ShopPart:
@@ -104,6 +106,20 @@ class ShopPart:
     async def fault(self, name: str, arguments: dict[str, Any] | None) -> None:
         """Switch a fault on (with arguments) or off (None)."""
         await self.ask(op="fault", name=name, arguments=arguments)
+
+    async def settled(self) -> None:
+        """Wait until as many workers serve as are wanted, and no others.
+
+        Raises:
+            LabError: not within 15 s.
+        """
+
+        async def calm() -> bool:
+            status = await self.ask(op="status")
+            states = [worker["state"] for worker in status["workers"]]
+            return states == ["ready"] * int(status["desired"])
+
+        await until(calm, 15, "calm among shop's workers", 0.05)
 
     @property
     def running(self) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
-from perftui.lab.incidents.kinds import CATALOGUE, Incident
+from perftui.lab.incidents.catalogue import CATALOGUE
+from perftui.lab.incidents.kinds import Incident
 from perftui.lab.processes import LabError
 
 if TYPE_CHECKING:

@@ -1,14 +1,15 @@
-"""What every incident has in common, and the catalogue of them all."""
+"""What every incident has in common."""
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from perftui.lab.whole import Lab
 
 
-class Incident:
+class Incident(abc.ABC):
     """One kind of trouble: `what` in a line, `look` where it shows (a tab's name)."""
 
     name: ClassVar[str]
@@ -18,13 +19,14 @@ class Incident:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
 
+    @abc.abstractmethod
     async def start(self) -> None:
         """Cause it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def stop(self) -> None:
-        """Undo it; called also when `start` failed half-way."""
-        raise NotImplementedError
+        """Undo it; called also when `start` failed half-way, and when its server has died meanwhile.
 
-
-CATALOGUE: dict[str, type[Incident]] = {}
+        Raises:
+            LabError: it could not be undone.
+        """

@@ -8,6 +8,7 @@ only, so no argument list and no environment shows them.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 from perftui.lab.folders import Owner
 from perftui.lab.pool import Pool
-from perftui.lab.processes import become, die_with_parent
+from perftui.lab.processes import become, die_with_parent, trim_memory
 from perftui.lab.shop.metrics import SLOTS, Board
 from perftui.lab.shop.worker import work
 
@@ -66,6 +67,9 @@ def main() -> int:
 
 def serve(config: dict[str, Any]) -> None:
     """Fork and supervise the workers until told to end."""
+    gc.collect()
+    gc.freeze()  # what the imports made is shared by all forks as long as nobody touches it
+    trim_memory()  # else each worker would fill the imports' leftovers before its growth could be seen
     board = Board()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

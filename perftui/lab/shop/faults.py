@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from perftui.lab.processes import trim_memory
 from perftui.lab.shop.metrics import Slot
 
 LEAK_CHUNK = 256 * 1024
@@ -43,8 +44,9 @@ class Faults:
         """Take the supervisor's list; what is no longer on is undone."""
         self._on = dict(faults)
         self._spin(wanted=first and "cpu-hog" in faults)
-        if "memory-leak" not in faults:
+        if "memory-leak" not in faults and self._hoard:
             self._hoard.clear()
+            trim_memory()
         if "connection-leak" not in faults and self._connections:
             task = asyncio.get_running_loop().create_task(self._close_leaked())
             self._closing.add(task)
