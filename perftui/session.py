@@ -143,9 +143,14 @@ class Session:
         return self._empty(topic, moment.at, "no report was recorded for that instant")
 
     def _empty(self, topic: str, at: float, error: str = "") -> Frame:
-        sources = self._observers[topic].sources if topic in self._observers else tuple(self._looks)
-        health = {} if "." in topic else {name: self._health(name) for name in sources}
+        health = {name: self._health(name) for name in self._behind(topic)}
         return Frame(topic, at, None, health, history=self.rings, error=error)
+
+    def _behind(self, topic: str) -> tuple[str, ...]:
+        """Backends a topic is made from: those its engine listens to, none for a probe, else all."""
+        if topic in self._observers:
+            return self._observers[topic].sources
+        return () if topic in engines.BUILTIN or "." in topic else tuple(self._looks)
 
     def _health(self, source: str) -> Health:
         look = self._looks[source].value
