@@ -157,6 +157,10 @@ class KeyPurger(Protocol):
         """One step: next cursor (0: the end) and matching names, those in quarantine left out."""
         ...
 
+    async def weigh(self, names: Sequence[bytes]) -> Any:
+        """A tuple of `KeyInfo` of those of `names` that exist."""
+        ...
+
     async def quarantine_keys(self, keys: Sequence[bytes], quarantine: str, keep: float, tally: Any) -> None:
         """Move `keys` away, each atomically with its TTL; they are deleted after `keep` seconds."""
         ...

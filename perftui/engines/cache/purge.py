@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import ClassVar
 
 from perftui.draw import format as fmt
@@ -33,9 +33,10 @@ def shown(key: bytes, limit: int = 80) -> str:
 
 
 class PurgeKeys:
-    """Move every key that matches `pattern` to quarantine for `keep` seconds; 0 deletes at once.
+    """Move every key that matches `pattern`, or the named `keys`, to quarantine for `keep` seconds.
 
-    `quarantine` continues an earlier, interrupted purge under its id, so that one undo covers both.
+    `keep` 0 deletes at once. `quarantine` continues an earlier, interrupted purge under its id, so
+    that one undo covers both.
     """
 
     id: ClassVar[str] = "cache.purge"
@@ -48,18 +49,22 @@ class PurgeKeys:
         power: KeyPurger,
         source: str,
         *,
-        pattern: str | bytes,
+        pattern: str | bytes = b"",
+        keys: Sequence[bytes] = (),
         keep: float = KEEP,
         quarantine: str = "",
     ) -> None:
         self._power = power
         self._pattern = pattern if isinstance(pattern, bytes) else pattern.encode("utf-8", "surrogateescape")
+        self._keys = tuple(dict.fromkeys(keys))
         self._keep = keep
         self._source = source
         self.quarantine = checked_id(quarantine) or secrets.token_hex(4)
-        self.target = f"{source} {shown(self._pattern)}"
+        named = f"{len(self._keys)} keys" if len(self._keys) > 1 else shown(self._keys[0]) if keys else ""
+        self.target = f"{source} {named or shown(self._pattern)}"
         self.params = {
             "pattern": self._pattern.decode("utf-8", "backslashreplace")[:1024],
+            "keys": [shown(key) for key in self._keys[:100]],
             "keep_s": keep,
             "quarantine": self.quarantine,
         }
@@ -67,9 +72,7 @@ class PurgeKeys:
 
     async def plan(self) -> Plan:
         """Count, weigh and name what would go; PlanRejected on a replica or for an unusable pattern."""
-        if not self._pattern or self._pattern.startswith(OWN):
-            raise PlanRejected("a purge needs a pattern, and never touches what is already in quarantine")
-        found: KeySurvey = await self._power.survey_keys(self._pattern)
+        found = await self._look()
         if found.role != "primary":
             raise PlanRejected(f"{self._source} is a replica: purge on its primary")
         self._planned = found.count
@@ -88,16 +91,27 @@ class PurgeKeys:
             challenge=self._challenge() if found.count else "",
         )
 
+    async def _look(self) -> KeySurvey:
+        if any(name.startswith(OWN) for name in (self._pattern, *self._keys)):
+            raise PlanRejected("what is in quarantine already is not purged: it ends by itself")
+        if not self._keys:
+            if not self._pattern:
+                raise PlanRejected("a purge needs a pattern, such as product:*")
+            survey: KeySurvey = await self._power.survey_keys(self._pattern)
+            return survey
+        rows: tuple[KeyInfo, ...] = await self._power.weigh(self._keys)
+        size = sum(row.bytes_ or 0 for row in rows)
+        return KeySurvey(b"", len(rows), 1.0, rows, size, 0, len(self._keys), "primary", "?")
+
     @property
     def _verb(self) -> str:
         return "move to quarantine" if self._keep else "delete"
 
     def _affects(self, found: KeySurvey) -> Iterator[str]:
         error = f" ± {fmt.bytes_(found.bytes_error)}" if found.bytes_error else ""
-        yield (
-            f"{fmt.count(found.count)} of {fmt.count(found.total)} keys match {shown(self._pattern)},"
-            f" {fmt.bytes_(found.bytes_)}{error}"
-        )
+        what = "of the keys named exist" if self._keys else f"keys match {shown(self._pattern)}"
+        size = f"{fmt.bytes_(found.bytes_)}{error}"
+        yield f"{fmt.count(found.count)} of {fmt.count(found.total)} {what}, {size}"
         yield from map(_line, found.sample[:10])
         if found.count > 10:
             yield f"… and {fmt.count(found.count - min(10, len(found.sample)))} more"
@@ -114,8 +128,9 @@ class PurgeKeys:
 
     def _challenge(self) -> str:
         """The pattern; for one that matches everything, or cannot be typed, the server's name."""
-        text = self._pattern.decode("utf-8", "backslashreplace")
-        everything = not self._pattern.strip(b"*?")
+        name = self._keys[0] if len(self._keys) == 1 else self._pattern
+        text = name.decode("utf-8", "backslashreplace")
+        everything = not name.strip(b"*?")
         return self._source if everything or inert(text) != text or len(text) > 60 else text
 
     async def run(self, report: Report) -> Receipt:
@@ -154,9 +169,7 @@ class PurgeKeys:
                 return
 
     async def _pass(self, tally: KeyTally, report: Report) -> None:
-        cursor = 0
-        while True:
-            cursor, names = await self._power.scan(self._pattern, cursor, STEP)
+        async for names in self._names():
             for batch in batches(names):
                 started = time.monotonic()
                 await self._remove(batch, tally)
@@ -164,6 +177,15 @@ class PurgeKeys:
                 took = time.monotonic() - started
                 if took > SLOW_BATCH:
                     await asyncio.sleep(min(1.0, took))  # the server is busy: leave it half of the time
+
+    async def _names(self) -> AsyncIterator[Sequence[bytes]]:
+        if self._keys:
+            yield self._keys
+            return
+        cursor = 0
+        while True:
+            cursor, names = await self._power.scan(self._pattern, cursor, STEP)
+            yield names
             if cursor == 0:
                 return
 

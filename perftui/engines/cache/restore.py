@@ -12,7 +12,7 @@ from perftui.model.cache import KeyTally
 from perftui.model.errors import BackendError, Cancelled, PartlyDone, PlanRejected
 from perftui.model.ports import KeyPurger
 
-BATCH_KEYS, BATCH_BYTES = 256, 1024 * 1024
+BATCH_KEYS, BATCH_BYTES = 128, 1024 * 1024
 
 Report = Callable[[Progress], None]
 

@@ -224,6 +224,26 @@ async def test_hostile_names_are_purged_true_and_shown_inert(server: Valkey) -> 
     assert (await action.run(ignore)).done == 4
 
 
+async def test_named_keys_only(server: Valkey) -> None:
+    await fill(server, 20, "page")
+    names = [b"page:1", b"page:2", b"page:2", b"gone"]
+    action = PurgeKeys(server, "cache", keys=names)
+    plan = await action.plan()
+    assert plan.count == 2
+    receipt = await action.run(ignore)
+    assert (receipt.done, receipt.facts["absent"]) == (2, 1)
+    assert len([k for k in await left(server) if k.startswith(b"page:")]) == 18
+    assert (await action.undo(receipt)).done == 2
+
+
+async def test_one_named_key_is_its_own_challenge(server: Valkey) -> None:
+    await ask(server, ("SET", "a[b]*c", 1), ("SET", b"\x1b", 1), ("SET", "abc", 1))
+    assert (await PurgeKeys(server, "cache", keys=[b"a[b]*c"]).plan()).challenge == "a[b]*c"
+    assert (await PurgeKeys(server, "cache", keys=[b"\x1b"]).plan()).challenge == "cache"
+    assert (await PurgeKeys(server, "cache", keys=[b"a[b]*c"]).run(ignore)).done == 1
+    assert b"abc" in await left(server)
+
+
 async def test_set_a_parameter_and_back(server: Valkey) -> None:
     (before,) = await ask(server, ("CONFIG", "GET", "maxmemory-policy"))
     action = SetParameter(server, "cache", parameter="maxmemory-policy", value="volatile-ttl")
@@ -245,4 +265,4 @@ def test_batches_are_bounded() -> None:
     names = [b"x" * 600_000] * 3 + [b"y"] * 600
     pieces = list(batches(names))
     assert sum(map(len, pieces)) == len(names)
-    assert all(len(p) <= 256 and (len(p) == 1 or sum(map(len, p)) <= 1 << 20) for p in pieces)
+    assert all(len(p) <= 128 and (len(p) == 1 or sum(map(len, p)) <= 1 << 20) for p in pieces)
