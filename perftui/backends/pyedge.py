@@ -88,7 +88,8 @@ class PyEdge:
             (k, headers[k][:200]) for k in ("x-cache", "age", "cache-control", "etag") if k in headers
         )
         took = time.monotonic() - began
-        return EdgeLook(path, status, known.get(word), float(age) if age.isdigit() else None, took, kept)
+        seconds = float(age) if age.isdigit() else None
+        return EdgeLook(path, status, known.get(word), seconds, took, kept, headers.get("x-object", ""))
 
     async def recent_urls(self, limit: int) -> tuple[UrlUse, ...]:
         """The most requested URLs of its last few thousand requests."""

@@ -116,14 +116,14 @@ class Varnish:
         took = time.monotonic() - began
         age = answer.headers.get("age", "")
         kept = ("x-cache", "age", "cache-control", "etag", "x-varnish", "via")
-        headers = tuple((k, v[:200]) for k, v in answer.headers.items() if k in kept)
         return EdgeLook(
             path,
             answer.status_code,
             _state(answer.headers),
             float(age) if age.isdigit() else None,
             took,
-            headers,
+            tuple((k, v[:200]) for k, v in answer.headers.items() if k in kept),
+            object=_fetched_by(answer.headers),
         )
 
     async def recent_urls(self, limit: int) -> tuple[UrlUse, ...]:
@@ -308,6 +308,12 @@ def _state(headers: Any) -> CacheState | None:
     if "x-varnish" in headers:  # two transaction ids: served from an object fetched earlier
         return CacheState.HIT if len(headers["x-varnish"].split()) > 1 else CacheState.MISS
     return None
+
+
+def _fetched_by(headers: Any) -> str:
+    """The transaction that fetched the copy served: the second number of `X-Varnish` on a hit."""
+    numbers = str(headers.get("x-varnish", "")).split()
+    return numbers[1] if len(numbers) > 1 else ""
 
 
 def _uses(text: str, limit: int) -> tuple[UrlUse, ...]:

@@ -47,7 +47,11 @@ class EdgeFacts:
 
 @dataclass(frozen=True, slots=True)
 class EdgeLook:
-    """How an edge answered one GET of one URL."""
+    """How an edge answered one GET of one URL.
+
+    `object` tells one stored copy from another, "" where the edge does not say: a HIT on another copy
+    than before proves that the former one is gone.
+    """
 
     url: str
     status: int
@@ -55,6 +59,7 @@ class EdgeLook:
     age: float | None
     took: float
     headers: tuple[tuple[str, str], ...] = ()
+    object: str = ""
 
 
 @dataclass(frozen=True, slots=True)

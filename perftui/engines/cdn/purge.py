@@ -15,7 +15,6 @@ from perftui.model.ports import EdgeContent, EdgeVerifier, Purger
 
 SAMPLE = 20  # URLs verified at most
 PATIENCE = 1.0  # seconds for the MISS to show
-HELD = (CacheState.HIT, CacheState.STALE, CacheState.REVALIDATED)
 FRESH = (CacheState.MISS, CacheState.PASS)
 RECENT = 500  # URLs of the log searched for a tag
 
@@ -33,7 +32,7 @@ class PurgeEdge:
         self.target = source
         self._request = PurgeRequest(kind, tuple(t.strip() for t in targets if t.strip()))
         self._sample: tuple[str, ...] = ()
-        self._before: dict[str, CacheState | None] = {}
+        self._before: dict[str, EdgeLook] = {}
 
     async def plan(self) -> Plan:
         """What the edge holds of it now; PlanRejected for targets that cannot be meant."""
@@ -41,8 +40,8 @@ class PurgeEdge:
         _check(request)
         tagged = await self._tagged() if request.kind == "tag" else ()
         self._sample = tuple(use.url for use in tagged)[:SAMPLE] if tagged else self._urls()[:SAMPLE]
-        looks = [look for url in self._sample if (look := await self._look(url)) is not None]
-        self._before = {look.url: look.state for look in looks}
+        looks = [look for url in self._sample if (look := await self._held(url)) is not None]
+        self._before = dict(zip(self._sample, looks, strict=False))
         what = ", ".join(request.targets[:3]) + (" …" if len(request.targets) > 3 else "")
         return Plan(
             f"Purge {request.kind} {what} at {self.target}",
@@ -87,17 +86,23 @@ class PurgeEdge:
     async def _look(self, url: str) -> EdgeLook | None:
         return await self._power.look_at(url) if isinstance(self._power, EdgeVerifier) else None
 
+    async def _held(self, url: str) -> EdgeLook | None:
+        """A look that names the stored copy: the first one may just have fetched it."""
+        first = await self._look(url)
+        return await self._look(url) if first is not None and first.state in FRESH else first
+
     async def _verify(self, url: str, began: float) -> Verification:
         before = self._before.get(url)
-        state: CacheState | None = None
         while True:
             try:
                 look = await self._look(url)
             except BackendError:
                 look = None
-            seen, state = time.monotonic() - began, look.state if look else None
-            if state in FRESH or look is None or seen > PATIENCE:
-                return Verification(url, before, state, seen, state in FRESH)
+            seen, gone = time.monotonic() - began, _gone(before, look)
+            if gone or look is None or seen > PATIENCE:
+                return Verification(
+                    url, before.state if before else None, look.state if look else None, seen, gone
+                )
             await asyncio.sleep(0.05)
 
     def _receipt(self, dropped: int | None, checks: Sequence[Verification]) -> Receipt:
@@ -107,7 +112,7 @@ class PurgeEdge:
         if dropped is not None:
             words.append(f"{dropped} objects dropped")
         if slowest is not None:
-            words.append(f"{len(checks) - len(bad)} verified MISS in {slowest * 1000:.0f} ms")
+            words.append(f"{len(checks) - len(bad)} verified gone in {slowest * 1000:.0f} ms")
         if not checks:
             words.append("accepted, not verified")
         receipt = Receipt(", ".join(words), len(checks) - len(bad), bad, facts=self._facts(dropped, checks))
@@ -135,6 +140,15 @@ def _check(request: PurgeRequest) -> None:
         bad = any(ord(c) < 33 or ord(c) == 127 for c in target) or len(target) > 2048
         if bad or (request.kind == "url" and not target.startswith(("/", "http://", "https://"))):
             raise PlanRejected(f"not a {request.kind} that can be purged: {target[:60]!r}")
+
+
+def _gone(before: EdgeLook | None, after: EdgeLook | None) -> bool:
+    """Whether the copy from before is served no more: a MISS, or a hit on a copy fetched since."""
+    if after is None:
+        return False
+    if after.state in FRESH:
+        return True
+    return before is not None and bool(before.object) and before.object != after.object
 
 
 def _word(state: CacheState | None) -> str:

@@ -238,7 +238,8 @@ class Edge:
                 seen["state"] = state
                 headers = list(message["headers"])
                 seen["tags"] = next((v.decode("latin-1") for k, v in headers if k == b"surrogate-key"), "")
-                message = {**message, "headers": [*headers, (b"x-cache", state.upper().encode())]}
+                headers += [(b"x-cache", state.upper().encode()), (b"x-object", self._copy(path).encode())]
+                message = {**message, "headers": headers}
             else:
                 seen["size"] += len(message.get("body", b""))
             await send(message)
@@ -255,6 +256,10 @@ class Edge:
         if not scope["state"]["asked_origin"]:
             return "hit"
         return "miss" if any(held.path == path for held in self.storage.held.values()) else "pass"
+
+    def _copy(self, path: str) -> str:
+        """What tells the stored copy of a path from an earlier one."""
+        return next((held.entry.id.hex for held in self.storage.held.values() if held.path == path), "")
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = dict(scope["headers"]).get(b"x-edge-token", b"").decode("latin-1")
