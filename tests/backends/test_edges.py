@@ -276,10 +276,14 @@ class TestPyEdge(EdgeContract):
 
 async def lost(backend: Any) -> None:
     """Read until it is Lost; a killed manager's worker may answer once more."""
-    limit = time.monotonic() + 6
-    with pytest.raises(Lost):
+
+    async def reads() -> None:
+        limit = time.monotonic() + 6
         while time.monotonic() < limit:
             await backend.read()
+
+    with pytest.raises(Lost):
+        await reads()
 
 
 @pytest.mark.parametrize("kind", ["varnish", "python"])
