@@ -83,7 +83,8 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     # Several topics and probes: none of them announces the last answer, so the frames are looked at.
     while not _ready(app.base.frames.values(), app.started) and time.monotonic() < limit:  # noqa: ASYNC110
         await asyncio.sleep(_STEP)
-    if not gone(app.base.frames.values()):
+    links = {health.link for frame in app.base.frames.values() for health in frame.health.values()}
+    if links - set(_GONE):
         await asyncio.sleep(args.seconds)
     app.base.fresh = True
     app.base.tick()
@@ -100,17 +101,17 @@ def gone(frames: Iterable[Frame]) -> bool:
 
 
 def _ready(frames: Iterable[Frame], started: bool) -> bool:
-    known_ = list(frames)
-    return started and bool(known_) and all(_answered(frame) for frame in known_)
+    """Whether every engine behind the tab has looked; probes and events may have nothing to tell."""
+    from perftui.engines import BUILTIN
+
+    return started and all(_answered(frame) for frame in frames if frame.topic in BUILTIN)
 
 
 def _answered(frame: Frame) -> bool:
-    """A live report, an error, or nobody left who could answer."""
+    """A live report, or nobody left who could answer."""
     links = [health.link for health in frame.health.values()]
-    waiting = any(link is Link.WAITING for link in links)
-    if frame.report is not None and not frame.stale and not waiting:
-        return True
-    return bool(frame.error) or not links or gone([frame])
+    looked = frame.report is not None and not frame.stale and Link.WAITING not in links
+    return looked or not links or gone([frame])
 
 
 def told(app: PerftuiApp) -> int:
