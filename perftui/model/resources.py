@@ -182,12 +182,48 @@ class ProcessList:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """Something that grew over `seconds`: a process's memory or a file system's use, in bytes.
+
+    `per_s` is the Theil-Sen slope, `low` and `high` its 95% interval; `limit` what it may reach
+    (0: none known).
+    """
+
+    kind: str  # process, mount
+    name: str
+    now: float
+    per_s: float
+    low: float
+    high: float
+    seconds: float
+    limit: float = 0.0
+
+    @property
+    def until_full(self) -> float | None:
+        """Seconds until the limit at this pace, None without one."""
+        return (self.limit - self.now) / self.per_s if self.limit and self.per_s > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """Means over the last half minute, None where fewer than five samples tell."""
+
+    cpu: float | None = None
+    cores: tuple[float | None, ...] = ()
+    swap_bytes_per_s: float | None = None
+    disks: tuple[tuple[str, float | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HostView:
-    """A host in the report, with how old its look is."""
+    """A host in the report: its newest look, what it sustains, what grows, OOM kills since we look."""
 
     source: str
     at: float
     reading: HostReading
+    sustained: Sustained = Sustained()
+    growing: tuple[Growth, ...] = ()
+    new_oom_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True)

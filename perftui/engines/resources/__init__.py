@@ -1,0 +1,58 @@
+"""Hosts and applications: what is saturated, full, leaking, failing or slow, and who causes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from perftui.engines.resources import apis, hosts
+from perftui.engines.resources.trends import growing, sustained
+from perftui.model.endpoint import ApiReading, ApiView
+from perftui.model.finding import Finding, Offer
+from perftui.model.frame import SeriesReader
+from perftui.model.reading import Look
+from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport
+
+SLOPE_PERIOD = 15.0  # seconds between looks for growth: slopes over minutes change slowly
+
+
+class ResourcesEngine:
+    """One report over every host and scraped application."""
+
+    stem: ClassVar[str] = "resources"
+    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape")
+
+    def __init__(self) -> None:
+        self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}
+        self._oom: dict[str, int] = {}
+
+    def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> ResourcesReport:
+        """The newest look at each, lost ones with their last good figures."""
+        host_views, api_views = [], []
+        for name, look in sorted(looks.items()):
+            if look.reading is None:
+                continue
+            at, facts = look.reading.at, look.reading.facts
+            if isinstance(facts, HostReading):
+                host_views.append(self._host(name, at, facts, history))
+            elif isinstance(facts, ApiReading):
+                api_views.append(ApiView(name, at, facts))
+        return ResourcesReport(tuple(host_views), tuple(api_views))
+
+    def _host(self, name: str, at: float, reading: HostReading, history: SeriesReader) -> HostView:
+        known_at, rows = self._growing.get(name, (0.0, ()))
+        if at - known_at >= SLOPE_PERIOD:
+            rows = growing(name, at, reading, history)
+            self._growing[name] = (at, rows)
+        kills = reading.memory.oom_kills or 0
+        new_kills = max(0, kills - self._oom.setdefault(name, kills))
+        return HostView(name, at, reading, sustained(name, at, reading, history), rows, new_kills)
+
+    def findings(self, report: ResourcesReport) -> Sequence[Finding]:
+        """What is wrong now, each with its figures and the process or route behind it."""
+        found = [f for view in report.hosts for f in hosts.findings(view)]
+        return (*found, *(f for view in report.apis for f in apis.findings(view)))
+
+    def actions(self, report: ResourcesReport) -> Sequence[Offer]:
+        """A profile of the busiest Python process of each host."""
+        return tuple(offer for view in report.hosts if (offer := hosts.profile_offer(view)))

@@ -1,0 +1,81 @@
+"""Findings about an application's requests: failing, or slower than they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perftui.model.endpoint import ApiView, Endpoint
+from perftui.model.finding import Effort, Finding, Severity
+
+ERRORS_HIGH, ERRORS_CRITICAL = 0.01, 0.05
+P95_TARGET = 0.1  # seconds
+P99_TARGET = 1.0
+ENOUGH = 20  # requests in the window below which a share or a quantile says little
+
+
+def findings(view: ApiView) -> Iterator[Finding]:
+    """What is wrong with this application now."""
+    reading = view.reading
+    if reading.total.rate * reading.window >= ENOUGH:
+        yield from _errors(view)
+        yield from _slow(view)
+
+
+def _errors(view: ApiView) -> Iterator[Finding]:
+    total, reading = view.reading.total, view.reading
+    if total.error_ratio < ERRORS_HIGH:
+        return
+    failing = sorted(reading.endpoints, key=lambda e: -e.rate * e.error_ratio)
+    evidence = [f"{total.rate * total.error_ratio:.1f} of {total.rate:.1f} requests/s answered 5xx"]
+    evidence += [
+        f"{name(e)}: {e.error_ratio:.0%} of {e.rate:.1f}/s" for e in failing[:3] if e.error_ratio > 0
+    ]
+    yield Finding(
+        "api.error-rate-high",
+        Severity.CRITICAL if total.error_ratio >= ERRORS_CRITICAL else Severity.WARNING,
+        view.source,
+        f"{reading.service}: {total.error_ratio:.1%} of requests fail",
+        tuple(evidence),
+        gain=total.rate * total.error_ratio,
+        gain_unit="1/s",
+        effort=Effort.HOURS,
+    )
+
+
+def _slow(view: ApiView) -> Iterator[Finding]:
+    total, reading = view.reading.total, view.reading
+    p95, p99 = total.p95_s, total.p99_s
+    if p95 is None or p99 is None or (p95 <= P95_TARGET and p99 <= P99_TARGET):
+        return
+    evidence = [f"p50 {_ms(total.p50_s)}, p95 {_ms(p95)}, p99 {_ms(p99)} at {total.rate:.1f} requests/s"]
+    costly = sorted(reading.endpoints, key=_seconds_per_s, reverse=True)
+    evidence += [
+        f"{name(e)}: p95 {_ms(e.p95_s)}, {_seconds_per_s(e):.2f} s of request time a second"
+        for e in costly[:3]
+    ]
+    over = f"p95 {_ms(p95)}, target {_ms(P95_TARGET)}"
+    if p95 <= P95_TARGET:
+        over = f"p99 {_ms(p99)}, target {_ms(P99_TARGET)}"
+    yield Finding(
+        "api.slow",
+        Severity.WARNING,
+        view.source,
+        f"{reading.service}: {over}",
+        tuple(evidence),
+        gain=sum(_seconds_per_s(e) for e in costly if (e.p95_s or 0.0) > P95_TARGET),
+        gain_unit="s/s",
+        effort=Effort.HOURS,
+    )
+
+
+def name(endpoint: Endpoint) -> str:
+    """Method and route as people say them."""
+    return f"{endpoint.method} {endpoint.route}".strip()
+
+
+def _seconds_per_s(endpoint: Endpoint) -> float:
+    return endpoint.rate * (endpoint.mean_s or 0.0)
+
+
+def _ms(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,170 @@
+"""What the resources engine concludes from looks and their history, with the evidence it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from perftui.backends.host.measures import measures
+from perftui.engines.resources import ResourcesEngine
+from perftui.model.endpoint import ApiReading, Endpoint
+from perftui.model.finding import Severity
+from perftui.model.health import Health, Link
+from perftui.model.reading import Look, Reading
+from perftui.model.resources import CpuUse, DiskUse, HostReading, MemoryUse, MountUse, Pressure, ProcessRow
+from perftui.runtime.rings import Rings
+
+GIB = 1 << 30
+LIVE = Health(Link.LIVE, 0.0)
+WORKER = ProcessRow(42, 1, "python", "python app.py", "web", "R", "python", 1.5, 200 << 20, 4, 0.0)
+CALM = HostReading(
+    host="box",
+    window=1.0,
+    cpu=CpuUse("all", 0.2),
+    cores=(CpuUse("0", 0.2), CpuUse("1", 0.2)),
+    load=(0.4, 0.3, 0.2),
+    memory=MemoryUse(total=8 * GIB, available=6 * GIB, oom_kills=3),
+    disks=(DiskUse("vda", 1, 1, 1, 1, 0.001, 0.002, 0.1, 0.1),),
+    mounts=(MountUse("/", "/dev/vda", "ext4", 100 * GIB, 60 * GIB, 40 * GIB),),
+    pressure=(Pressure("memory", 0.0, 0.0),),
+    top=(WORKER,),
+)
+
+
+def seen(readings, *, every=1.0, source="host"):
+    """Report and findings after these looks at one host, `every` seconds apart."""
+    engine, rings = ResourcesEngine(), Rings(seconds=3600)
+    report = None
+    for i, facts in enumerate(readings):
+        reading = Reading(source, 1000.0 + i * every, 0.001, measures(source, facts), facts)
+        rings.record(reading)
+        report = engine.observe(reading.at, {source: Look(source, "host", reading, LIVE)}, rings)
+    return report, engine, {f.id: f for f in engine.findings(report)}
+
+
+def test_a_calm_host_gives_no_finding():
+    report, engine, found = seen([CALM] * 40)
+    assert found == {}
+    assert report.hosts[0].sustained.cpu == pytest.approx(0.2)
+    assert report.hosts[0].sustained.cores == (pytest.approx(0.2), pytest.approx(0.2))
+    assert engine.actions(report)[0].params == (("pid", 42),)
+
+
+def test_a_saturated_host_names_who_uses_it_and_offers_a_profile():
+    busy = replace(CALM, cpu=CpuUse("all", 0.97), cores=(CpuUse("0", 0.99), CpuUse("1", 0.95)))
+    _, _, found = seen([busy] * 40)
+    finding = found["host.cpu-saturated"]
+    assert finding.severity is Severity.CRITICAL
+    assert "python 42 150% of a core" in finding.evidence[1]
+    assert (finding.offer.action, finding.offer.params) == ("profile.cpu", (("pid", 42),))
+    assert "host.core-saturated" not in found
+
+
+def test_one_full_core_among_idle_ones_is_its_own_finding():
+    lopsided = replace(CALM, cpu=CpuUse("all", 0.55), cores=(CpuUse("0", 0.99), CpuUse("1", 0.1)))
+    _, _, found = seen([lopsided] * 40)
+    assert "core 0 is saturated" in found["host.core-saturated"].title
+    assert "host.cpu-saturated" not in found
+
+
+def test_a_moment_is_not_a_state():
+    busy = replace(CALM, cpu=CpuUse("all", 1.0), cores=(CpuUse("0", 1.0), CpuUse("1", 1.0)))
+    assert seen([CALM] * 35 + [busy] * 3)[2] == {}
+    assert seen([busy] * 3)[2] == {}
+
+
+def test_memory_by_use_and_by_stalls():
+    full = replace(CALM, memory=MemoryUse(total=8 * GIB, available=GIB // 4))
+    assert seen([full] * 5)[2]["host.memory-high"].severity is Severity.CRITICAL
+    stalling = replace(CALM, pressure=(Pressure("memory", 0.15, 0.1),))
+    finding = seen([stalling] * 5)[2]["host.memory-high"]
+    assert finding.severity is Severity.WARNING
+    assert "waited for memory 15%" in finding.evidence[1]
+
+
+def test_oom_kills_count_from_when_we_look():
+    killed = replace(CALM, memory=replace(CALM.memory, oom_kills=4))
+    assert "host.oom-kill" not in seen([CALM] * 3)[2]
+    assert "killed 1 " in seen([CALM, killed])[2]["host.oom-kill"].title
+
+
+def test_swapping_and_busy_disks():
+    swapping = replace(CALM, memory=replace(CALM.memory, swap_in_per_s=2 << 20))
+    assert "2.0 MiB/s" in seen([swapping] * 40)[2]["host.swapping"].evidence[0]
+    working = replace(CALM, disks=(replace(CALM.disks[0], busy=0.97),))
+    assert "vda is busy 97%" in seen([working] * 40)[2]["host.disk-busy"].title
+
+
+def test_a_full_disk_and_one_that_will_be():
+    full = replace(CALM, mounts=(replace(CALM.mounts[0], available=3 * GIB, used=97 * GIB),))
+    assert seen([full] * 5)[2]["host.disk-full"].severity is Severity.CRITICAL
+    filling = [
+        replace(
+            CALM,
+            mounts=(
+                replace(CALM.mounts[0], used=int((40 + i * 0.1) * GIB), available=int((60 - i * 0.1) * GIB)),
+            ),
+        )
+        for i in range(60)
+    ]
+    finding = seen(filling, every=10)[2]["host.disk-full"]
+    assert "full in about 1.5 h" in finding.evidence[1]
+    inodes = replace(CALM, mounts=(replace(CALM.mounts[0], inode_ratio=0.96),))
+    assert "96% of its inodes" in seen([inodes])[2]["host.disk-full"].evidence[1]
+
+
+def test_a_growing_process_is_told_as_unproven_until_half_an_hour_passed():
+    def grown(i, every):
+        return replace(CALM, top=(replace(WORKER, rss=(200 << 20) + int(i * every * (2 << 20) / 60)),))
+
+    short = seen([grown(i, 10) for i in range(60)], every=10)[2]["process.memory-growing"]
+    assert short.severity is Severity.INFO
+    assert "python 42 grows by 2.0 MiB a minute" in short.title
+    assert "unproven" in short.evidence[1]
+    long = seen([grown(i, 10) for i in range(185)], every=10)[2]["process.memory-growing"]
+    assert long.severity is Severity.WARNING
+    assert len(long.evidence) == 1
+    assert long.gain == pytest.approx(120 << 20, rel=0.05)
+
+
+ORDERS = Endpoint("shop", "/orders", "POST", 10.0, 0.4, 0.0, 0.05, 0.09, 0.2, 0.06)
+REPORT = Endpoint("shop", "/report", "GET", 2.0, 0.0, 0.0, 1.0, 2.4, 3.0, 1.2)
+PAGES = Endpoint("shop", "/", "GET", 40.0, 0.0, 0.0, 0.004, 0.008, 0.01, 0.005)
+
+
+def api(total, *endpoints, window=10.0):
+    facts = ApiReading("shop", window, total, endpoints, 1000, 0, 1)
+    engine = ResourcesEngine()
+    look = Look("shop", "scrape", Reading("shop", 1000.0, 0.01, (), facts), LIVE)
+    report = engine.observe(1000.0, {"shop": look}, Rings())
+    assert report.apis[0].reading is facts
+    return {f.id: f for f in engine.findings(report)}
+
+
+def test_failing_requests_name_their_routes():
+    found = api(replace(PAGES, rate=50, error_ratio=0.08), PAGES, ORDERS)["api.error-rate-high"]
+    assert found.severity is Severity.CRITICAL
+    assert found.evidence == ("4.0 of 50.0 requests/s answered 5xx", "POST /orders: 40% of 10.0/s")
+    assert found.gain == pytest.approx(4.0)
+
+
+def test_slowness_names_the_routes_that_cost_most():
+    total = replace(PAGES, rate=52, p95_s=0.3, p99_s=2.0)
+    found = api(total, PAGES, ORDERS, REPORT)["api.slow"]
+    assert "p95 300 ms, target 100 ms" in found.title
+    assert found.evidence[1].startswith("GET /report: p95 2400 ms, 2.40 s of request time")
+    assert found.gain == pytest.approx(2.4)
+    tail = api(replace(PAGES, p95_s=0.05, p99_s=1.5), PAGES)["api.slow"]
+    assert "p99 1500 ms, target 1000 ms" in tail.title
+
+
+def test_few_requests_prove_nothing():
+    assert api(replace(REPORT, rate=0.5, error_ratio=1.0), REPORT) == {}
+    assert api(PAGES, PAGES) == {}
+
+
+def test_a_backend_that_was_never_read_is_left_out():
+    engine = ResourcesEngine()
+    report = engine.observe(1.0, {"host": Look("host", "host", None, LIVE)}, Rings())
+    assert (report.hosts, report.apis) == ((), ())
