@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import BindingType
@@ -23,6 +24,7 @@ from perftui.screens.deeds import Deeds
 from perftui.screens.live import LiveScreen, screen_class
 from perftui.screens.switches import Switches
 from perftui.screens.verbs import ShellVerbs
+from perftui.screens.work import begin
 from perftui.widgets.header import header
 from perftui.widgets.output import DiffApp, MeteredDriver
 from perftui.widgets.rowbox import RowBox
@@ -38,7 +40,11 @@ TOAST_WIDTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the console is shown. `screen` is a screen or `screen.tab`, `keys` the `[keys]` table."""
+    """How the console is shown. `screen` is a screen or `screen.tab`, `keys` the `[keys]` table.
+
+    `reload` reads the configuration again, so that `session_factory` builds on the new one, and
+    returns what changed in words (empty: nothing); it raises ConfigError and then changes nothing.
+    """
 
     env: str = ""
     screen: str = "overview"
@@ -52,6 +58,7 @@ class Options:
     environments: tuple[str, ...] = ()
     export_dir: str = ""
     config_name: str = "[keys]"
+    reload: Callable[[], Sequence[str]] | None = None
 
 
 class PerftuiApp(DiffApp):
@@ -108,7 +115,7 @@ class PerftuiApp(DiffApp):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.run_worker(self._live(self.session), group="session", exit_on_error=False, name="session")
+        begin(self, partial(self._live, self.session), "session", "session")
 
     async def _live(self, session: Session) -> None:
         """Start the session, follow it, and keep an eye on its findings."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
 WORD = 8
 START = 12
 RUN = 5
 MISS = 0.05
+MANY = 1000
 
 
 @lru_cache(maxsize=64)
 def _in_order(pattern: str) -> re.Pattern[str]:
     """A pattern that finds the letters in order, whatever lies between."""
-    return re.compile(".*?".join(re.escape(char) for char in pattern), re.DOTALL)
+    first, rest = pattern[0], pattern[1:]
+    return re.compile(re.escape(first) + "".join(f"[^{re.escape(c)}]*{re.escape(c)}" for c in rest))
 
 
 def score(pattern: str, text: str) -> float | None:
@@ -60,20 +62,32 @@ def _best_next(text: str, char: str, at: int) -> int:
     return at if text.startswith(char, at) else text.index(char, at)
 
 
-def find(pattern: str, texts: Iterable[str], limit: int = 50) -> list[int]:
+def find(pattern: str, texts: Sequence[str], limit: int = 50) -> list[int]:
     """Indices of the best `limit` texts (lower case), best first; ties keep their order.
 
-    Words of the pattern, separated by blanks, must all be found.
+    Words of the pattern, separated by blanks, must all be found. Texts that contain the words as they
+    are come first; letters scattered over a text are looked for only when those are fewer than `limit`.
     """
     words = pattern.lower().split()
-    scored: list[tuple[float, int]] = []
-    for index, text in enumerate(texts):
-        total = 0.0
+    if not words:
+        return list(range(min(limit, len(texts))))
+    whole = list(range(len(texts)))
+    for word in words:
+        whole = [i for i in whole if word in texts[i]]
+    found = _best(words, texts, whole, limit)
+    if len(found) < limit:
+        taken = set(whole)
+        loose = [i for i in range(len(texts)) if i not in taken]
         for word in words:
-            value = score(word, text)
-            if value is None:
-                break
-            total += value
-        else:
-            scored.append((-total, index))
+            search = _in_order(word).search
+            loose = [i for i in loose if search(texts[i])]
+        found += _best(words, texts, loose, limit - len(found))
+    return found
+
+
+def _best(words: Sequence[str], texts: Sequence[str], among: Sequence[int], limit: int) -> list[int]:
+    """The best of these; of many, only the shortest are weighed, which are nearly always the best."""
+    if len(among) > MANY:
+        among = heapq.nsmallest(MANY, among, key=lambda i: len(texts[i]))
+    scored = [(-sum(score(word, texts[i]) or 0.0 for word in words), i) for i in among]
     return [index for _, index in heapq.nsmallest(limit, scored)]

@@ -10,10 +10,12 @@ import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perftui.draw.clean import inert
+from perftui.screens.work import begin
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -81,7 +83,7 @@ class Takeaway:
             encoded = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
             self.app.write_control(f"\x1b]52;c;{encoded}\x07")
         if os.environ.get("TMUX") and shutil.which("tmux"):
-            self.app.run_worker(self._to_tmux(text), group="deeds", exit_on_error=False, name="tmux")
+            begin(self.app, partial(self._to_tmux, text), "tmux")
         elif self.app.can_write:
             self.app.toast(
                 f"sent to the terminal by OSC 52: {len(text)} chars; if nothing arrives: `:copy file`"

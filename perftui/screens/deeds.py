@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from perftui.model.action import Action, Plan, Receipt
 from perftui.model.errors import Cancelled, PartlyDone, PerftuiError, PlanRejected
+from perftui.screens.work import begin
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -27,7 +29,7 @@ class Deeds:
         params: Mapping[str, Any],
     ) -> None:
         """Plan the action, ask, run it and tell the outcome."""
-        self._work(self._perform(action_id, source, after, params), action_id)
+        self._work(partial(self._perform, action_id, source, after, params), action_id)
 
     async def _perform(
         self,
@@ -48,7 +50,7 @@ class Deeds:
 
     def undo(self) -> None:
         """Take back the last action that can be taken back."""
-        self._work(self._undo(), "undo")
+        self._work(self._undo, "undo")
 
     async def _undo(self) -> None:
         try:
@@ -62,7 +64,7 @@ class Deeds:
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
     ) -> None:
         """Read once through a power; the frame of `topic` carries the answer or the error."""
-        self._work(self._probe(topic, source, port, call, deadline), topic)
+        self._work(partial(self._probe, topic, source, port, call, deadline), topic)
 
     async def _probe(
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
@@ -121,8 +123,8 @@ class Deeds:
 
         self.app.push_screen(ChooseDialog(title, options), answered)
 
-    def _work(self, work: Any, name: str) -> None:
-        self.app.run_worker(work, group="deeds", exit_on_error=False, name=name)
+    def _work(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        begin(self.app, work, name)
 
     def _tell_error(self, what: str, error: PerftuiError) -> None:
         if isinstance(error, PartlyDone):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,6 +23,7 @@ from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
 from perftui.screens.notice import empty_text, hides, lost_row
 from perftui.screens.tab import Tab, Table, focusables
+from perftui.screens.work import begin
 from perftui.widgets.header import tab_row
 from perftui.widgets.rowbox import RowBox
 
@@ -143,8 +145,7 @@ class LiveScreen(Screen[None]):
             self.chrome()
             return
         index %= len(self.words)
-        if self.focused is not None and self.tab is not None:
-            self._kept_focus[self.tab_name] = self.focused
+        self.keep_focus()
         self.index = index
         self.frozen_at = None
         body = self.query_one("#body", Container)
@@ -157,14 +158,27 @@ class LiveScreen(Screen[None]):
         self.fresh = True
         self.call_after_refresh(self._arrived, self.tab_name)
 
+    def keep_focus(self) -> None:
+        """Remember which panel of the tab in front has the keys."""
+        if self.focused is not None and self.tab is not None:
+            self._kept_focus[self.tab_name] = self.focused
+
     def _arrived(self, name: str) -> None:
         """The tab is mounted: give it the focus and its first picture."""
         if name != self.tab_name or self.tab is None:
             return
         self.tick()
-        target = self._kept_focus.get(name) or next(iter(focusables(self.tab)), None)
-        self.set_focus(target)
+        self._refocus()
         self._shown()
+
+    def _refocus(self) -> None:
+        """Keys need a panel: the one that had them before on this tab, else the first."""
+        if self.tab is None or not self.tab.display:
+            return
+        target = self._kept_focus.get(self.tab_name)
+        if target is None or not target.focusable:
+            target = next(iter(focusables(self.tab)), None)
+        self.set_focus(target)
 
     def _shown(self) -> None:
         if self.tab is not None and self.tab.is_mounted and self.console_app.base is self:
@@ -176,7 +190,7 @@ class LiveScreen(Screen[None]):
         topics = load_tab(self.tab_name).topics if self.words else ()
         self.frames = {topic: self.session.frame(topic) for topic in topics}
         for topic in topics if self.console_app.started else ():
-            self.run_worker(self._feed(topic), group="feeds", exit_on_error=False, name=topic)
+            begin(self, partial(self._feed, topic), topic, "feeds")
 
     async def _feed(self, topic: str) -> None:
         async for frame in self.session.watch(topic):
@@ -201,6 +215,8 @@ class LiveScreen(Screen[None]):
             size = Size(self.size.width, max(1, self.size.height - 3))
             lines.show(message(size, *empty_text(tab.empty, self.frames, time.time())))
         tab.show(dict(self.frames))
+        if self.focused is None and self.is_current:
+            self._refocus()
 
     def chrome(self) -> None:
         """Header, tab row, notice, drawer, footer and toasts, each painted only when it changed."""
@@ -209,6 +225,8 @@ class LiveScreen(Screen[None]):
         width = self.size.width
         app = self.console_app
         small = width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        if small:
+            self.keep_focus()
         self._toggle("#small", small)
         for name in ("#tabs", "#body", "#footer"):
             self._toggle(name, not small)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from perftui.model.errors import PerftuiError
 from perftui.screens import colours
+from perftui.screens.work import begin
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -68,7 +69,7 @@ class Switches:
         elif self.app.running():
             self.app.toast("an action runs: cancel it or wait before changing the environment", "warn")
         else:
-            self.app.run_worker(self._change(name), group="deeds", exit_on_error=False, name="environment")
+            self._begin_change(name)
 
     async def _change(self, name: str) -> None:
         try:
@@ -80,23 +81,24 @@ class Switches:
         self.app.toast(f"environment {name}")
 
     def reload(self) -> None:
-        """Read the configuration again; the session says what changed."""
-        self.app.run_worker(self._reload(), group="deeds", exit_on_error=False, name="reload")
-
-    async def _reload(self) -> None:
-        act: Any = getattr(self.app.session, "reload", None)
-        if act is None:
-            self.environment_again()
+        """Read the configuration again and say what changed; a broken one leaves the old in force."""
+        again = self.app.options.reload
+        if again is None:
+            self.app.toast("this console was started without a configuration", "warn")
+            return
+        if self.app.running():
+            self.app.toast("an action runs: cancel it or wait before reading the configuration", "warn")
             return
         try:
-            answer = act()
-            said = await answer if inspect.isawaitable(answer) else answer
+            changed = again()
         except PerftuiError as error:
             self.app.toast(f"the old configuration stays: {error}", "crit")
             return
-        self.app.toast(str(said) if said else "configuration read: nothing changed")
+        if not changed:
+            self.app.toast("configuration read: nothing changed")
+            return
+        self.app.toast(f"configuration changed: {', '.join(changed)}")
+        self._begin_change(str(self.app.session.env.name))
 
-    def environment_again(self) -> None:
-        """A fresh session of the same environment, from the configuration as it is now."""
-        name = str(self.app.session.env.name)
-        self.app.run_worker(self._change(name), group="deeds", exit_on_error=False, name="environment")
+    def _begin_change(self, name: str) -> None:
+        begin(self.app, partial(self._change, name), "environment")

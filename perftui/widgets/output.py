@@ -164,7 +164,7 @@ def _colourless(style: Style | None) -> Style | None:
             underline=style.underline,
             reverse=style.reverse,
             link=style.link,
-            meta=style.meta,
+            meta=style.meta or None,
         )
         _colourless_styles[style] = found
     return found

@@ -11,6 +11,7 @@ from perftui.draw.rows import Row, Span
 from perftui.draw.text import line
 from perftui.screens.chrome import progress_text
 from perftui.screens.dialogs.base import Dialog
+from perftui.screens.work import begin
 
 
 class ProgressDialog(Dialog[None]):
@@ -25,7 +26,7 @@ class ProgressDialog(Dialog[None]):
     def on_mount(self) -> None:
         """Follow the conductor's own topic: no timer."""
         super().on_mount()
-        self.run_worker(self._follow(), exit_on_error=False, name="progress")
+        begin(self, self._follow, "progress")
 
     async def _follow(self) -> None:
         async for running in self.console_app.session.conductor.actions.watch():
