@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from perftui.draw.palette import Palette
+from perftui.draw.palette import TRUE_COLOUR, Palette
 from perftui.draw.rows import Look, Row
 from perftui.model.frame import Frame
 from perftui.runtime.pace import STEPS, Pace
@@ -27,6 +28,7 @@ from perftui.screens.verbs import ShellVerbs
 from perftui.screens.work import begin
 from perftui.widgets.header import header
 from perftui.widgets.output import DiffApp, MeteredDriver
+from perftui.widgets.picture import svg_of, text_of
 from perftui.widgets.rowbox import RowBox
 from perftui.widgets.toast import Toasts, toast_rows
 
@@ -59,6 +61,7 @@ class Options:
     export_dir: str = ""
     config_name: str = "[keys]"
     reload: Callable[[], Sequence[str]] | None = None
+    colours: int | None = None  # what the terminal shows; None: ask it
 
 
 class PerftuiApp(DiffApp):
@@ -97,7 +100,8 @@ class PerftuiApp(DiffApp):
         self.switches = Switches(self)
         self.verbs = ShellVerbs(self)
         self.mouse_on = self.options.mouse
-        self.depth = colours.colours_of(self.console.color_system)
+        shown = self.options.colours
+        self.depth = colours.colours_of(self.console.color_system) if shown is None else shown
         ascii_ = self.options.ascii_ or colours.wants_ascii(surroundings)
         self.look = Look(colour=not colourless, ascii_=ascii_, tz=self.options.tz)
         self.palette: Palette = self.use_palette(self.options.theme)
@@ -234,8 +238,6 @@ class PerftuiApp(DiffApp):
 
     def text(self) -> str:
         """The visible screen's cells as lines, trailing blanks cut."""
-        from perftui.widgets.picture import text_of
-
         return text_of(self)
 
     # -- colours
@@ -294,3 +296,39 @@ class PerftuiApp(DiffApp):
         await self.base.start_over()
         await old.close()
         self._begin()
+
+
+async def render(
+    session: Session,
+    tab: str,
+    size: tuple[int, int] = (120, 40),
+    theme: str = "dark",
+    *,
+    deadline: float = 5.0,
+    ascii_: bool = False,
+) -> tuple[str, str]:
+    """The tab of a session not yet started, as (SVG, text), without a terminal.
+
+    Waits until every topic of the tab has a report or an error, at most `deadline` seconds.
+    """
+    options = Options(screen=tab, theme=theme, mono=theme == "mono", ascii_=ascii_, colours=TRUE_COLOUR)
+    app = PerftuiApp(lambda _env: session, options, environment={"TERM": "xterm-256color"})
+    async with app.run_test(size=size) as pilot:
+        async with _within(deadline):
+            while not (app.started and app.base.has_news()):
+                await pilot.pause(0.05)
+        app.base.tick()
+        await pilot.pause()
+        app.base.tick()
+        await pilot.pause()
+        return svg_of(app, f"perftui {session.env.name} {tab}"), app.text()
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Give up waiting after a time, without an error."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        return

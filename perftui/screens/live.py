@@ -19,9 +19,10 @@ from perftui.draw.rows import Look, Size
 from perftui.draw.text import message
 from perftui.model.action import Receipt
 from perftui.model.frame import Frame
+from perftui.model.health import Link
 from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
-from perftui.screens.notice import empty_text, hides, lost_row
+from perftui.screens.notice import DOWN, empty_text, hides, lost_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
 from perftui.widgets.header import tab_row
@@ -198,6 +199,14 @@ class LiveScreen(Screen[None]):
                 self.frames[topic] = frame
                 self.fresh = True
 
+    def has_news(self) -> bool:
+        """Whether every engine the tab draws from has answered, with a report or an error."""
+        engines = [frame for topic, frame in self.frames.items() if "." not in topic]
+        return self.tab is not None and all(
+            frame.report is not None or frame.error or not frame.health or _all_down(frame)
+            for frame in engines
+        )
+
     # -- drawing
 
     def tick(self) -> None:
@@ -335,6 +344,10 @@ class LiveScreen(Screen[None]):
     def go(self, name: str) -> None:
         """Go to a tab, on whatever screen it is."""
         self.console_app.go(name)
+
+
+def _all_down(frame: Frame) -> bool:
+    return all(health.link in DOWN or health.link is Link.OFF for health in frame.health.values())
 
 
 def screen_class(stem: str) -> type[LiveScreen]:
