@@ -24,7 +24,7 @@ LIMIT = 4 << 20
 WAIT = 3.0
 LOG_FORMAT = r"%U%q\t%{Varnish:handling}x\t%b\t%{Varnish:time_firstbyte}x\t%{Surrogate-Key}o"
 STALL = 3.0  # seconds
-PROBES = 8  # of the newest probes, how many must have gone well for "healthy"
+PROBES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,18 +277,17 @@ def _int(value: float | None) -> int | None:
 
 
 def _origins(counters: dict[str, float]) -> tuple[Origin, ...]:
-    """`VBE.<vcl>.<name>.happy` is a bitmap of probe results, the newest in the lowest bit."""
+    """`VBE.<vcl>.<name>.happy` is a bitmap of probe results; the lowest bit is the probe under way."""
     found = []
     for name, value in sorted(counters.items()):
         parts = name.split(".")
         if parts[0] != "VBE" or parts[-1] != "happy":
             continue
-        newest = int(value) & ((1 << PROBES) - 1)
-        good = newest.bit_count()
-        stem = name.removesuffix("happy")
-        failed = counters.get(f"{stem}fail", 0)
+        ended = int(value) >> 1 & ((1 << PROBES) - 1)
+        good, newest = ended.bit_count(), ended & 0b111
+        failed = counters.get(f"{name.removesuffix('happy')}fail", 0)
         detail = f"{good} of the newest {PROBES} probes good, {failed:.0f} failed connections"
-        found.append(Origin(".".join(parts[2:-1]), bool(newest & 1) and good >= 3, detail))
+        found.append(Origin(".".join(parts[2:-1]), bool(newest) and good >= 3, detail))
     return tuple(found)
 
 

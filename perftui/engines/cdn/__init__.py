@@ -70,7 +70,7 @@ def _hit_ratio(edge: EdgeView) -> Iterator[Finding]:
 def _origins(edge: EdgeView) -> Iterator[Finding]:
     for origin in edge.facts.origins:
         if origin.healthy is False:
-            title = f"{edge.source}: its origin {origin.name} is sick"
+            title = f"{edge.source}: backend {origin.name} is sick"
             yield Finding("cdn.origin-sick", Severity.CRITICAL, edge.source, title, (origin.detail,))
 
 

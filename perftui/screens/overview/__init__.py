@@ -1,3 +1,3 @@
 """The overview screen: its tabs in order, by name, so that opening one imports only that one."""
 
-TABS: tuple[str, ...] = ()
+TABS: tuple[str, ...] = ("perftui.screens.overview.summary:SummaryTab",)

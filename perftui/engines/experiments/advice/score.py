@@ -34,7 +34,7 @@ TABLE: dict[tuple[str, str], Check] = {
     ("valkey", "hit_ratio"): _check(
         "caching.hit-ratio", "Cache hit ratio", "ratio", 0.05, 0.15, "a valkey backend", more=True
     ),
-    ("valkey", "evictions_per_s"): _check(
+    ("valkey", "evicted_per_s"): _check(
         "caching.evictions", "Cache evictions", "1/s", 1.0, 50.0, "a valkey backend"
     ),
     ("edge", "hit_ratio"): _check(
@@ -46,8 +46,8 @@ TABLE: dict[tuple[str, str], Check] = {
         "a varnish or pyedge backend",
         more=True,
     ),
-    ("scrape", "p95_s"): _check("network.p95", "Service p95", "s", 0.1, 0.4, "a scrape backend"),
-    ("scrape", "error_ratio"): _check(
+    ("scrape", "http.p95_s"): _check("network.p95", "Service p95", "s", 0.1, 0.4, "a scrape backend"),
+    ("scrape", "http.error_ratio"): _check(
         "network.errors", "Service errors", "ratio", 0.001, 0.01, "a scrape backend"
     ),
     ("postgres", "hit_ratio"): _check(
@@ -56,11 +56,8 @@ TABLE: dict[tuple[str, str], Check] = {
     ("postgres", "mean_s"): _check(
         "database.mean", "Mean statement time", "s", 0.005, 0.05, "a postgres backend with pg_stat_statements"
     ),
-    ("postgres", "connections_ratio"): _check(
-        "database.connections", "Connections used", "ratio", 0.6, 0.9, "a postgres backend"
-    ),
-    ("postgres", "replica_lag_s"): _check(
-        "database.replica-lag", "Replica lag", "s", 1.0, 10.0, "a postgres primary with a streaming replica"
+    ("postgres", "replay_lag_s"): _check(
+        "database.replica-lag", "Replica lag", "s", 1.0, 10.0, "a postgres backend on a standby"
     ),
 }
 EDGES = ("varnish", "pyedge")

@@ -1,0 +1,161 @@
+"""The first look: a card a layer, targets, the host, the service, findings and what happened last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.analysis.buckets import Window
+from perftui.draw.palette import state
+from perftui.draw.rows import plain
+from perftui.draw.sparkline import spark
+from perftui.draw.table import Cell, Column
+from perftui.model.frame import Frame
+from perftui.model.series import SeriesKey
+from perftui.model.target import DEFAULTS, Target
+from perftui.screens.overview.layers import LAYERS, WINDOW, Card, cards
+from perftui.screens.overview.rows import (
+    card_rows,
+    event_rows,
+    finding_rows,
+    host_rows,
+    service_rows,
+    target_rows,
+)
+from perftui.screens.tab import Tab
+from perftui.widgets.livetable import LiveTable
+from perftui.widgets.panel import Panel
+
+SPARK = 20
+STYLES = {"ok": "ok", "warn": "warn", "crit": "crit", "lost": "lost", "late": "warn", "refused": "crit"}
+
+
+class SummaryTab(Tab):
+    """Cards from 120 columns, a table of layers below that."""
+
+    DEFAULT_CSS = """
+    SummaryTab { layout: grid; grid-size: 3; grid-rows: 6 6 1fr 1fr; grid-columns: 1fr 1fr 1fr; }
+    SummaryTab #layers { display: none; }
+    SummaryTab #host { row-span: 2; }
+    SummaryTab #service { row-span: 2; }
+    SummaryTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 7 3 5 1fr; }
+    SummaryTab.narrow #layers { display: block; }
+    SummaryTab.narrow .card, SummaryTab.narrow #service, SummaryTab.narrow #findings { display: none; }
+    SummaryTab.narrow #host { row-span: 1; }
+    """
+    id_: ClassVar[str] = "overview.summary"
+    title: ClassVar[str] = "Summary"
+    topics: ClassVar[tuple[str, ...]] = (
+        "resources",
+        "cache",
+        "cdn",
+        "database",
+        "autoscaling",
+        "findings",
+        "events",
+    )
+    empty: ClassVar[str] = "would show one card a layer\nwrite a configuration: perftui config init"
+
+    def compose(self) -> Iterable[Widget]:
+        """Table and cards exist both; the width chooses."""
+        yield LiveTable(self._columns(), key=lambda card: card.layer.name, title="Layers", id="layers")
+        for layer in LAYERS:
+            yield Panel(layer.name.capitalize(), id=f"card-{layer.name}", classes="card", focusable=True)
+        yield Panel("Targets", id="targets")
+        yield Panel("Host", id="host")
+        yield Panel("Service", id="service")
+        yield Panel("Findings", id="findings")
+        yield Panel("Events", id="events")
+
+    def arrange_for(self, layout: int) -> None:
+        """Cards where there is room for them."""
+        self.set_class(layout < 120, "narrow")
+
+    def draw(self, frames: Mapping[str, Frame]) -> None:
+        """Show the newest frames."""
+        shown = cards(frames, self._kind_of)
+        if self.has_class("narrow"):
+            self.query_one("#layers", LiveTable).set_items(shown)
+        else:
+            for card in shown:
+                self._draw_card(card, frames[card.layer.topic])
+        resources, findings, events = frames["resources"], frames["findings"], frames["events"]
+        self._panel("targets").set_rows(lambda s, k: target_rows(DEFAULTS, self._value_of, s, k))
+        self._panel("host").set_rows(lambda s, k: host_rows(resources, s, k))
+        self._panel("service").set_rows(lambda s, k: service_rows(resources, s, k))
+        self._panel("findings").set_rows(lambda s, k: finding_rows(findings, s, k))
+        self._panel("findings").note = f"{len(findings.findings)} open"
+        log = getattr(events.report, "events", ())
+        self._panel("events").set_rows(lambda s, k: event_rows(log, s, k))
+
+    def _draw_card(self, card: Card, frame: Frame) -> None:
+        panel = self._panel(f"card-{card.layer.name}")
+        panel.set_rows(lambda s, k: card_rows(card, frame.at, s, k))
+        panel.note = card.source
+        panel.muted = card.state in ("lost", "refused") or frame.stale
+
+    def _panel(self, name: str) -> Panel:
+        return self.query_one(f"#{name}", Panel)
+
+    def _kind_of(self, source: str) -> str:
+        backend = self.session.env.backends.get(source)
+        return str(backend.kind) if backend else ""
+
+    def _value_of(self, target: Target) -> float | None:
+        """The worst newest figure of the backends that feed a target."""
+        if not target.series:
+            return None
+        found = []
+        for source in self.session.env.backends:
+            if self._kind_of(source) == target.kind:
+                series = self.frames["events"].window(SeriesKey(source, target.series), WINDOW)
+                found += [series.last.value] if series.last else []
+        return (max(found) if target.below is not None else min(found)) if found else None
+
+    def _columns(self) -> list[Column]:
+        def state_cell(card: Card) -> Cell:
+            return state(card.state, self.look), STYLES.get(card.state, "muted")
+
+        def spark_cell(card: Card) -> Cell:
+            if card.series is None or card.health is None:
+                return card.layer.connect, "faint"
+            window = Window.last(WINDOW, card.health.seen or 0.0)
+            return plain([spark(card.series, window, SPARK, self.look, low=0)])[0], "s1"
+
+        def itself(card: Card) -> Card:
+            return card
+
+        return [
+            Column("layer", "Layer", value=lambda c: c.layer.name, width=9),
+            Column("state", "State", state_cell, value=itself, width=10),
+            Column("figure", "Figure", value=lambda c: c.figure, width=9, align="right"),
+            Column("what", "", value=lambda c: c.layer.title, width=14),
+            Column("spark", "15 min", spark_cell, value=itself, width=SPARK, grow=True),
+        ]
+
+    @property
+    def _current(self) -> Card | None:
+        if self.has_class("narrow"):
+            current: Card | None = self.query_one("#layers", LiveTable).current
+            return current
+        focused = self.screen.focused
+        name = (focused.id or "").removeprefix("card-") if focused is not None else ""
+        return next((c for c in cards(self.frames, self._kind_of) if c.layer.name == name), None)
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The layer in focus."""
+        card = self._current if self.frames else None
+        if card is None:
+            return None
+        return {"source": card.source, "layer": card.layer.name, "figure": card.value, "state": card.state}
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """Enter opens the layer's own screen."""
+        card = self._current if id == "open" else None
+        if card is None:
+            return False
+        self.go(card.layer.tab)
+        return True
