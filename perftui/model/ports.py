@@ -37,7 +37,10 @@ class StackSampler(Protocol):
     async def sample_stacks(
         self, pid: int, seconds: float, rate: int, report: Callable[[Progress], None]
     ) -> Any:
-        """Sample `pid` for `seconds` at `rate` Hz; a `Profile` (`perftui.model.profiler`)."""
+        """Sample `pid` for `seconds` at `rate` Hz; a `Profile` (`perftui.model.profiler`).
+
+        Stopped early it raises Cancelled, whose receipt names the profile of what was taken.
+        """
         ...
 
 

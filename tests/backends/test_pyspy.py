@@ -15,7 +15,7 @@ import pytest
 from perftui.analysis.flame import functions, hot_path
 from perftui.backends.pyspy import PySpy, PySpyOptions, attach
 from perftui.backends.pyspy.shelf import Shelf
-from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.errors import Cancelled, Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import ProfileShelf, StackDumper, StackSampler
 from perftui.model.profiler import ProfileTarget
 from tests.backends.contract import BackendContract
@@ -103,12 +103,13 @@ async def test_cancelled_it_keeps_what_was_taken_and_leaves_no_program(spy, busy
     with pytest.raises(Unsupported, match="already recording"):
         await spy.sample_stacks(busy.pid, 1, 100, silent)
     flight.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(Cancelled) as stopped:
         await flight
     facts = (await spy.read()).facts
     assert facts.recording is None
     assert facts.newest.total > 10
     assert facts.newest.meta.note.startswith("stopped after")
+    assert stopped.value.receipt.facts["profile"] == facts.newest.meta.id
     assert not programs()
 
 

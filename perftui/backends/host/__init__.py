@@ -78,6 +78,8 @@ class Host:
 
     async def processes(self, limit: int = 200) -> ProcessList:
         """Processes, busiest first; CPU use covers the time since the last call (unknown on the first)."""
+        if self._source is None:
+            raise Lost(f"{self.name}: not open")
         if self._processes is None:
             raise Unsupported(f"{self.name}: the process list needs Linux' /proc")
         try:

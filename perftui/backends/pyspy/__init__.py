@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from perftui.analysis.stacks import assemble, parse_folded
 from perftui.backends.pyspy import attach, run
 from perftui.backends.pyspy.shelf import Shelf, default_folder
-from perftui.model.action import Progress
-from perftui.model.errors import Protocol, Unsupported
+from perftui.model.action import Progress, Receipt
+from perftui.model.errors import Cancelled, Protocol, Unsupported
 from perftui.model.profiler import (
     Profile,
     ProfileMeta,
@@ -84,7 +84,8 @@ class PySpy:
     ) -> Profile:
         """Sample for `seconds` (1-3600) at `rate` Hz (1-1000), and keep the profile.
 
-        Cancelled, it keeps what was taken by then. Refused says the line that grants the right.
+        Stopped before its end it raises Cancelled, whose receipt names the profile of what was taken by
+        then. Refused says the line that grants the right.
         """
         if not 1 <= seconds <= MAX_SECONDS or not 1 <= rate <= MAX_RATE:
             raise Unsupported(f"a profile takes 1-{MAX_SECONDS:g} s at 1-{MAX_RATE} Hz")
@@ -97,9 +98,10 @@ class PySpy:
         try:
             recorded = await sampling.record(report)
         except asyncio.CancelledError:
-            if sampling.stopped_run is not None and sampling.stopped_run.folded:
-                self._finish(target, at, rate, sampling.stopped_run)
-            raise
+            stopped = sampling.stopped_run
+            if stopped is None or not stopped.folded:
+                raise
+            raise _stopped(self._finish(target, at, rate, stopped)) from None
         finally:
             self._recording = None
         if recorded.code or not recorded.said:
@@ -145,6 +147,13 @@ class PySpy:
     async def keep_profile(self, profile: Profile) -> str:
         """Keep a profile, from wherever it came, and return its path."""
         return str(await asyncio.to_thread(self._shelf.keep, profile))
+
+
+def _stopped(profile: Profile) -> Cancelled:
+    meta = profile.meta
+    said = f"stopped after {meta.seconds:.1f} s: {profile.total} samples kept"
+    facts = {"profile": meta.id, "samples": meta.samples, "errors": meta.errors}
+    return Cancelled(said, Receipt(said, done=meta.samples, facts=facts))
 
 
 def _thread(raw: dict[str, Any]) -> ThreadStack:

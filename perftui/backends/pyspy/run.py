@@ -89,7 +89,8 @@ class Run:
     """One `py-spy record` with its private folder."""
 
     def __init__(self, pid: int, seconds: float, rate: int) -> None:
-        self._pid, self._seconds, self._rate = pid, seconds, rate
+        self._pid, self._rate = pid, rate
+        self._seconds = max(1, round(seconds))  # py-spy takes whole seconds
         self._folder = Path()
         self._began = 0.0
 
@@ -123,7 +124,7 @@ class Run:
             "-r",
             str(self._rate),
             "-d",
-            str(max(1, round(self._seconds))),
+            str(self._seconds),
         ]
         said = os.open(self._folder / "said", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -148,9 +149,9 @@ class Run:
             spent = time.monotonic() - self._began
             if spent > self._seconds + GRACE:
                 raise Lost(f"py-spy did not end {GRACE:g} s after its time: stopped")
-            done = min(self._seconds, spent)
-            total = int(self._seconds * 10)
-            report(Progress(int(done * 10), total, f"{done:.1f} of {self._seconds:g} s at {self._rate} Hz"))
+            done = min(float(self._seconds), spent)
+            total = self._seconds * 10
+            report(Progress(int(done * 10), total, f"{done:.1f} of {self._seconds} s at {self._rate} Hz"))
             try:
                 async with asyncio.timeout(TICK):
                     await child.wait()
@@ -170,7 +171,7 @@ class Run:
         said = _text(self._folder / "said", 1 << 16)
         counts = SUMMARY.search(said)
         samples, errors = (int(counts[1]), int(counts[2])) if counts else (0, 0)
-        seconds = min(time.monotonic() - self._began, self._seconds)
+        seconds = min(time.monotonic() - self._began, float(self._seconds))
         folded = _text(self._folder / "folded", MAX_OUTPUT)
         return Recorded(folded, samples, errors, said, code, seconds, stopped)
 
