@@ -63,13 +63,23 @@ def open_console(
     return app.return_code or 0
 
 
-def console(config: Config, screen: str = "") -> PerftuiApp:
-    """The application on a configuration, not yet running."""
+def console(config: Config, screen: str = "", colours: int | None = None) -> PerftuiApp:
+    """The application on a configuration, not yet running; `colours` when no terminal can tell."""
     from perftui.app import Options, PerftuiApp
+    from perftui.config import reload
+    from perftui.config.effective import changes
     from perftui.session import Session
 
+    now = [config]
+
     def session(name: str) -> Session:
-        return Session.open(config, config.environments[name], read_only=config.read_only)
+        return Session.open(now[0], now[0].environments[name], read_only=now[0].read_only)
+
+    def reread() -> tuple[str, ...]:
+        new = reload(now[0])
+        told = changes(now[0], new)
+        now[0] = new
+        return told
 
     options = Options(
         env=config.chosen,
@@ -84,5 +94,7 @@ def console(config: Config, screen: str = "") -> PerftuiApp:
         environments=tuple(config.environments),
         export_dir=str(config.export_folder()),
         config_name=config.where("keys"),
+        reload=reread,
+        colours=colours,
     )
     return PerftuiApp(session, options)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from perftui.cli import common, stage
 
 if TYPE_CHECKING:
-    from perftui.app import PerftuiApp
     from perftui.config import Config
 
 
@@ -37,20 +36,12 @@ async def _draw(config: Config, name: str, args: argparse.Namespace) -> int:
     async with stage.staged(config, name, args.size) as app:
         await stage.settled(app, args)
         if args.svg:
+            from perftui.screens.pictures import svg_of
+
             _put(args.svg, svg_of(app, name))
         if args.text:
             _put(args.text, f"{app.text()}\n")
         return stage.told(app)
-
-
-def svg_of(app: PerftuiApp, name: str) -> str:
-    """The visible screen as a picture that needs no network; its title names environment and tab."""
-    from perftui.export import svg
-
-    env = app.session.env
-    marked = " PRODUCTION" if env.kind == "production" else ""
-    title = f"perftui{marked} {env.name} {name}"
-    return svg.standalone(app.export_screenshot(title=title), title)
 
 
 def _stem(config: Config, name: str) -> Path:

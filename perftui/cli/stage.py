@@ -72,7 +72,9 @@ def known(name: str) -> str:
 @asynccontextmanager
 async def staged(config: Config, tab: str, cells: tuple[int, int]) -> AsyncIterator[PerftuiApp]:
     """The console on `tab`, `cells` large, running until the block is left."""
-    app = run.console(config, tab)
+    from perftui.draw.palette import TRUE_COLOUR
+
+    app = run.console(config, tab, TRUE_COLOUR)
     async with app.run_test(size=cells):
         yield app
 
