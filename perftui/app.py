@@ -23,12 +23,13 @@ from perftui.screens.commands import SCREENS, Keymap, keymap
 from perftui.screens.copying import Takeaway
 from perftui.screens.deeds import Deeds
 from perftui.screens.live import LiveScreen, screen_class
+from perftui.screens.pictures import svg_of
 from perftui.screens.switches import Switches
 from perftui.screens.verbs import ShellVerbs
 from perftui.screens.work import begin
 from perftui.widgets.header import header
 from perftui.widgets.output import DiffApp, MeteredDriver
-from perftui.widgets.picture import svg_of, text_of
+from perftui.widgets.picture import text_of
 from perftui.widgets.rowbox import RowBox
 from perftui.widgets.toast import Toasts, toast_rows
 
@@ -321,7 +322,7 @@ async def render(
         await pilot.pause()
         app.base.tick()
         await pilot.pause()
-        return svg_of(app, f"perftui {session.env.name} {tab}"), app.text()
+        return svg_of(app, tab), app.text()
 
 
 @asynccontextmanager

@@ -45,8 +45,9 @@ async def _draw(config: Config, name: str, args: argparse.Namespace) -> int:
 
 
 def _stem(config: Config, name: str) -> Path:
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return config.export_folder() / f"perftui-{config.chosen}-{name}-{stamp}"
+    from perftui.screens.copying import picture_name
+
+    return config.export_folder() / picture_name(config.chosen, name, dt.datetime.now(dt.UTC))
 
 
 def _put(where: str, text: str) -> None:

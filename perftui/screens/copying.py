@@ -121,12 +121,13 @@ class Takeaway:
 
     def snapshot(self) -> None:
         """The screen as SVG and text in the export folder."""
-        from perftui.widgets.picture import svg_of, text_of
+        from perftui.screens.pictures import svg_of
+        from perftui.widgets.picture import text_of
 
         base = self.app.base
         env = self.app.session.env
         name = picture_name(env.name, base.tab_name, datetime.now(UTC))
-        text, svg = text_of(self.app), svg_of(self.app, f"perftui {env.name} {base.tab_name}")
+        text, svg = text_of(self.app), svg_of(self.app, base.tab_name)
         try:
             folder = export_folder(self.app.options.export_dir)
             write_private(folder / f"{name}.svg", svg)
