@@ -31,7 +31,7 @@ class Sheet:
 
     def add(self, at: float, measures: Iterable[Measure]) -> None:
         """One row; a row that is not newer than the last is ignored (a clock that jumped back)."""
-        rows = len(self.at)
+        rows, at = len(self.at), round(at, 6)  # the precision that history keeps
         if rows and at <= self.at[-1]:
             return
         self.at.append(at)
@@ -70,39 +70,43 @@ class Sheet:
         return Series(key, self.units[key], capacity=max(1, len(at)), _at=at, _value=values)
 
 
-class Rings:
-    """Recent samples of all sources, bounded in time and number; a `SeriesReader`.
+class Sheets:
+    """The sheets of all sources, at most `most` series together.
 
-    At most `most_series` are kept: what comes beyond is not recorded and counted in `overflow`
-    (distinct refused keys are not remembered: that would be the leak this bound is there to stop).
-    Older ranges are asked of `past` where there is one, once a range.
+    What comes beyond is not recorded and counted in `overflow` (refused keys are not remembered:
+    that would be the leak this bound is there to stop).
     """
 
-    def __init__(
-        self, seconds: float = SECONDS, most_series: int = MOST_SERIES, past: SeriesReader | None = None
-    ) -> None:
-        self._began = time.time()
-        self.seconds = seconds
-        self.most_series = most_series
-        self.past = past
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.overflow = 0
-        self._sheets: dict[str, Sheet] = {}
+        self.by_source: dict[str, Sheet] = {}
         self._known = 0
-        self._older: dict[SeriesKey, tuple[float, float, Series]] = {}
 
-    def record(self, reading: Reading) -> None:
-        """Keep a reading's samples; microseconds a sample, never raises for odd values."""
-        sheet = self._sheets.setdefault(reading.source, Sheet())
-        measures = reading.samples
-        if self._known + len(measures) > self.most_series:
+    def add(self, reading: Reading) -> Sheet:
+        """Keep a reading's samples; the sheet they are on."""
+        sheet = self.by_source.setdefault(reading.source, Sheet())
+        measures, before = reading.samples, len(sheet.columns)
+        if self._known + len(measures) > self.most:
             measures = self._admitted(sheet, measures)
-        before = len(sheet.columns)
         sheet.add(reading.at, measures)
-        sheet.trim(reading.at - self.seconds, MOST_SAMPLES)
+        self._known += len(sheet.columns) - before
+        return sheet
+
+    def trim(self, sheet: Sheet, oldest: float, most: int) -> None:
+        """Trim a sheet of ours."""
+        before = len(sheet.columns)
+        sheet.trim(oldest, most)
         self._known += len(sheet.columns) - before
 
+    def take(self, source: str) -> Sheet:
+        """Hand a source's sheet over; its next reading begins a new one."""
+        sheet = self.by_source.pop(source)
+        self._known -= len(sheet.columns)
+        return sheet
+
     def _admitted(self, sheet: Sheet, measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
-        room = self.most_series - self._known
+        room = self.most - self._known
         kept = []
         for measure in measures:
             if measure.key in sheet.columns:
@@ -113,9 +117,35 @@ class Rings:
         self.overflow += len(measures) - len(kept)
         return tuple(kept)
 
+
+class Rings:
+    """Recent samples of all sources, bounded in time and number; a `SeriesReader`.
+
+    Older ranges are asked of `past` where there is one, once a range.
+    """
+
+    def __init__(
+        self, seconds: float = SECONDS, most_series: int = MOST_SERIES, past: SeriesReader | None = None
+    ) -> None:
+        self._began = time.time()
+        self.seconds = seconds
+        self.past = past
+        self._sheets = Sheets(most_series)
+        self._older: dict[SeriesKey, tuple[float, float, Series]] = {}
+
+    @property
+    def overflow(self) -> int:
+        """Samples not recorded because there were too many series."""
+        return self._sheets.overflow
+
+    def record(self, reading: Reading) -> None:
+        """Keep a reading's samples; microseconds a sample, never raises for odd values."""
+        sheet = self._sheets.add(reading)
+        self._sheets.trim(sheet, reading.at - self.seconds, MOST_SAMPLES)
+
     def series(self, key: SeriesKey, start: float, end: float) -> Series:
         """Samples of `key` in [start, end], the older part from the past where memory begins later."""
-        sheet = self._sheets.get(key.source)
+        sheet = self._sheets.by_source.get(key.source)
         recent = sheet.series(key, start, end) if sheet else Series(key)
         if self.past is None:
             return recent
@@ -137,7 +167,7 @@ class Rings:
 
     def keys(self, source: str = "", name: str = "") -> tuple[SeriesKey, ...]:
         """Known keys, narrowed by source and by name (exact, or a prefix ending in `.`)."""
-        sheets = [sheet for owner, sheet in self._sheets.items() if source in ("", owner)]
+        sheets = [sheet for owner, sheet in self._sheets.by_source.items() if source in ("", owner)]
         recent = [key for sheet in sheets for key in sheet.columns if named(key, name)]
         older = self.past.keys(source, name) if self.past else ()
         return tuple(dict.fromkeys([*recent, *older]))

@@ -1,0 +1,203 @@
+"""The memory that outlives the console: every sample for a day, then coarser and coarser for two years."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from perftui.model.errors import StoreError
+from perftui.model.reading import Reading
+from perftui.model.series import Series, SeriesKey
+from perftui.runtime import chunks
+from perftui.runtime.archive import HOUR, Archive, Block
+from perftui.runtime.chunks import Rollup
+from perftui.runtime.clock import Clock
+from perftui.runtime.driver import Driver
+from perftui.runtime.rings import MOST_SERIES, Sheet, Sheets, named
+from perftui.runtime.store import Store
+
+ROWS = 300  # of a full block
+SAVE = 60.0  # seconds of samples a killed console may lose
+PENDING = 16 << 20  # bytes kept in memory while the store cannot be written
+PATIENCE = 0.25  # seconds a synchronous read may take before it comes back without the stored part
+EXPIRE = 5.0  # seconds between looks for windows to fold
+
+# Up to so many seconds a range is read at this step: at most a hundred thousand rows.
+STEPS = ((100_000.0, 0.0), (1_000_000.0, 10.0), (6_000_000.0, 60.0))
+
+
+def step_for(seconds: float) -> float:
+    """The resolution (seconds a row, 0: as read) that suits a range of this length."""
+    return next((step for longest, step in STEPS if seconds <= longest), 3600.0)
+
+
+class History:
+    """Records readings and reads series back: a `SeriesReader` over blocks in memory and the store.
+
+    `record` is called in the event loop and takes microseconds; packing and writing happen in the
+    store's thread, one transaction a second at most. While the store has a problem blocks wait in
+    memory, the oldest dropped and counted (`dropped`, samples) beyond 16 MiB.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, max_bytes: int = 1 << 30, most_series: int = MOST_SERIES
+    ) -> None:
+        self.store = store
+        self.max_bytes = max_bytes
+        self.dropped = 0
+        self._clock = clock
+        self._archive = Archive(store.env)
+        self._open = Sheets(most_series)
+        self._full: list[Block] = []
+        self._saved: dict[str, float] = {}
+        self._expired = clock.monotonic()
+        self._loading: Future[None] = store.read(self._archive.load)
+
+    def record(self, reading: Reading) -> None:
+        """Keep a reading's samples."""
+        sheet = self._open.add(reading)
+        self._saved.setdefault(reading.source, self._clock.monotonic())
+        if len(sheet.at) >= ROWS or (sheet.at and sheet.at[-1] - sheet.at[0] >= HOUR):
+            self._full.append(Block(reading.source, self._open.take(reading.source)))
+            del self._saved[reading.source]
+
+    def series(self, key: SeriesKey, start: float, end: float) -> Series:
+        """Samples of `key` in [start, end]; of a long range the means of 10 s, 1 min or 1 h.
+
+        What the store cannot bring within a quarter of a second is left out.
+        """
+        step = step_for(end - start)
+        recent, work = self._recent(key, start, end), self._stored(key, start, end, step)
+        nothing = chunks.joined((), step)
+        rows = _whole(recent, self.store.read_now(work, nothing, PATIENCE) if work else nothing, step)
+        unit = self._unit(key)
+        return Series(key, unit, capacity=max(1, len(rows)), _at=rows.at, _value=rows.mean)
+
+    async def rollup(self, key: SeriesKey, start: float, end: float, step: float | None = None) -> Rollup:
+        """Rows of `key` with min, max, mean and last; StoreError when the store cannot be read.
+
+        `step` 0, 10, 60 or 3600 (by default what suits the range); older parts may be coarser.
+        """
+        step = step_for(end - start) if step is None else step
+        recent, work = self._recent(key, start, end), self._stored(key, start, end, step)
+        stored = await asyncio.wrap_future(self.store.read(work)) if work else chunks.joined((), step)
+        return _whole(recent, stored, step)
+
+    def keys(self, source: str = "", name: str = "") -> tuple[SeriesKey, ...]:
+        """Known keys, narrowed by source and by name (exact, or a prefix ending in `.`)."""
+        sheets = [*(block.sheet for block in self._full), *self._open.by_source.values()]
+        known = [*self._archive.ids, *(key for sheet in sheets for key in sheet.columns)]
+        return tuple(
+            dict.fromkeys(
+                key for key in known if key.name and source in ("", key.source) and named(key, name)
+            )
+        )
+
+    async def run(self) -> None:
+        """Write once a second, and fold what has grown old, until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One write of what is due, one fold when it is time; a store that fails is told by itself."""
+        try:
+            await self._write(self._due_blocks())
+            if self._clock.monotonic() - self._expired >= EXPIRE:
+                self._expired = self._clock.monotonic()
+                now, most = self._clock.wall(), self.max_bytes
+                await asyncio.wrap_future(
+                    self.store.write(lambda driver: self._archive.expire(driver, now, most))
+                )
+        except StoreError:
+            self._bound()
+
+    async def flush(self) -> bool:
+        """Write everything there is; False when the store did not take it."""
+        try:
+            await self._write([Block(source, _copy(sheet)) for source, sheet in self._open.by_source.items()])
+        except StoreError:
+            return False
+        return True
+
+    def _due_blocks(self) -> list[Block]:
+        """Copies of open blocks whose last save is a minute old."""
+        now = self._clock.monotonic()
+        due = [name for name in self._open.by_source if now - self._saved.get(name, now) >= SAVE]
+        self._saved.update(dict.fromkeys(due, now))
+        return [Block(name, _copy(self._open.by_source[name])) for name in due]
+
+    async def _write(self, copies: Sequence[Block]) -> None:
+        full, pictures = tuple(self._full), self.store.take_last()
+        blocks = [block for block in (*full, *copies) if block.sheet.at]
+        if not blocks and not pictures:
+            return
+
+        def work(driver: Driver) -> None:
+            mark = self._archive.mark()
+            try:
+                with driver.transaction():
+                    self._archive.write(driver, blocks)
+                    self.store.write_last(driver, pictures)
+            except StoreError:
+                self._archive.rewind(mark)
+                raise
+
+        try:
+            await asyncio.wrap_future(self.store.write(work))
+        except StoreError:
+            self.store.put_back(pictures)
+            raise
+        self._full = [block for block in self._full if block not in full]
+
+    def _bound(self) -> None:
+        size = sum(_bytes(block.sheet) for block in self._full)
+        while size > PENDING and self._full:
+            block = self._full.pop(0)
+            size -= _bytes(block.sheet)
+            self.dropped += len(block.sheet.at) * len(block.sheet.columns)
+
+    def _sheets(self, source: str) -> list[Sheet]:
+        sheets = [block.sheet for block in self._full if block.source == source]
+        return [*sheets, *([self._open.by_source[source]] if source in self._open.by_source else [])]
+
+    def _recent(self, key: SeriesKey, start: float, end: float) -> Rollup:
+        """What is still in memory of `key` (copied: the store's thread must not see it grow)."""
+        found = (sheet.series(key, start, end).between(start, end) for sheet in self._sheets(key.source))
+        return chunks.joined([chunks.plain(*columns) for columns in found], 0.0)
+
+    def _stored(
+        self, key: SeriesKey, start: float, end: float, step: float
+    ) -> Callable[[Driver], Rollup] | None:
+        """How to read what is older than memory (parts of which are saved already), None for nothing."""
+        first = min((sheet.at[0] for sheet in self._sheets(key.source) if sheet.at), default=math.inf)
+        until = min(end, first - 1e-6)
+        return (
+            (lambda driver: self._archive.read(driver, key, start, until, step)) if start <= until else None
+        )
+
+    def _unit(self, key: SeriesKey) -> str:
+        sheet = self._open.by_source.get(key.source)
+        units = sheet.units if sheet and key in sheet.units else self._archive.units
+        return units.get(key, "1")
+
+
+def _whole(recent: Rollup, stored: Rollup, step: float) -> Rollup:
+    if not step:
+        return chunks.joined((stored, recent), step)
+    both = chunks.risen(chunks.strung((stored, recent), step))
+    return chunks.dense(chunks.folded(both, step))
+
+
+def _copy(sheet: Sheet) -> Sheet:
+    copy = Sheet()
+    copy.at, copy.units = array("d", sheet.at), dict(sheet.units)
+    copy.columns = {key: array("d", column) for key, column in sheet.columns.items()}
+    return copy
+
+
+def _bytes(sheet: Sheet) -> int:
+    return 8 * len(sheet.at) * (len(sheet.columns) + 1)

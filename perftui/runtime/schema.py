@@ -1,0 +1,52 @@
+"""The tables of the store, one text for SQLite and PostgreSQL, and how old ones become new ones."""
+
+from __future__ import annotations
+
+from perftui.model.errors import StoreError
+from perftui.runtime.driver import Driver
+
+# Each entry leads from the version before to its own (the first to 1). Never edit one that was released.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE perftui_series (
+            id BIGINT NOT NULL PRIMARY KEY,
+            env TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL,
+            labels TEXT NOT NULL, unit TEXT NOT NULL,
+            UNIQUE (env, source, name, labels)
+        )""",
+        # step 0: samples as read; start and until in microseconds since the epoch
+        """CREATE TABLE perftui_chunk (
+            series BIGINT NOT NULL, step BIGINT NOT NULL, start BIGINT NOT NULL, until BIGINT NOT NULL,
+            data BYTEA NOT NULL,
+            PRIMARY KEY (series, step, start)
+        ){without_rowid}""",
+        """CREATE TABLE perftui_last (
+            env TEXT NOT NULL, topic TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, topic)
+        )""",
+        "CREATE TABLE perftui_figure (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL)",
+        """CREATE TABLE perftui_lease (
+            name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, counter BIGINT NOT NULL,
+            until DOUBLE PRECISION NOT NULL
+        )""",
+    ),
+)
+
+
+def migrate(driver: Driver) -> None:
+    """Bring the store to this version; StoreError when it is newer than we are."""
+    with driver.transaction(alone=True):
+        driver.execute("CREATE TABLE IF NOT EXISTS perftui_schema (version BIGINT NOT NULL)")
+        rows = driver.query("SELECT version FROM perftui_schema")
+        version = rows[0][0] if rows else 0
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"the store {driver.where} was written by a newer perftui "
+                f"(schema {version}, this one knows {len(MIGRATIONS)})"
+            )
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                driver.execute(statement.format(without_rowid=driver.without_rowid))
+        if version < len(MIGRATIONS):
+            driver.execute("DELETE FROM perftui_schema")
+            driver.execute("INSERT INTO perftui_schema (version) VALUES (?)", (len(MIGRATIONS),))
