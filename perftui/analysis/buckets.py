@@ -6,10 +6,11 @@ later shows the same buckets, shifted by whole columns: only the newest one chan
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import floor
+from operator import sub
 
 GAP_FACTOR = 2.5  # a pause longer than this many usual intervals is a gap
 
@@ -78,7 +79,7 @@ def gap_ends(at: Sequence[float], gap: float | None = None) -> frozenset[int]:
     of its neighbouring intervals: a series read every second while watched and every ten when not
     has no gaps, one missing reading is bridged, three are a gap.
     """
-    steps = [later - sooner for sooner, later in pairwise(at)]
+    steps = list(map(sub, at[1:], at))
     if len(steps) < 2 and gap is None:
         return frozenset()
     if gap is not None:
@@ -97,26 +98,45 @@ def reduce(
     NaN and infinite values count as gaps.
     """
     out: dict[int, Bucket] = {}
-    step, first, count = columns.step, columns.first, columns.count
-    gaps = gap_ends(at, gap)
-    current = -1
+    if columns.count <= 0:
+        return out
+    step, first = columns.step, columns.first
+    gaps = sorted(gap_ends(at, gap))
+    index = bisect_left(at, first * step)
+    stop = bisect_left(at, (first + columns.count) * step)
     broken = False
-    bucket = Bucket(0.0, 0.0, 0.0, 0.0)
-    for index, (when, amount) in enumerate(zip(at, value, strict=True)):
-        if index in gaps:
-            broken = True
-        if amount - amount != 0:  # NaN or infinite: nothing to draw there
-            broken = True
-            continue
-        column = int(when // step) - first
-        if column == current:
-            if amount < bucket.low:
-                bucket.low = amount
-            elif amount > bucket.high:
-                bucket.high = amount
-            bucket.last = amount
-        elif 0 <= column < count:
-            current = column
-            bucket = out[column] = Bucket(amount, amount, amount, amount, broken)
+    while index < stop:  # a slice a column: minimum and maximum of a slice cost no Python per sample
+        column = int(at[index] // step) - first
+        end = max(index + 1, bisect_left(at, (first + column + 1) * step, index, stop))
+        inside = value[index:end]
+        if gaps:
+            broken = broken or bisect_left(gaps, end) > bisect_left(gaps, index)
+        total = sum(inside)
+        if total - total != 0:  # NaN or infinite: nothing to draw there
+            broken = broken or not _finite(inside[0])
+            good = [amount for amount in inside if _finite(amount)]
+            if good:
+                out[column] = Bucket(min(good), max(good), good[0], good[-1], broken)
+                broken = not _finite(inside[-1])
+            else:
+                broken = True
+        else:
+            out[column] = Bucket(min(inside), max(inside), inside[0], inside[-1], broken)
             broken = False
+        index = end
     return out
+
+
+def _finite(amount: float) -> bool:
+    return amount - amount == 0
+
+
+def extremes(at: Sequence[float], value: Sequence[float], window: Window) -> tuple[float, float] | None:
+    """Least and greatest finite value inside a window, None when there is none."""
+    inside = value[bisect_left(at, window.start) : bisect_right(at, window.end)]
+    if not inside:
+        return None
+    total = sum(inside)
+    if total - total != 0:
+        inside = [amount for amount in inside if _finite(amount)]
+    return (min(inside), max(inside)) if inside else None

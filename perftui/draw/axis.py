@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,7 @@ _LONG_SECONDS = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200,
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values to a fraction of the axis: `low` is 0, `high` is 1; logarithmic when `log`."""
+    """A value axis from `low` to `high`, logarithmic when `log`."""
 
     low: float
     high: float
@@ -29,11 +29,25 @@ class Scale:
         """Where a value lies, 0 at the bottom and 1 at the top, clamped."""
         if self.log:
             floor = math.log(self.low)
-            span = math.log(self.high) - floor
-            part = (math.log(value) - floor) / span if value > 0 else 0.0
+            part = (math.log(value) - floor) / (math.log(self.high) - floor) if value > 0 else 0.0
         else:
             part = (value - self.low) / (self.high - self.low)
         return min(1.0, max(0.0, part))
+
+    def placer(self, dots: int) -> Callable[[float], int]:
+        """A function from values to dot rows: 0 on top, `dots - 1` at the bottom, clamped."""
+        bottom = dots - 1
+        low = math.log(self.low) if self.log else self.low
+        factor = bottom / ((math.log(self.high) if self.log else self.high) - low)
+
+        def linear(value: float) -> int:
+            row = bottom - int((value - low) * factor + 0.5)
+            return 0 if row < 0 else bottom if row > bottom or value < low else row
+
+        def logarithmic(value: float) -> int:
+            return linear(math.log(value)) if value > 0 else bottom
+
+        return logarithmic if self.log else linear
 
 
 def nice_step(raw: float, unit: str = "1") -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from perftui.analysis.buckets import Bucket, Grid, Window, gap_ends, grid, reduce
+from perftui.analysis.buckets import Bucket, Grid, Window, extremes, gap_ends, grid, reduce
 from perftui.draw import format as fmt
 from perftui.draw.axis import Scale, TimeTick, labels, log_scale, time_ticks, value_scale
 from perftui.draw.braille import Canvas
@@ -99,9 +99,7 @@ def chart(
     legend = size.height >= 4 and (len(lines) > 1 or cursor is not None)
     axis_rows = 2 if size.height >= 10 else 1
     height = size.height - axis_rows - legend
-    probe = grid(window, 2)
-    span = (probe.start(0), window.end)
-    scale, ticks = _scale(styled, span, height, unit, thresholds, log, low, high)
+    scale, ticks = _scale(styled, window, height, unit, thresholds, log, low, high)
     texts = labels(ticks, unit)
     gutter = min(max(6, *(cell_width(text) for text in texts)), size.width // 3)
     width = size.width - gutter - 1
@@ -111,7 +109,7 @@ def chart(
     rows: Rows = [legend_row(styled, size.width, unit, look, cursor, window.end)] if legend else []
     rows += _with_axis(plot, frame, ticks, texts, gutter)
     rows += _time_axis(frame, gutter, marks, axis_rows)
-    return fill(rows, size)
+    return rows
 
 
 def _with_style(item: Line, index: int) -> Line:
@@ -128,7 +126,7 @@ def _one_row(lines: Sequence[Line], width: int, unit: str) -> Row:
 
 def _scale(
     lines: Sequence[Line],
-    span: tuple[float, float],
+    span: Window,
     height: int,
     unit: str,
     thresholds: Sequence[Threshold],
@@ -146,15 +144,14 @@ def _scale(
     return value_scale(lowest, highest, max(1, min(6, height // 3)), unit, low, high)
 
 
-def _extremes(lines: Sequence[Line], span: tuple[float, float], positive: bool) -> tuple[float, float]:
-    lowest, highest = math.inf, -math.inf
-    for item in lines:
-        begin, end = bisect_left(item.at, span[0]), bisect_left(item.at, span[1])
-        values = item.value[begin : end + 1]
-        good = [v for v in values if v - v == 0 and (v > 0 or not positive)]
-        if good:
-            lowest, highest = min(lowest, *good), max(highest, *good)
-    return (lowest, highest) if lowest <= highest else (0.001, 1.0) if positive else (0.0, 1.0)
+def _extremes(lines: Sequence[Line], span: Window, positive: bool) -> tuple[float, float]:
+    found = [extremes(item.at, item.value, span) for item in lines]
+    if positive:  # a logarithmic axis has no place for zero
+        found = [pair and (max(pair[0], pair[1] * 1e-6), pair[1]) for pair in found if pair and pair[1] > 0]
+    known = [pair for pair in found if pair]
+    if not known:
+        return (0.001, 1.0) if positive else (0.0, 1.0)
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _plot(
@@ -174,20 +171,19 @@ def _plot(
 
 def _paint(canvas: Canvas, buckets: dict[int, Bucket], frame: _Frame, owner: int) -> None:
     """One line: a bar from minimum to maximum in each column, joined to the one before."""
-    dots = frame.height * 4 - 1
-    share = frame.scale.share
-    before: tuple[int, int] | None = None  # column and dot row where the line stands
+    place = frame.scale.placer(frame.height * 4)
+    before = level = -1  # column and dot row where the line stands
     for column, bucket in buckets.items():
-        top = dots - round(share(bucket.high) * dots)
-        bottom = dots - round(share(bucket.low) * dots)
-        first = dots - round(share(bucket.first) * dots)
-        if before is not None and not bucket.after_gap:
-            _join(canvas, before, (column, first), owner)
-            level = before[1]
-            if before[0] == column - 1:
+        top = bottom = last = place(bucket.high)
+        if bucket.low != bucket.high:
+            bottom, last = place(bucket.low), place(bucket.last)
+        if before >= 0 and not bucket.after_gap:
+            if before == column - 1:
                 top, bottom = min(top, level), max(bottom, level)
+            else:
+                _join(canvas, (before, level), (column, place(bucket.first)), owner)
         canvas.bar(column, top, bottom, owner)
-        before = (column, dots - round(share(bucket.last) * dots))
+        before, level = column, last
 
 
 def _join(canvas: Canvas, start: tuple[int, int], end: tuple[int, int], owner: int) -> None:
@@ -265,27 +261,25 @@ def _upright(canvas: Canvas, rows: list[str], frame: _Frame, cursor: float, owne
 
 def _runs(row: str, owners: bytearray, styles: Sequence[str]) -> Row:
     """Spans of one owner each; blank cells join whatever stands before them."""
-    if not any(owners):
-        return (Span(row),)
+    top = max(owners, default=0)
+    if owners.count(top) + (owners.count(0) if top else 0) == len(owners):
+        return (Span(row, styles[top]),)
     return tuple(
         Span(row[run.start() : run.end()], styles[owners[run.start()]]) for run in _RUN.finditer(owners)
     )
 
 
 def _cell_row(value: float, frame: _Frame) -> int:
-    dots = frame.height * 4 - 1
-    return (dots - round(frame.scale.share(value) * dots)) // 4
+    return frame.scale.placer(frame.height * 4)(value) // 4
 
 
 def _with_axis(plot: Rows, frame: _Frame, ticks: Sequence[float], texts: Sequence[str], gutter: int) -> Rows:
     at = {_cell_row(tick, frame): text for tick, text in zip(ticks, texts, strict=True)}
     tick, wall = ("+", "|") if frame.look.ascii_ else ("┤", "│")
-    rows: Rows = []
-    for y, row in enumerate(plot):
-        text = at.get(y)
-        edge = fit(text or "", gutter, "right") + (tick if text is not None else wall)
-        rows.append((Span(edge, "axis"), *row))
-    return rows
+    edges = [Span(" " * gutter + wall, "axis")] * len(plot)
+    for y, text in at.items():
+        edges[y] = Span(fit(text, gutter, "right") + tick, "axis")
+    return [(edge, *row) for edge, row in zip(edges, plot, strict=True)]
 
 
 def _time_axis(frame: _Frame, gutter: int, marks: Sequence[Mark], rows: int) -> Rows:

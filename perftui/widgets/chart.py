@@ -24,6 +24,7 @@ class ChartPanel(Panel):
     `Moved` and `Zoomed` let a screen move its other charts along and fetch more history.
     """
 
+    EXACT = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "cursor(-1)", "Cursor back", show=False, id="chart.back"),
         Binding("right", "cursor(1)", "Cursor on", show=False, id="chart.on"),

@@ -22,12 +22,12 @@ _DEFAULT_LOOK = Look()
 
 def strip_of(row: Row, colours: Palette, muted: bool = False) -> Strip:
     """A row as Textual draws it."""
-    return _strip(row, colours, muted)
+    return _strip(row, colours, muted, row_width(row))
 
 
 @lru_cache(maxsize=4096)
-def _strip(row: Row, colours: Palette, muted: bool) -> Strip:
-    return Strip([Segment(text, colours.style(words, muted)) for text, words in row if text], row_width(row))
+def _strip(row: Row, colours: Palette, muted: bool, width: int) -> Strip:
+    return Strip([Segment(text, colours.style(words, muted)) for text, words in row if text], width)
 
 
 class LineWidget(Widget):
@@ -104,4 +104,4 @@ class LineWidget(Widget):
             self._draw()
         if y >= len(self._rows):
             return Strip.blank(self.size.width)
-        return _strip(self._rows[y], self.colours, y >= self._muted_from)
+        return _strip(self._rows[y], self.colours, y >= self._muted_from, self.size.width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 from textual import events
 
@@ -45,6 +46,9 @@ class Panel(LineWidget):
     Without a title there is no title row. `note` stands at the right end of the title row; a link
     that is not LIVE takes its place with state, age and error, and the body turns muted.
     """
+
+    EXACT: ClassVar[bool] = False
+    """Whether `body` always has the size asked for, so that nothing need be measured again."""
 
     def __init__(
         self,
@@ -116,7 +120,8 @@ class Panel(LineWidget):
         top: Rows = [self._title_row(size.width, look)] if self._title and size.height > 1 else []
         self._muted_from = len(top) if muted else 1 << 30
         inside = Size(size.width, size.height - len(top))
-        return [*top, *fill(self.body(inside, replace(look, muted=True) if muted else look), inside)]
+        body = self.body(inside, replace(look, muted=True) if muted else look)
+        return [*top, *(body if self.EXACT else fill(body, inside))]
 
     def note_text(self) -> str:
         """What the note says; tables and charts add their own."""
