@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Rows, Size
 from perftui.draw.text import fill, message, wrap
 from perftui.model.database import Explanation
@@ -79,7 +80,7 @@ class AnalyzerTab(Tab):
         statement.note = self._keys_note()
         statement.set_rows(lambda size, look: _statement(answer, error, size, look))
         table = self.query_one("#plan", LiveTable)
-        table.empty = error or "no plan yet"
+        table.empty = "no plan yet"
         if answer is None:
             table.note = ""
             table.set_items(())
@@ -170,7 +171,7 @@ class AnalyzerTab(Tab):
 
 
 def _statement(answer: Explanation | None, error: str, size: Size, look: Look) -> Rows:
-    rows: Rows = wrap(error, size.width, "crit") if error else []
+    rows: Rows = wrap(inert(f"not explained: {error}", 600), size.width, "crit") if error else []
     if answer is not None:
         rows += wrap(sql(answer.statement), size.width)
     if not rows:

@@ -143,17 +143,18 @@ def draw_cards(cards: Sequence[Card], frame: Frame, size: Size, look: Look) -> R
     if size.width < NARROW or size.height < 3:
         return fill(_folded(cards, size.width, look), size)
     width = (size.width - (len(cards) - 1) * 2) // len(cards)
-    return fill(beside([(_card(card, frame, width, look), width) for card in cards], gap=2), size)
+    each = Size(width, size.height)
+    return fill(beside([(_card(card, frame, each, look), width) for card in cards], gap=2), size)
 
 
-def _card(card: Card, frame: Frame, width: int, look: Look) -> Rows:
-    remark = Span(card.remark, "muted")
-    rows: Rows = [
-        line(width, Span(card.label, "muted"), " ", remark if width >= 24 else ""),
-        line(width, *_figure(card, look), "" if width >= 24 else Span(f" {card.remark}", "muted")),
-    ]
+def _card(card: Card, frame: Frame, size: Size, look: Look) -> Rows:
+    """Label, figure, remark and sparkline, as many as there are rows."""
+    width = size.width
+    rows: Rows = [line(width, Span(card.label, "muted")), line(width, *_figure(card, look))]
+    if size.height >= 4:
+        rows.append(line(width, Span(card.remark, "muted")))
     if card.series is None:
-        return [*rows, line(width)]
+        return rows
     series = frame.window(card.series, WINDOW_S)
     return [*rows, spark(series, Window.last(WINDOW_S, frame.at), width, look)]
 

@@ -14,6 +14,7 @@ from perftui.draw.table import Cell, Column
 from perftui.model.database import LockEdge, ServerReport, Session, WaitNode
 from perftui.model.frame import Frame
 from perftui.screens.database.columns import session_columns, sql, state_cell
+from perftui.screens.database.explain import explain_text
 from perftui.screens.database.overview import shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
@@ -38,8 +39,8 @@ class LocksTab(Tab):
     """The wait-for tree, when anybody waits, and all sessions."""
 
     DEFAULT_CSS = """
-    LocksTab #tree { height: 2fr; }
-    LocksTab #sessions { height: 3fr; }
+    LocksTab #tree { height: 8; }
+    LocksTab #sessions { height: 1fr; }
     """
     id_: ClassVar[str] = "database.locks"
     title: ClassVar[str] = "Locks"
@@ -76,13 +77,15 @@ class LocksTab(Tab):
         waiting = server.waiting
         roots = sum(1 for node in waiting if node.depth == 0)
         tree.display = bool(waiting)
+        tree.styles.height = min(len(waiting) + 2, max(6, self.size.height // 2))
         tree.note = f"{len(waiting) - roots} waiting behind {roots}" if waiting else ""
         tree.set_items(waiters(server))
         table = self.query_one("#sessions", LiveTable)
         table.muted = tree.muted = self.look_for(frame).muted
         table.title = f"Sessions of {server.source}"
         table.note = _note(server)
-        table.set_items(s for s in server.reading.sessions if not s.own)
+        others = [session for session in server.reading.sessions if not session.own]
+        table.set_items(sorted(others, key=lambda session: session.kind != "client backend"))
 
     @property
     def _focused(self) -> LiveTable:
@@ -108,14 +111,23 @@ class LocksTab(Tab):
         }
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`x` cancels, `K` terminates, enter shows the session's statement as a plan."""
+        """`x` cancels, `K` terminates, `w` and enter explain the session's statement."""
         if id == "database.cancel":
             self._stop("db.cancel", "pid", "started", "query_started")
         elif id == "database.terminate":
             self._stop("db.terminate", "pid", "started")
+        elif id in {"database.explain", "open"}:
+            self._explain()
         else:
             return False
         return True
+
+    def _explain(self) -> None:
+        text = str((self.selection or {}).get("statement", ""))
+        if text:
+            explain_text(self, text)
+        else:
+            self.toast("no statement is selected", "warn")
 
     def _stop(self, action: str, *names: str) -> None:
         chosen = self.selection

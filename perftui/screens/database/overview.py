@@ -10,8 +10,10 @@ from textual.widget import Widget
 from perftui.analysis.buckets import Window
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line, Threshold
-from perftui.draw.rows import Look, Rows, Size
+from perftui.draw.rows import Look, Rows, Size, Span
+from perftui.draw.sparkline import spark
 from perftui.draw.stackedarea import Layer, stackedarea
+from perftui.draw.text import fill, line, message
 from perftui.model.database import WAIT_CLASSES, DatabaseReport, ServerReport
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
@@ -28,14 +30,14 @@ class OverviewTab(Tab):
     """Cards, calls and times of the last 15 minutes, waits, and the five heaviest statements."""
 
     DEFAULT_CSS = """
-    OverviewTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 4 2fr 2fr 7; }
+    OverviewTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 2fr 2fr 7; }
     OverviewTab #cards { column-span: 2; }
     OverviewTab #top { column-span: 2; }
     OverviewTab #waits { column-span: 2; }
-    OverviewTab.wide { grid-rows: 4 1fr 1fr; }
+    OverviewTab.wide { grid-rows: 5 1fr 1fr; }
     OverviewTab.wide #top { column-span: 1; }
     OverviewTab.wide #waits { column-span: 1; }
-    OverviewTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 3 5 5 1fr; }
+    OverviewTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 3 3 6 1fr; }
     OverviewTab.narrow #cards, OverviewTab.narrow #top, OverviewTab.narrow #waits { column-span: 1; }
     """
     id_: ClassVar[str] = "database.overview"
@@ -49,6 +51,7 @@ class OverviewTab(Tab):
     def compose(self) -> Iterable[Widget]:
         """The table takes the keys; charts come before it on screen."""
         yield Panel("Server", id="cards")
+        yield Panel("Last 15 minutes", id="sparks")
         yield ChartPanel("Calls/s", unit="1/s", low=0, id="calls")
         yield ChartPanel("Time a call", unit="s", low=0, id="times")
         yield Panel("Active sessions by what they wait for", id="waits")
@@ -64,7 +67,8 @@ class OverviewTab(Tab):
         """One column below 120; waits and statements side by side from 160 on."""
         self.set_class(layout < 120, "narrow")
         self.set_class(layout >= 160, "wide")
-        self.query_one("#times").display = layout >= 120
+        for name, wide in (("sparks", False), ("calls", True), ("times", True)):
+            self.query_one(f"#{name}").display = (layout >= 120) == wide
 
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest report."""
@@ -82,11 +86,12 @@ class OverviewTab(Tab):
         self._top(server)
 
     def _charts(self, frame: Frame, server: ServerReport) -> None:
-        def line(name: str, title: str) -> Line:
+        def curve(name: str, title: str) -> Line:
             return Line.of(frame.window(SeriesKey(server.source, name), WINDOW_S), title)
 
-        self.query_one("#calls", ChartPanel).set_lines([line("calls_per_s", "calls")], frame.at)
-        times = [line("mean_s", "mean"), line("p95_estimate_s", "≈p95 (estimate)")]
+        self.query_one("#sparks", Panel).set_rows(lambda size, look: _sparks(frame, server, size, look))
+        self.query_one("#calls", ChartPanel).set_lines([curve("calls_per_s", "calls")], frame.at)
+        times = [curve("mean_s", "mean"), curve("p95_estimate_s", "≈p95 (estimate)")]
         target = Threshold(TARGET_S, "warn", "target")
         self.query_one("#times", ChartPanel).set_lines(times, frame.at, thresholds=(target,))
 
@@ -131,7 +136,22 @@ def _note(frame: Frame, server: ServerReport) -> str:
     return f"{role} · {facts.database} · up {fmt.age(max(0.0, server.at - facts.started))}{more}"
 
 
+def _sparks(frame: Frame, server: ServerReport, size: Size, look: Look) -> Rows:
+    """Calls and times as one row each, where there is no room for charts."""
+    rows: Rows = []
+    for name, label, unit in (("calls_per_s", "calls/s", "1/s"), ("mean_s", "mean", "s")):
+        series = frame.window(SeriesKey(server.source, name), WINDOW_S)
+        newest = series.last.value if series.last else None
+        head = f"{label:<8}{fmt.value(newest, unit, 9)}  "
+        curve = spark(series, Window.last(WINDOW_S, frame.at), max(0, size.width - len(head)), look)
+        rows.append(line(size.width, Span(head, "muted"), *curve))
+    return fill(rows, size)
+
+
 def _waits(frame: Frame, server: ServerReport, size: Size, look: Look) -> Rows:
     keys = [(wait, SeriesKey(server.source, "active_sessions", (("wait", wait),))) for wait in WAIT_CLASSES]
-    layers = [Layer(name, frame.window(key, WINDOW_S)) for name, key in keys]
-    return stackedarea(layers, size, Window.last(WINDOW_S, frame.at), look)
+    layers = [Layer(name, frame.window(key, WINDOW_S), f"s{n % 8 + 1}") for n, (name, key) in enumerate(keys)]
+    seen = [layer for layer in layers if any(sample.value for sample in layer.series)]
+    if not seen:
+        return message(size, "nothing ran or waited at the moments looked at")
+    return stackedarea(seen, size, Window.last(WINDOW_S, frame.at), look)
