@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from perftui.lab import Lab
     from perftui.lab.folders import Folder
     from perftui.lab.postgres import PostgresServer
     from perftui.lab.valkey import ValkeyServer
+
+# Two busy cores must not fail a property that holds: no clock on single examples.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

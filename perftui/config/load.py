@@ -26,6 +26,7 @@ from perftui.config.settings import (
     UiSettings,
 )
 from perftui.model.errors import ConfigError
+from perftui.model.target import DEFAULTS
 
 SECTIONS: dict[str, type] = {
     "ui": UiSettings,
@@ -178,6 +179,9 @@ def _targets(table: Any, converter: Converter) -> dict[str, TargetSettings]:
         made = converter.fill(TargetSettings, entry, ("targets", name))
         if made is None:
             continue
+        if not made.series and name not in {target.id for target in DEFAULTS}:
+            known = nearest(name, [target.id for target in DEFAULTS])
+            converter.problem(("targets", name), f"targets.{name} is no built-in target{known}: add `series`")
         if (made.below is None) == (made.above is None):
             converter.problem(("targets", name), f"targets.{name} needs one of `below` and `above`")
         found[name] = made

@@ -12,8 +12,12 @@ from perftui.config import paths
 from perftui.config.lines import line_of
 from perftui.config.secret import resolve
 from perftui.model.errors import ConfigError
+from perftui.model.target import DEFAULTS, Target
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
+
+# What a series' name ends in tells its base unit.
+_UNITS = {"_per_s": "1/s", "_s": "s", "_bytes": "bytes", "_ratio": "ratio"}
 
 
 def option(default: Any, help_: str, **more: Any) -> Any:
@@ -65,6 +69,15 @@ class TargetSettings:
     series: str = option("", "The figure, as `backend/series`; empty for the built-in targets.")
     below: float | None = option(None, "Met while the figure is below this (seconds, bytes, ratio 0-1).")
     above: float | None = option(None, "Met while the figure is above this.")
+
+    def over(self, base: Target) -> Target:
+        """`base` with what is set here; the unit of an own figure follows from its name."""
+        target = dataclasses.replace(base, title=self.title or base.title, below=self.below, above=self.above)
+        if not self.series:
+            return target
+        source, _, series = self.series.rpartition("/")
+        unit = next((unit for end, unit in _UNITS.items() if series.endswith(end)), "1")
+        return dataclasses.replace(target, source=source, series=series, unit=unit, kind="", connect="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +165,13 @@ class Config:
         """`file:line` of a key (or of what holds it), for sentences about it."""
         line = line_of(dict(self.lines), path)
         return str(self.path) if line is None else f"{self.path}:{line}"
+
+    def objectives(self) -> tuple[Target, ...]:
+        """The built-in targets with what `[targets]` changes, then the operator's own."""
+        known = {target.id: target for target in DEFAULTS}
+        for name, wanted in self.targets.items():
+            known[name] = wanted.over(known.get(name, Target(name, name, "")))
+        return tuple(known.values())
 
     def export_folder(self) -> Path:
         """Where exports go; whoever writes there makes it."""

@@ -23,7 +23,7 @@ def test_environments_settings_keys_and_targets(write):
         write(
             '[ui]\ntheme = "light"\nmouse = false\n[history]\nmax_bytes = 1000\n'
             '[keys]\n"cache.purge" = "P"\napp.quit = "Q"\n'
-            "[targets.api_p95]\nbelow = 0.1\n"
+            "[targets.'api.p95']\nbelow = 0.2\n[targets.mine]\nseries='db/commit_ratio'\nabove=0.9\n"
             '[env.one]\nlabel = "First"\n[env.two]\nkind = "staging"\nread_only = true\n'
         ),
         env="two",
@@ -32,7 +32,10 @@ def test_environments_settings_keys_and_targets(write):
     assert config.setting("ui.mouse") is False
     assert config.setting("history.max_bytes") == 1000
     assert config.keys == {"cache.purge": "P", "app.quit": "Q"}
-    assert config.targets["api_p95"].below == 0.1
+    goals = {target.id: target for target in config.objectives()}
+    assert (goals["api.p95"].goal, goals["api.p95"].unit, goals["api.p95"].kind) == (0.2, "s", "scrape")
+    assert (goals["mine"].source, goals["mine"].series, goals["mine"].unit) == ("db", "commit_ratio", "ratio")
+    assert goals["cache.hit"].above == 0.95
     assert config.environment.name == "two"
     assert config.environment.read_only
     assert not config.read_only
@@ -56,9 +59,11 @@ def test_all_mistakes_are_told_at_once(write):
         '7: env.a.backends.x: unknown kind "valky" (did you mean valkey?)',
         told[4].split("config.toml:")[1],
         "10: keys.a must be the name of a key, as text",
+        told[6].split("config.toml:")[1],
         "11: targets.t needs one of `below` and `above`",
     ]
     assert "env.a.backends.y: needs `kind`" in told[4]
+    assert "targets.t is no built-in target" in told[6]
 
 
 def test_invalid_toml_names_its_line(write):

@@ -18,7 +18,7 @@ TEXT = """\
 theme = "light"
 [keys]
 "cache.purge" = "P"
-[targets.api_p95]
+[targets."api.p95"]
 below = 0.1
 [env.lab]
 kind = "lab"
