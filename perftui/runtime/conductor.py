@@ -116,8 +116,8 @@ class Conductor:
 
     @property
     def running(self) -> tuple[Running, ...]:
-        """What is under way, oldest first."""
-        return tuple(run.state for run in self._runs.values())
+        """What is under way, oldest first (not what still waits for an answer)."""
+        return tuple(run.state for run in self._runs.values() if run.task is not None)
 
     @property
     def undoable(self) -> tuple[Undoable, ...]:

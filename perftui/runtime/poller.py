@@ -116,8 +116,13 @@ class Poller:
         if self.health.link is Link.REFUSED:
             return math.inf
         if self.health.link is Link.LOST:
-            return self._slot + (self._delay if self.topic.demand else max(self._delay, self.period))
+            return self._slot + self._pause
         return self._slot + self.period
+
+    @property
+    def _pause(self) -> float:
+        """Seconds from a loss to the next attempt; nobody looking, no sooner than the idle period."""
+        return self._delay if self.topic.demand else max(self._delay, self.period)
 
     async def _until_due(self) -> None:
         while not self._stopping:
@@ -193,7 +198,8 @@ class Poller:
         self._failures += 1
         self._delay = backoff(self._failures, self._rng.random())
         self._slot = self._clock.monotonic()
-        self._publish(Link.LOST, error, retry_at=self._clock.wall() + self._due() - self._slot)
+        again = None if math.isinf(self._pause) else self._clock.wall() + self._pause
+        self._publish(Link.LOST, error, retry_at=again)
         await self._close()
 
     def _publish(self, link: Link, error: str = "", retry_at: float | None = None) -> None:

@@ -330,8 +330,8 @@ async def test_quitting_during_the_question_is_declined(conductor, audit, path):
 
     async with Crew("test") as crew:
         task = crew.start("perform", conductor.perform(Write(path), ask), watched=True)
-        await until(lambda: conductor.running)
         await until(audit.path.exists)
+        assert conductor.running == ()
         task.cancel()
         await until(task.done)
     assert outcomes(audit) == [Outcome.DECLINED]

@@ -118,7 +118,7 @@ async def test_silence_is_late_then_lost_and_keeps_the_last_reading():
         assert lost.reading is not None
         assert lost.health.seen == lost.reading.at
         assert lost.health.error == "no answer within 0.1 s"
-        assert 0 < lost.health.retry_at - time.time() <= FIRST_BACKOFF
+        assert 0.7 * FIRST_BACKOFF - 0.2 < lost.health.retry_at - time.time() <= FIRST_BACKOFF
         assert backend.closed == 1
         backend.behave = backend.fine
         await until(lambda: rig.poller.health.link is Link.LIVE)
@@ -174,6 +174,18 @@ async def test_retry_ends_a_backoff():
         await until(lambda: len(rig.looks) >= 6)
         assert rig.poller.health.since == since
         assert backend.closed >= 4
+
+
+async def test_a_loss_nobody_looks_at_waits_for_the_idle_period():
+    async def lose():
+        raise Lost("connection refused")
+
+    backend = Scripted(lose)
+    async with Rig(backend, watched=False) as rig:
+        await until(lambda: rig.poller.health.link is Link.LOST)
+        assert rig.poller.health.retry_at - time.time() > backend.idle_period - 5
+        rig.topic.hold()
+        await until(lambda: backend.reads >= 2)
 
 
 async def test_whatever_a_backend_throws_becomes_a_state(caplog):
