@@ -103,10 +103,14 @@ def verify(reply: Any, asked: str, where: str) -> Any:
 
 
 class Link:
-    """A connection that opens when first needed and again after any failure; one pipeline at a time."""
+    """A connection that opens when first needed and again after any failure; one pipeline at a time.
 
-    def __init__(self, address: Address) -> None:
+    `client` is the name the server knows it by.
+    """
+
+    def __init__(self, address: Address, client: str = "perftui") -> None:
         self.address = address
+        self.client = client
         self.where = str(address)
         self.opened = 0
         self._lock = asyncio.Lock()
@@ -198,7 +202,7 @@ class Link:
 
     async def _login(self) -> None:
         at = self.address
-        hello: list[Command] = [("CLIENT", "SETNAME", "perftui")]
+        hello: list[Command] = [("CLIENT", "SETNAME", self.client)]
         if at.password:
             hello.insert(0, ("AUTH", at.username, at.password) if at.username else ("AUTH", at.password))
         if at.db:

@@ -12,12 +12,15 @@ from perftui.model.cache import SlowCommand
 
 TEXT_LIMIT = 4096
 MASK = "•••"
+LOOKER = "perftui-look"
+"""The name of the connection that takes looks: what looking costs is not what the operator looks for."""
 _SECRET_NAME = re.compile(r"pass|auth|secret|token|key-file", re.IGNORECASE)
 
 
 def parse(reply: Sequence[Any]) -> tuple[SlowCommand, ...]:
-    """Entries of SLOWLOG GET, newest first; entries of an unknown shape are left out."""
-    return tuple(_entry(row) for row in reply if isinstance(row, list) and len(row) >= 4)
+    """Entries of SLOWLOG GET, newest first, without our own; those of an unknown shape are left out."""
+    known = (row for row in reply if isinstance(row, list) and len(row) >= 4)
+    return tuple(_entry(row) for row in known if len(row) < 6 or row[5] != LOOKER.encode())
 
 
 def _entry(row: Sequence[Any]) -> SlowCommand:

@@ -65,11 +65,12 @@ class Valkey(PurgePowers, MonitorPowers):
         address = parse_url(
             options.url, username=options.username, password=options.password, ca_file=options.ca_file
         )
-        self._look = Link(address)
+        self._look = Link(address, slowlog.LOOKER)
         self._work = Link(address)
         self._stream = Link(address)
         self._before: _Before | None = None
         self._looks = 0
+        self._tracked: tuple[str, ...] = ()
         self._slow_after: float | None = None
         self.watched = None
 
@@ -90,7 +91,7 @@ class Valkey(PurgePowers, MonitorPowers):
         asked: list[tuple[str | int, ...]] = [
             ("INFO", "all"),
             ("SLOWLOG", "GET", self._slow_entries),
-            ("LATENCY", "HISTOGRAM"),
+            ("LATENCY", "HISTOGRAM", *self._tracked),
         ]
         if self._looks % CONFIG_EVERY == 0:
             asked.append(("CONFIG", "GET", "slowlog-log-slower-than"))
@@ -123,6 +124,8 @@ class Valkey(PurgePowers, MonitorPowers):
             self._slow_after = _slow_threshold(replies[3])
         before, counters = self._before, Counters.of(fields, now)
         groups = latency.parse(histogram or [])
+        # Each histogram costs the server tens of microseconds: those of consoles are not asked for.
+        self._tracked = tuple(name for name in counters.commands if latency.group(name))
         same_run = before is not None and before.counters.run == counters.run
         self._before = _Before(counters, groups)
         return _reading(

@@ -1,3 +1,8 @@
 """The cache screen: its tabs in order, by name, so that opening one imports only that one."""
 
-TABS: tuple[str, ...] = ()
+TABS: tuple[str, ...] = (
+    "perftui.screens.cache.tiers:TiersTab",
+    "perftui.screens.cache.latency:LatencyTab",
+    "perftui.screens.cache.memory:MemoryTab",
+    "perftui.screens.cache.browse.keys:KeysTab",
+)

@@ -1,0 +1,1 @@
+"""The key browser; apart, because `cache/keys.py` is where the screen's keyboard is declared."""

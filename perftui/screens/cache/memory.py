@@ -1,0 +1,170 @@
+"""Memory: used, allowed and resident over time; which prefixes hold it, with intervals; the biggest keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.draw import format as fmt
+from perftui.draw.chart import Line
+from perftui.model.cache import CacheNode, Keyspace, PrefixShare
+from perftui.model.frame import Frame
+from perftui.model.series import SeriesKey
+from perftui.screens.cache.base import EMPTY, CacheTab
+from perftui.screens.cache.rows import item_key, key_columns, key_text, share_columns
+from perftui.widgets.chart import ChartPanel
+from perftui.widgets.livetable import LiveTable
+from perftui.widgets.panel import Panel
+
+TOPIC = "cache.keyspace"
+FIRST_PAGES, MOST_PAGES = 64, 1024
+
+
+class MemoryTab(CacheTab):
+    """Lines above; below, shares by prefix and the biggest keys of the same sample."""
+
+    DEFAULT_CSS = """
+    MemoryTab { layout: vertical; }
+    MemoryTab #head { height: 1; }
+    MemoryTab #bytes, MemoryTab #shares { margin-right: 1; }
+    MemoryTab.narrow #bytes, MemoryTab.narrow #shares { margin-right: 0; }
+    MemoryTab #upper { height: 2fr; layout: horizontal; }
+    MemoryTab #lower { height: 3fr; layout: horizontal; }
+    MemoryTab #shares { width: 3fr; }
+    MemoryTab #biggest { width: 2fr; }
+    """
+    id_: ClassVar[str] = "cache.memory"
+    title: ClassVar[str] = "Memory"
+    topics: ClassVar[tuple[str, ...]] = ("cache", TOPIC)
+    empty: ClassVar[str] = "would show used and allowed memory, and which prefixes hold it" + EMPTY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages = FIRST_PAGES
+        self.base = b""
+        self.biggest_in_front = False
+        self._asked = ""
+
+    def compose(self) -> Iterable[Widget]:
+        """Charts, then the tables of one sample."""
+        yield Panel(id="head")
+        with Widget(id="upper"):
+            yield ChartPanel("Memory", unit="bytes", low=0, id="bytes")
+            yield ChartPanel("Evicted", unit="1/s", low=0, id="evicted")
+        with Widget(id="lower"):
+            yield LiveTable(
+                share_columns(), key=item_key, title="Prefixes", id="shares", sort="bytes_", reverse=True
+            )
+            yield LiveTable(
+                key_columns(),
+                key=item_key,
+                title="Biggest keys seen",
+                id="biggest",
+                sort="bytes_",
+                reverse=True,
+            )
+
+    def arrange_for(self, layout: int) -> None:
+        """Below 120 columns one chart and one table; `v` changes the table."""
+        wide = layout >= 120
+        self.set_class(not wide, "narrow")
+        self.query_one("#evicted").display = wide
+        self.query_one("#shares").display = wide or not self.biggest_in_front
+        self.query_one("#biggest").display = wide or self.biggest_in_front
+
+    def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
+        """Lines from history, tables from the newest sample; the first sample is asked for here."""
+        frame = frames["cache"]
+        self.health_of(frames, node)
+        self._lines("#bytes", frame, node.source, used="used_bytes", rss="rss_bytes", max="max_bytes")
+        self._lines("#evicted", frame, node.source, evicted="evicted_per_s", expired="expired_per_s")
+        sampled = frames[TOPIC]
+        space = sampled.report if isinstance(sampled.report, Keyspace) else None
+        if space is None and self._asked != node.source and node.reading is not None:
+            self.sample()
+        self._tables(space, sampled.error)
+
+    def _lines(self, name: str, frame: Frame, source: str, **series: str) -> None:
+        chart = self.query_one(name, ChartPanel)
+        if chart.display:
+            windows = {
+                label: frame.window(SeriesKey(source, s), chart.seconds) for label, s in series.items()
+            }
+            chart.set_lines([Line.of(window, name=label) for label, window in windows.items()], frame.at)
+
+    def _tables(self, space: Keyspace | None, error: str) -> None:
+        shares, biggest = (self.query_one(n, LiveTable) for n in ("#shares", "#biggest"))
+        shares.empty = biggest.empty = error or ("no keys" if space else "sampling")
+        shares.set_items(space.prefixes if space else ())
+        biggest.set_items(space.biggest if space else ())
+        if space is None:
+            return
+        shares.title = f"Prefixes under {key_text(space.base, 40)}" if space.base else "Prefixes"
+        how = "all counted" if space.exact else f"{fmt.count(space.sampled)} of {fmt.count(space.total)} keys"
+        shares.note = f"{how} · {fmt.clock(space.at, self.look.tz)}" + (f" · {error}" if error else "")
+
+    def sample(self) -> None:
+        """Ask for a sample of `pages` random places below the prefix in front."""
+        self._asked = self.source
+        pages, base = self.pages, self.base
+        self.probe(TOPIC, self.source, "KeyspaceReader", lambda power: power.sample_keyspace(base, pages))
+
+    def chosen_changed(self) -> None:
+        """Sample the other server."""
+        self.base, self.pages = b"", FIRST_PAGES
+        self.sample()
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The prefix or key under the cursor, with its server."""
+        table = self.query_one("#biggest" if self.biggest_in_front else "#shares", LiveTable)
+        return {"source": self.source, **table.selection()} if self.source else None
+
+    def on_chart_panel_zoomed(self, _zoomed: ChartPanel.Zoomed) -> None:
+        """Another window: hand over that much history."""
+        self.redraw()
+
+    def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
+        """Enter on a prefix looks below it."""
+        if isinstance(opened.item, PrefixShare):
+            self._go_below(opened.item.prefix)
+
+    def _go_below(self, prefix: bytes) -> None:
+        if prefix.endswith(b"*") or b"*" in prefix[len(self.base) :]:
+            self.toast("names below differ: there is no further prefix")
+            return
+        self.base = prefix
+        self.sample()
+
+    def ask_purge(self, pattern: str) -> None:
+        """Offer the prefix under the cursor as the pattern."""
+        current = self.query_one("#shares", LiveTable).current
+        if not pattern and isinstance(current, PrefixShare) and b"*" not in current.prefix:
+            text = current.prefix.decode("utf-8", "backslashreplace")
+            pattern = f"{text}*" if text.isprintable() else ""
+        super().ask_purge(pattern)
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """`r` doubles the sample, `v` turns the table, escape goes up one prefix."""
+        if id == "cache.sample":
+            self.pages = min(MOST_PAGES, self.pages * 2)
+            self.sample()
+        elif id == "cache.sizes":
+            self.biggest_in_front = not self.biggest_in_front
+            self.arrange_for(self.layout_now)
+            self.query_one("#biggest" if self.biggest_in_front else "#shares").focus()
+        elif id == "close" and self.base:
+            self.base = parent(self.base)
+            self.sample()
+        else:
+            return super().on_command(id)
+        return True
+
+
+def parent(prefix: bytes) -> bytes:
+    """The prefix one step up: what stands before its last part."""
+    head = prefix[:-1]
+    at = max(head.rfind(mark) for mark in (b":", b"/", b"|"))
+    return prefix[: at + 1]
