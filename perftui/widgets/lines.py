@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -80,13 +81,9 @@ class LineWidget(Widget):
         if len(before) != len(self._rows) or muted_before != self._muted_from:
             self.refresh()
             return
-        changed = [
-            Region(0, y, self.size.width, 1)
-            for y, (old, new) in enumerate(zip(before, self._rows, strict=True))
-            if old != new
-        ]
+        changed = [y for y, (old, new) in enumerate(zip(before, self._rows, strict=True)) if old != new]
         if changed:
-            self.refresh(*changed)
+            self.refresh(*_bands(changed, self.size.width))
 
     def _draw(self) -> None:
         size, look = self.size, self.look
@@ -105,3 +102,14 @@ class LineWidget(Widget):
         if y >= len(self._rows):
             return Strip.blank(self.size.width)
         return _strip(self._rows[y], self.colours, y >= self._muted_from, self.size.width)
+
+
+def _bands(lines: Sequence[int], width: int) -> list[Region]:
+    """Neighbouring lines as one region: the compositor works by region."""
+    bands: list[Region] = []
+    for y in lines:
+        if bands and bands[-1].bottom == y:
+            bands[-1] = Region(0, bands[-1].y, width, bands[-1].height + 1)
+        else:
+            bands.append(Region(0, y, width, 1))
+    return bands
