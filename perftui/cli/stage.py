@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from perftui.cli import common, run
 from perftui.model.errors import ConfigError
 from perftui.model.frame import Frame
-from perftui.model.health import Link
+from perftui.model.health import Health, Link
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -82,11 +82,11 @@ async def staged(config: Config, tab: str, cells: tuple[int, int]) -> AsyncItera
 async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     """The tab in front once its figures are live (or surely will not be), and have gone on for a while."""
     limit = time.monotonic() + args.within
+    reads: dict[str, set[float]] = {}
     # Several topics and probes: none of them announces the last answer, so the frames are looked at.
-    while not _ready(app.base.frames.values(), app.started) and time.monotonic() < limit:  # noqa: ASYNC110
+    while not (_ready(app) and _rates(app, reads)) and time.monotonic() < limit:  # noqa: ASYNC110
         await asyncio.sleep(_STEP)
-    links = {health.link for frame in app.base.frames.values() for health in frame.health.values()}
-    if links - set(_GONE):
+    if any(health.link not in _GONE for _, health in _links(app)):
         await asyncio.sleep(args.seconds)
     app.base.fresh = True
     app.base.tick()
@@ -96,17 +96,28 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     return app.base.tab
 
 
-def gone(frames: Iterable[Frame]) -> bool:
-    """Whether there are systems behind these frames and none of them can be reached."""
-    links = [health.link for frame in frames for health in frame.health.values()]
-    return bool(links) and all(link in _GONE for link in links)
+def _links(app: PerftuiApp) -> list[tuple[str, Health]]:
+    """The systems behind the tab with the newest state of their links."""
+    looks = app.session.looks
+    names = {name for frame in app.base.frames.values() for name in frame.health}
+    return [(name, looks[name].health) for name in sorted(names) if name in looks]
 
 
-def _ready(frames: Iterable[Frame], started: bool) -> bool:
+def _rates(app: PerftuiApp, reads: dict[str, set[float]]) -> bool:
+    """Whether every reachable system was read twice: a rate is what lies between two reads."""
+    live = [name for name, health in _links(app) if health.link not in _GONE]
+    for name in live:
+        reading = app.session.looks[name].reading
+        if reading is not None:
+            reads.setdefault(name, set()).add(reading.at)
+    return all(len(reads.get(name, ())) >= 2 for name in live)
+
+
+def _ready(app: PerftuiApp) -> bool:
     """Whether every engine behind the tab has looked; probes and events may have nothing to tell."""
     from perftui.engines import BUILTIN
 
-    return started and all(_answered(frame) for frame in frames if frame.topic in BUILTIN)
+    return app.started and all(_answered(f) for f in app.base.frames.values() if f.topic in BUILTIN)
 
 
 def _answered(frame: Frame) -> bool:
@@ -116,10 +127,15 @@ def _answered(frame: Frame) -> bool:
     return looked or not links or gone([frame])
 
 
+def gone(frames: Iterable[Frame]) -> bool:
+    """Whether there are systems behind these frames and none of them can be reached."""
+    links = [health.link for frame in frames for health in frame.health.values()]
+    return bool(links) and all(link in _GONE for link in links)
+
+
 def told(app: PerftuiApp) -> int:
     """Say on stderr which systems of the tab are lost or refused; the exit code that follows."""
-    frames = list(app.base.frames.values())
-    for name, health in {n: h for frame in frames for n, h in frame.health.items()}.items():
+    for name, health in _links(app):
         if health.link in _GONE:
             common.narrate(f"{name} is {health.link.value}: {health.error}")
-    return common.LOST if gone(frames) else common.DONE
+    return common.LOST if gone(app.base.frames.values()) else common.DONE

@@ -14,7 +14,7 @@ from perftui.draw.sparkline import spark
 from perftui.draw.table import Cell, Column
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
-from perftui.model.target import DEFAULTS, Target
+from perftui.model.target import Target
 from perftui.screens.overview.layers import LAYERS, WINDOW, Card, cards
 from perftui.screens.overview.rows import (
     card_rows,
@@ -82,7 +82,8 @@ class SummaryTab(Tab):
             for card in shown:
                 self._draw_card(card, frames[card.layer.topic])
         resources, findings, events = frames["resources"], frames["findings"], frames["events"]
-        self._panel("targets").set_rows(lambda s, k: target_rows(DEFAULTS, self._value_of, s, k))
+        targets = self.session.config.objectives()
+        self._panel("targets").set_rows(lambda s, k: target_rows(targets, self._value_of, s, k))
         self._panel("host").set_rows(lambda s, k: host_rows(resources, s, k))
         self._panel("service").set_rows(lambda s, k: service_rows(resources, s, k))
         self._panel("findings").set_rows(lambda s, k: finding_rows(findings, s, k))
@@ -108,9 +109,10 @@ class SummaryTab(Tab):
         if not target.series:
             return None
         found = []
+        newest = max(self.frames.values(), key=lambda frame: frame.at)
         for source in self.session.env.backends:
-            if self._kind_of(source) == target.kind:
-                series = self.frames["events"].window(SeriesKey(source, target.series), WINDOW)
+            if target.source == source or (not target.source and self._kind_of(source) == target.kind):
+                series = newest.window(SeriesKey(source, target.series), WINDOW)
                 found += [series.last.value] if series.last else []
         return (max(found) if target.below is not None else min(found)) if found else None
 
