@@ -13,7 +13,6 @@ terminal. Node numbers belong to the unpruned tree of the profile.
 (3, 0)
 """
 
-# ruff: noqa: ARG001 - every step takes state, tree and sliver, so that one table can hold them all
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,8 +20,7 @@ from dataclasses import dataclass, replace
 
 from perftui.model.profiler import TreeArrays
 
-ORDERS = ("name", "weight")
-VIEWS = ("flame", "functions")
+VIEWS = ("flame", "heavy", "functions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +28,24 @@ class FlameState:
     """What is shown of a profile: `root` is zoomed into, `trail` the roots before it.
 
     `floor` hides subtrees lighter than this share of the whole (0: nothing hidden), `search` is a
-    regular expression, `matches` its nodes; `icicle` draws the root on top.
+    regular expression, `matches` its nodes and `lit` their weight, nested ones once; `icicle` draws
+    the root on top. Views: `flame` (siblings by name), `heavy` (heaviest left), `functions` (a table).
     """
 
     root: int = 0
     selected: int = 0
     trail: tuple[int, ...] = ()
-    order: str = "name"
     view: str = "flame"
     floor: float = 0.0
     search: str = ""
     matches: tuple[int, ...] = ()
+    lit: int = 0
     icicle: bool = True
+
+    @property
+    def order(self) -> str:
+        """How siblings stand: by `name` or by `weight`."""
+        return "weight" if self.view == "heavy" else "name"
 
 
 def step(state: FlameState, key: str, tree: TreeArrays, sliver: float = 0.0) -> FlameState:
@@ -138,12 +142,8 @@ def _match(way: int) -> Callable[[FlameState, TreeArrays, float], FlameState]:
     return move
 
 
-def _cycle(field: str, values: tuple[str, ...]) -> Callable[[FlameState, TreeArrays, float], FlameState]:
-    def move(state: FlameState, tree: TreeArrays, sliver: float) -> FlameState:
-        after = values[(values.index(getattr(state, field)) + 1) % len(values)]
-        return replace(state, **{field: after})  # type: ignore[arg-type]
-
-    return move
+def _view(state: FlameState, tree: TreeArrays, sliver: float) -> FlameState:
+    return replace(state, view=VIEWS[(VIEWS.index(state.view) + 1) % len(VIEWS)])
 
 
 def _flip(state: FlameState, tree: TreeArrays, sliver: float) -> FlameState:
@@ -165,7 +165,6 @@ KEYS: dict[str, Callable[[FlameState, TreeArrays, float], FlameState]] = {
     "hot": _hot,
     "next": _match(1),
     "previous": _match(-1),
-    "order": _cycle("order", ORDERS),
-    "view": _cycle("view", VIEWS),
+    "view": _view,
     "flip": _flip,
 }
