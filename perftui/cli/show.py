@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -49,29 +50,31 @@ def _list() -> int:
 async def _show(config: Config, name: str, args: argparse.Namespace) -> int:
     async with stage.staged(config, name, args.size) as app:
         tab = await stage.settled(app, args)
-        if args.json:
-            common.say(_data(app, name))
-        elif args.csv:
-            _csv(app, tab)
-        else:
-            print(app.text())
-        return stage.told(app)
+        text = _json(app, name) if args.json else _csv(app, tab) if args.csv else f"{app.text()}\n"
+        links, unreachable = stage.links(app), stage.gone(app.base.frames.values())
+    # Inside the block Textual holds the standard streams.
+    sys.stdout.write(text)
+    return stage.told(links, unreachable)
 
 
-def _data(app: PerftuiApp, name: str) -> dict[str, object]:
-    env = app.session.env
-    frames = dict(app.base.frames)
-    return {"tab": name, "environment": env.name, "kind": env.kind, "at": time.time(), "frames": frames}
+def _json(app: PerftuiApp, name: str) -> str:
+    from perftui.export import json
+
+    env, frames = app.session.env, dict(app.base.frames)
+    head = {"tab": name, "environment": env.name, "kind": env.kind, "at": time.time()}
+    return json.dumps({**head, "frames": frames}) + "\n"
 
 
-def _csv(app: PerftuiApp, tab: Tab | None) -> None:
+def _csv(app: PerftuiApp, tab: Tab | None) -> str:
     from perftui.export import csv
 
+    out = io.StringIO(newline="")
     table = tab.export_rows() if tab is not None else None
     if table is not None:
-        csv.table(sys.stdout, *table)
-        return
+        csv.table(out, *table)
+        return out.getvalue()
     history = app.session.history
     sources = {source for frame in app.base.frames.values() for source in frame.health}
     keys = [key for source in sorted(sources) for key in history.keys(source)]
-    csv.long(sys.stdout, (history.series(key, 0.0, time.time()) for key in keys))
+    csv.long(out, (history.series(key, 0.0, time.time()) for key in keys))
+    return out.getvalue()

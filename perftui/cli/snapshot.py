@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _draw(config: Config, name: str, args: argparse.Namespace) -> int:
+    from perftui.screens.pictures import svg_of
+
     async with stage.staged(config, name, args.size) as app:
         await stage.settled(app, args)
-        if args.svg:
-            from perftui.screens.pictures import svg_of
-
-            _put(args.svg, svg_of(app, name))
-        if args.text:
-            _put(args.text, f"{app.text()}\n")
-        return stage.told(app)
+        svg, text = svg_of(app, name), f"{app.text()}\n"
+        links, unreachable = stage.links(app), stage.gone(app.base.frames.values())
+    # Inside the block Textual holds the standard streams.
+    for where, made in ((args.svg, svg), (args.text, text)):
+        if where:
+            _put(where, made)
+    return stage.told(links, unreachable)
 
 
 def _stem(config: Config, name: str) -> Path:
@@ -54,7 +57,7 @@ def _put(where: str, text: str) -> None:
     from perftui.config.paths import write_private
 
     if where == "-":
-        print(text, end="")
+        sys.stdout.write(text)
         return
     write_private(Path(where), text)
     common.narrate(f"wrote {where}")

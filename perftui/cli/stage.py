@@ -86,7 +86,7 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     # Several topics and probes: none of them announces the last answer, so the frames are looked at.
     while not (_ready(app) and _rates(app, reads)) and time.monotonic() < limit:  # noqa: ASYNC110
         await asyncio.sleep(_STEP)
-    if any(health.link not in _GONE for _, health in _links(app)):
+    if any(health.link not in _GONE for _, health in links(app)):
         await asyncio.sleep(args.seconds)
     app.base.fresh = True
     app.base.tick()
@@ -96,7 +96,7 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     return app.base.tab
 
 
-def _links(app: PerftuiApp) -> list[tuple[str, Health]]:
+def links(app: PerftuiApp) -> list[tuple[str, Health]]:
     """The systems behind the tab with the newest state of their links."""
     looks = app.session.looks
     names = {name for frame in app.base.frames.values() for name in frame.health}
@@ -105,7 +105,7 @@ def _links(app: PerftuiApp) -> list[tuple[str, Health]]:
 
 def _rates(app: PerftuiApp, reads: dict[str, set[float]]) -> bool:
     """Whether every reachable system was read twice: a rate is what lies between two reads."""
-    live = [name for name, health in _links(app) if health.link not in _GONE]
+    live = [name for name, health in links(app) if health.link not in _GONE]
     for name in live:
         reading = app.session.looks[name].reading
         if reading is not None:
@@ -133,9 +133,9 @@ def gone(frames: Iterable[Frame]) -> bool:
     return bool(links) and all(link in _GONE for link in links)
 
 
-def told(app: PerftuiApp) -> int:
+def told(links_: Iterable[tuple[str, Health]], unreachable: bool) -> int:
     """Say on stderr which systems of the tab are lost or refused; the exit code that follows."""
-    for name, health in _links(app):
+    for name, health in links_:
         if health.link in _GONE:
             common.narrate(f"{name} is {health.link.value}: {health.error}")
-    return common.LOST if gone(app.base.frames.values()) else common.DONE
+    return common.LOST if unreachable else common.DONE
