@@ -6,12 +6,11 @@ source; each of its series has a chunk of values with the same start.
 
 from __future__ import annotations
 
-import json
 import logging
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from perftui.model.series import SeriesKey
 from perftui.runtime import chunks
@@ -25,8 +24,7 @@ HOUR, DAY = 3600.0, 86400.0
 MICRO = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """One resolution: seconds a row (0: as read), how long it is kept, and the longest chunk, in seconds."""
 
     step: int
@@ -72,8 +70,7 @@ _ADD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Rows of one source on their way into the store."""
 
     source: str
@@ -94,6 +91,8 @@ class Archive:
 
     def load(self, driver: Driver) -> None:
         """Learn which series exist."""
+        import json
+
         sql = "SELECT id, source, name, labels, unit FROM perftui_series WHERE env = ?"
         for number, source, name, labels, unit in driver.query(sql, (self.env,)):
             key = SeriesKey(source, name, tuple((str(k), str(v)) for k, v in json.loads(labels)))
@@ -193,6 +192,8 @@ class Archive:
         return rows
 
     def _id(self, driver: Driver, key: SeriesKey, unit: str) -> int:
+        import json
+
         while key not in self.ids:
             labels = json.dumps(key.labels, ensure_ascii=True)
             identity = (self.env, key.source, key.name, labels)
@@ -203,8 +204,7 @@ class Archive:
         return self.ids[key]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A stretch of one source at one level that is folded at once; microseconds, `end` excluded."""
 
     env: str

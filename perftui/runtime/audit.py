@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import socket
@@ -84,6 +83,8 @@ def _params(params: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def who() -> tuple[str, str, str]:
     """Login (with the one behind sudo), SSH client address ("" locally) and host name."""
+    import getpass
+
     try:
         login = getpass.getuser()
     except (KeyError, OSError):

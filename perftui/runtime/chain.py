@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from perftui.model.errors import StoreError
 
@@ -24,8 +21,7 @@ GENESIS = "0" * 64
 TAIL = 1 << 16  # bytes read back from the end to find the last line: longer than any line
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a chain holds; `line` and `what` name the first break (`line` 0: no single line)."""
 
     ok: bool
@@ -43,11 +39,15 @@ class Verdict:
 
 def canonical(fields: dict[str, Any]) -> str:
     """The one way a line is written: sorted keys, ASCII only (hostile text stays inert in a pager)."""
+    import json  # here and below: half of this module's import time
+
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def link(prev: str, fields: dict[str, Any]) -> str:
     """Hash of a line whose other fields are `fields`."""
+    import hashlib
+
     return hashlib.sha256((prev + canonical(fields)).encode()).hexdigest()
 
 
@@ -166,6 +166,8 @@ def _tail(path: Path) -> tuple[list[bytes], bool]:
 
 def parsed(text: bytes) -> dict[str, Any] | None:
     """The fields of a line, or None when it is no whole line of a chain."""
+    import json
+
     try:
         line = json.loads(text)
     except ValueError:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 from perftui.model.action import Action, Outcome, Plan, Progress, Receipt, Risk
 from perftui.model.errors import (
@@ -30,6 +30,8 @@ PLAN_DEADLINE = 30.0
 GRACE = 5.0  # what a cancelled action may take to tidy up and write its receipt
 MOST_UNDOABLE = 50
 
+UNKNOWN = Progress(0, None)
+
 Ask = Callable[[Action, Plan], Awaitable[bool]]
 Report = Callable[[Progress], None]
 
@@ -48,8 +50,7 @@ class Place(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """An action under way. `since` is epoch seconds (UTC), `undoing` whether it takes one back."""
 
     id: str
@@ -57,13 +58,12 @@ class Running:
     title: str
     target: str
     since: float
-    progress: Progress = field(default_factory=lambda: Progress(0, None))
+    progress: Progress = UNKNOWN
     cancelling: bool = False
     undoing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Undoable:
+class Undoable(NamedTuple):
     """A done action that can be taken back by `undo(id)`."""
 
     id: str
@@ -181,7 +181,7 @@ class Conductor:
         if run is None or run.task is None or run.task.done() or run.stop.done():
             return False
         run.stop.set_result(None)
-        self._show(run, replace(run.state, cancelling=True))
+        self._show(run, run.state._replace(cancelling=True))
         return True
 
     async def close(self, within: float = GRACE) -> None:
@@ -226,7 +226,7 @@ class Conductor:
         for other in self._runs.values():
             if (other.action.id, other.action.target) == (action.id, action.target):
                 raise PlanRejected(f"{action.title} on {action.target} is already under way")
-        run_id = secrets.token_hex(6)
+        run_id = os.urandom(6).hex()
         state = Running(run_id, action.id, action.title, action.target, self._clock.wall(), undoing=undoing)
         stop = asyncio.get_running_loop().create_future()
         run = _Run(run_id, action, plan, self._clock.monotonic(), state, stop)
@@ -275,7 +275,7 @@ class Conductor:
 
     async def _started(self, run: _Run, report: Report | None) -> Receipt:
         def told(progress: Progress) -> None:
-            self._show(run, replace(run.state, progress=progress))
+            self._show(run, run.state._replace(progress=progress))
             if report is not None:
                 report(progress)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from perftui.model.action import Action, Outcome, Receipt
 from perftui.model.errors import ActionError, BackendError, Cancelled, PartlyDone, PerftuiError, PlanRejected
@@ -12,8 +12,7 @@ from perftui.model.errors import ActionError, BackendError, Cancelled, PartlyDon
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A run's outcome, its sentence, and the receipt or the error to raise."""
 
     outcome: Outcome

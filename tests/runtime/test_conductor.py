@@ -325,12 +325,15 @@ async def test_quitting_during_a_run_leaves_its_outcome(conductor, audit, path):
 
 
 async def test_quitting_during_the_question_is_declined(conductor, audit, path):
+    asked = asyncio.Event()
+
     async def ask(action, plan):
+        asked.set()
         await asyncio.Event().wait()
 
     async with Crew("test") as crew:
         task = crew.start("perform", conductor.perform(Write(path), ask), watched=True)
-        await until(audit.path.exists)
+        await until(asked.is_set)
         assert conductor.running == ()
         task.cancel()
         await until(task.done)
