@@ -29,6 +29,7 @@ class _Draft:
     cost: float = 0.0
     children_time: float = 0.0
     children_cost: float = 0.0
+    weight: float = 1.0  # how often, or what part of it, the whole plan runs it
     children: list[int] = field(default_factory=list)
 
 
@@ -96,7 +97,9 @@ def _charge(drafts: list[_Draft]) -> None:
         if draft.parent >= 0:
             parent = drafts[draft.parent]
             parent.children_time += draft.time or 0.0
-            parent.children_cost += draft.cost * _repeats(parent, drafts, index)
+            times = _repeats(parent, drafts, index)
+            draft.weight = parent.weight * times
+            parent.children_cost += draft.cost * times
     for draft in drafts:
         source = ctes.get(str(draft.raw.get("CTE Name", "")))
         if source is not None and draft.raw.get("Node Type") == "CTE Scan":
@@ -104,7 +107,12 @@ def _charge(drafts: list[_Draft]) -> None:
 
 
 def _repeats(parent: _Draft, drafts: list[_Draft], index: int) -> float:
-    """How often the planner expects the inner side of a nested loop to be run again."""
+    """How often the planner expects a child to be run: again and again inside a nested loop, and
+    only in part under a Limit that costs less than its child.
+    """
+    child = drafts[index]
+    if parent.raw.get("Node Type") == "Limit" and child.cost > parent.cost:
+        return parent.cost / child.cost
     inner = drafts[index].raw.get("Parent Relationship") == "Inner"
     if parent.raw.get("Node Type") != "Nested Loop" or not inner or not parent.children:
         return 1.0
@@ -133,7 +141,7 @@ def _node(draft: _Draft) -> PlanNode:
         relationship=str(raw.get("Subplan Name") or raw.get("Parent Relationship") or ""),
         rows_est=float(raw.get("Plan Rows", 0)),
         cost=draft.cost,
-        own_cost=max(0.0, draft.cost - draft.children_cost),
+        own_cost=max(0.0, draft.cost - draft.children_cost) * draft.weight,
         loops=loops,
         rows=None if actual is None else float(actual) * loops,
         time_s=draft.time,

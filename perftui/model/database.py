@@ -284,8 +284,9 @@ class DatabaseReport:
 
 @dataclass(frozen=True, slots=True)
 class PlanNode:
-    """One node of a plan. Costs are the planner's units, times seconds over all loops, rows totals
-    over all loops; `own_*` exclude the children; actual figures are None unless it was executed.
+    """One node of a plan. Times are seconds over all loops, rows totals over all loops; `cost` is the
+    planner's for one run, `own_cost` for all runs the planner expects; `own_*` exclude the children;
+    actual figures are None unless it was executed.
     """
 
     depth: int

@@ -35,6 +35,15 @@ def test_costs_without_running() -> None:
     assert sort.error is None
 
 
+def test_an_inner_side_counts_as_often_as_it_runs_and_a_limit_only_in_part() -> None:
+    outer = node("Seq Scan", 10, 100, **{"Parent Relationship": "Outer"})
+    inner = node("Index Scan", 2, 1, **{"Parent Relationship": "Inner"})
+    loop, first, second = read_plan(plan(node("Nested Loop", 215, 100, Plans=[outer, inner]))).nodes
+    assert (loop.own_cost, first.own_cost, second.own_cost) == (5, 10, 200)
+    limit, scan = read_plan(plan(node("Limit", 4, 1, Plans=[node("Index Scan", 40, 10)]))).nodes
+    assert (limit.own_cost, scan.own_cost) == (0, 4)
+
+
 def test_times_and_rows_are_over_all_loops() -> None:
     inner = node("Index Scan", 1, 1, **{"Parent Relationship": "Inner"}, **ran(0.5, 3, 100))
     outer = node("Seq Scan", 10, 100, **{"Parent Relationship": "Outer"}, **ran(10, 100))

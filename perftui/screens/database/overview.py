@@ -102,7 +102,7 @@ class OverviewTab(Tab):
             lacking = [limit for limit in server.reading.limits if "statistics" in limit.what]
             table.empty = f"{lacking[0].what}: {lacking[0].remedy}" if lacking else "counting…"
         table.note = f"last {fmt.age(work.seconds)}" if work else ""
-        table.set_items(work.statements[:5] if work else ())
+        table.set_items(work.statements[:30] if work else ())
 
     @property
     def selection(self) -> Mapping[str, Any] | None:
