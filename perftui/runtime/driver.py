@@ -15,6 +15,7 @@ class Driver(Protocol):
 
     where: str  # file or host/database for sentences, never with a password
     without_rowid: str  # table option, empty where there is none
+    now: str  # SQL for the store's own clock, epoch seconds
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement; the number of rows changed."""

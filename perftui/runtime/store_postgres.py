@@ -34,6 +34,7 @@ class PostgresDriver:
     """A connection to `url`; `connect` and every statement end within 5 s."""
 
     without_rowid = ""
+    now = "extract(epoch FROM clock_timestamp())::double precision"
 
     def __init__(self, url: str) -> None:
         import asyncpg

@@ -20,6 +20,7 @@ class SqliteDriver:
     """A connection to `path` (made 0600 with its folder 0700), in WAL mode."""
 
     without_rowid = " WITHOUT ROWID"
+    now = "(julianday('now') - 2440587.5) * 86400.0"
     alive = True  # a file does not hang up; what is wrong with it shows at each statement
 
     def __init__(self, path: Path) -> None:
