@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -25,6 +24,8 @@ class _WrongTypeError(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """` (did you mean …?)` for a close known word, else the known words when they are few, else nothing."""
+    import difflib
+
     words = sorted(known)
     close = difflib.get_close_matches(word, words, n=1)
     if close:

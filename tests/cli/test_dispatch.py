@@ -1,6 +1,8 @@
 """One noun a module, one meaning an exit code."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -81,11 +83,17 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     process.stderr.close()
 
 
-def test_an_interrupt_is_130(monkeypatch):
-    from perftui.cli import keys
-
-    def interrupted(_args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(keys, "run", interrupted)
-    assert main(["keys"]) == 130
+def test_an_interrupt_is_130_while_a_system_keeps_silent(tmp_path):
+    config = tmp_path / "c.toml"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        config.write_text(f'[env.a.backends.c]\nkind = "valkey"\nurl = "redis://127.0.0.1:{port}/0"\n')
+        config.chmod(0o600)
+        words = ["backends", "--within", "60", "--config", str(config)]
+        process = start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        silent.settimeout(30)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert (out, err) == ("", "")
