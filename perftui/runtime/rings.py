@@ -15,6 +15,7 @@ from perftui.model.series import Series, SeriesKey
 SECONDS = 1200.0
 MOST_SAMPLES = 2400  # per series, for backends read faster than twice a second
 MOST_SERIES = 2000
+JUMP = 5.0  # seconds back that are no jitter any more
 NAN = math.nan
 
 
@@ -30,10 +31,16 @@ class Sheet:
         self.units: dict[SeriesKey, str] = {}
 
     def add(self, at: float, measures: Iterable[Measure]) -> None:
-        """One row; a row that is not newer than the last is ignored (a clock that jumped back)."""
+        """One row. One that is a little older than the last is ignored: it must not fold the chart.
+
+        One that is much older means that the clock was set back: rows from the future go.
+        """
         rows, at = len(self.at), round(at, 6)  # the precision that history keeps
         if rows and at <= self.at[-1]:
-            return
+            if self.at[-1] - at < JUMP:
+                return
+            self._cut(at)
+            rows = len(self.at)
         self.at.append(at)
         for measure in measures:
             column = self.columns.get(measure.key)
@@ -45,6 +52,11 @@ class Sheet:
         for column in self.columns.values():
             if len(column) == rows:
                 column.append(NAN)
+
+    def _cut(self, at: float) -> None:
+        keep = bisect_left(self.at, at)
+        for column in (self.at, *self.columns.values()):
+            del column[keep:]
 
     def trim(self, oldest: float, most: int) -> None:
         """Drop rows before `oldest` and beyond `most`, in tenths, and columns with no value left."""
