@@ -22,6 +22,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _LETTER_EVERY = 12  # cells between two letters on a line where colour cannot tell lines apart
 _LEAST_WIDTH, _LEAST_HEIGHT = 16, 3
 _RUN = re.compile(rb"([^\0])(?:\1|\0)*|\0+", re.DOTALL)  # cells of one owner, and blanks after them
+_EXACT_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _cells(
     _levels(canvas, rows, frame, thresholds, len(lines) + 1)
     if cursor is not None:
         _upright(canvas, rows, frame, cursor, len(styles) - 1)
-    return [_runs(row, owner, styles) for row, owner in zip(rows, canvas.owner, strict=True)]
+    return [_runs(row, owner, styles, len(styles) - 1) for row, owner in zip(rows, canvas.owner, strict=True)]
 
 
 def _letter(canvas: Canvas, rows: list[str], frame: _Frame, count: int) -> None:
@@ -259,13 +260,17 @@ def _upright(canvas: Canvas, rows: list[str], frame: _Frame, cursor: float, owne
         canvas.owner[y][x] = owner
 
 
-def _runs(row: str, owners: bytearray, styles: Sequence[str]) -> Row:
-    """Spans of one owner each; blank cells join whatever stands before them."""
+def _runs(row: str, owners: bytearray, styles: Sequence[str], cursor: int) -> Row:
+    """Spans of one owner each; blank cells join whatever stands before them, but not the cursor."""
     top = max(owners, default=0)
-    if owners.count(top) + (owners.count(0) if top else 0) == len(owners):
+    if top == cursor:
+        runs = _EXACT_RUN
+    elif owners.count(top) + (owners.count(0) if top else 0) == len(owners):
         return (Span(row, styles[top]),)
+    else:
+        runs = _RUN
     return tuple(
-        Span(row[run.start() : run.end()], styles[owners[run.start()]]) for run in _RUN.finditer(owners)
+        Span(row[run.start() : run.end()], styles[owners[run.start()]]) for run in runs.finditer(owners)
     )
 
 

@@ -155,7 +155,9 @@ def test_cursor_reads_exact_values() -> None:
     rows = chart([line], Size(60, 10), Window.last(10, NOW), COLOUR, unit="s", cursor=NOW - 2)
     assert "14:02:08" in plain(rows)[0]
     assert "p95 250 ms" in plain(rows)[0]
-    assert any(span.style == "cursor" for row in rows for span in row)
+    lit = [span for row in rows for span in row if span.style == "cursor"]
+    assert lit
+    assert {len(span.text) for span in lit} == {1}  # one column, nothing beside it
     assert value_at(line, NOW - 2) == 0.25
     assert value_at(line, NOW - 60) is None
 
