@@ -149,6 +149,8 @@ class LiveScreen(Screen[None]):
         self.keep_focus()
         self.index = index
         self.frozen_at = None
+        if not self.query("#body"):
+            return  # not mounted yet: `on_mount` opens what `index` says
         body = self.query_one("#body", Container)
         if self.tab is None:
             self.tabs[self.tab_name] = made = load_tab(self.tab_name)()
@@ -195,9 +197,13 @@ class LiveScreen(Screen[None]):
 
     async def _feed(self, topic: str) -> None:
         async for frame in self.session.watch(topic):
-            if self.frozen_at is None:
-                self.frames[topic] = frame
-                self.fresh = True
+            if self.frozen_at is not None:
+                continue
+            first = self.frames[topic].report is None and frame.report is not None
+            self.frames[topic] = frame
+            self.fresh = True
+            if first:
+                self.tick()  # a first picture does not wait for its turn
 
     def has_news(self) -> bool:
         """Whether every engine the tab draws from has answered, with a report or an error."""
@@ -229,7 +235,7 @@ class LiveScreen(Screen[None]):
 
     def chrome(self) -> None:
         """Header, tab row, notice, drawer, footer and toasts, each painted only when it changed."""
-        if not self.is_mounted or self.size.width == 0:
+        if not self.is_mounted or self.size.width == 0 or not self._whole:
             return
         width = self.size.width
         app = self.console_app
@@ -249,6 +255,11 @@ class LiveScreen(Screen[None]):
         self._maybe("#drawer", app.drawer_row(width))
         self.query_one("#footer", RowBox).show([self.reader.footer(width)])
         app.place_toasts(self)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether all parts are there: while the application leaves, the timer outlives some of them."""
+        return {"header", "tabs", "body", "footer", "small"} <= {child.id for child in self.children}
 
     def _maybe(self, name: str, row: Sequence[Any] | None) -> None:
         self._toggle(name, row is not None)

@@ -23,7 +23,7 @@ def columns() -> list[Column]:
     """Columns of the table of URLs."""
     return [
         Column("url", "URL", width=24, grow=True),
-        Column("requests", "Requests", fmt.count, width=8, align="right"),
+        Column("requests", "Requests", fmt.count, width=10, align="right"),
         Column("hit", "Hit", fmt.ratio, value=lambda u: u.hits / u.requests, width=7, align="right"),
         Column("bytes_", "Bytes", fmt.bytes_, width=9, align="right"),
         Column("ttfb", "TTFB", fmt.duration, width=9, align="right", priority=2),
@@ -76,6 +76,8 @@ class ContentTab(CdnTab):
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The URL under the cursor."""
+        if not self.frames:
+            return None
         use = self.query_one("#urls", LiveTable).current
         source = next(iter(self.session.sources("EdgeContent")), "")
         if use is None:

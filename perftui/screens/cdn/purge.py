@@ -71,7 +71,7 @@ class PurgeTab(CdnTab):
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The purge under the cursor."""
-        event = self.query_one("#purges", LiveTable).current
+        event = self.query_one("#purges", LiveTable).current if self.frames else None
         if event is None:
             return None
         return {"source": event.source, "at": event.at, "outcome": event.title, "detail": event.detail}

@@ -84,6 +84,8 @@ class OverviewTab(AdviceTab):
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The check or recommendation in focus."""
+        if not self.frames:
+            return None
         recommendation = self.query_one("#next", LiveTable)
         if recommendation.has_focus and recommendation.current is not None:
             finding = recommendation.current.finding

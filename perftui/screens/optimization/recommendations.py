@@ -56,7 +56,7 @@ class RecommendationsTab(AdviceTab):
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The recommendation under the cursor."""
-        current = self.query_one("#list", LiveTable).current
+        current = self.query_one("#list", LiveTable).current if self.frames else None
         if current is None:
             return None
         finding = current.finding

@@ -1,0 +1,149 @@
+"""The session on real servers: topics, probes, demand, actions, and backends that fail alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perftui.config import load
+from perftui.lab import Lab
+from perftui.model.errors import PlanRejected, Unsupported
+from perftui.model.frame import Frame
+from perftui.model.health import Link
+from perftui.model.moment import Moment, TimeState
+from perftui.session import Session
+from tests.console import session_on, state_dir
+
+__all__ = ["state_dir"]
+
+pytestmark = pytest.mark.usefixtures("state_dir")
+
+
+@asynccontextmanager
+async def running(session: Session) -> AsyncIterator[Session]:
+    await session.start()
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def frame_with(session: Session, topic: str, ready: Any, within: float = 15.0) -> Frame:
+    async with asyncio.timeout(within):
+        async for frame in session.watch(topic):
+            if ready(frame):
+                return frame
+    raise AssertionError
+
+
+async def test_every_engine_reports_on_the_lab(lab: Lab) -> None:
+    async with running(session_on(lab)) as session:
+        for topic in ("cache", "cdn", "database", "autoscaling", "resources"):
+            frame = await frame_with(session, topic, lambda f: f.report is not None)
+            assert frame.error == ""
+            assert {h.link for h in frame.health.values()} <= {Link.LIVE, Link.LATE, Link.WAITING}
+        found = await frame_with(session, "findings", lambda f: f.report is not None)
+        assert found.report.score.total > 0
+
+
+async def test_watching_raises_the_pace_and_leaving_lowers_it(lab: Lab) -> None:
+    session = session_on(lab)
+    poller = session._pollers["valkey"]
+    assert poller.period == poller.backend.idle_period
+    with session.topic("cache").hold():
+        assert poller.period == poller.backend.period
+    assert poller.period == poller.backend.idle_period
+    with session.topic("findings").hold():
+        assert poller.period == poller.backend.idle_period
+
+
+async def test_probe_publishes_what_it_read_or_why_not(lab: Lab) -> None:
+    async with running(session_on(lab)) as session:
+        await frame_with(session, "cdn", lambda f: f.report is not None)
+
+        async def look(edge: Any) -> Any:
+            return await edge.look_at("/")
+
+        frame = await session.probe("cdn.look", "edge", "EdgeVerifier", look)
+        assert frame.report.status == 200
+        assert session.frame("cdn.look") is frame
+
+        async def hang(_edge: Any) -> Any:
+            await asyncio.Event().wait()
+
+        late = await session.probe("cdn.look", "edge", "EdgeVerifier", hang, deadline=0.05)
+        assert "no answer" in late.error
+        assert late.report is frame.report
+        wrong = await session.probe("cdn.look", "valkey", "EdgeVerifier", look)
+        assert "cannot do this" in wrong.error
+        gone = await session.probe("cdn.look", "nobody", "EdgeVerifier", look)
+        assert "no backend nobody" in gone.error
+
+
+async def test_actions_are_offered_only_where_they_can_be_done(lab: Lab) -> None:
+    async with running(session_on(lab)) as session:
+        await frame_with(session, "autoscaling", lambda f: f.report is not None)
+        assert session.can("scaling.set", "pool") == (True, "")
+        assert not session.can("scaling.set", "valkey")[0]
+        assert not session.can("no.such", "pool")[0]
+        session.read_only = True
+        assert "read-only" in session.can("scaling.set", "pool")[1]
+        session.read_only = False
+        with pytest.raises(Unsupported):
+            session.action("cdn.purge", "pool", targets=["/"])
+        with pytest.raises(PlanRejected, match="does not take that"):
+            session.action("scaling.set", "pool", colour="red")
+
+
+async def test_one_lost_backend_leaves_the_others_alone(lab: Lab, tmp_path: Path) -> None:
+    text = lab.config_toml() + '\n[env.lab.backends.dead]\nkind = "valkey"\nurl = "redis://127.0.0.1:9/0"\n'
+    path = tmp_path / "perftui.toml"
+    path.write_text(text, "utf-8")
+    config = load(path, "lab", {})
+    async with running(Session.open(config, config.environment)) as session:
+        frame = await frame_with(
+            session,
+            "cache",
+            lambda f: f.report is not None and f.health["dead"].link is Link.LOST,
+        )
+        assert frame.health["valkey"].link is Link.LIVE
+        assert frame.health["dead"].error
+        assert not session.can("cache.purge", "dead")[0]
+        events = await frame_with(session, "events", lambda f: f.report is not None)
+        assert any(e.title == "dead lost" for e in events.report.events)
+
+
+async def test_a_secret_that_cannot_be_had_refuses_one_backend_only(lab: Lab, tmp_path: Path) -> None:
+    text = (
+        lab.config_toml()
+        + '\n[env.lab.backends.locked]\nkind = "valkey"\nurl = "redis://127.0.0.1:9/0"\npassword = "env:NO_SUCH"\n'
+    )
+    path = tmp_path / "perftui.toml"
+    path.write_text(text, "utf-8")
+    config = load(path, "lab", {})
+    async with running(Session.open(config, config.environment)) as session:
+        frame = await frame_with(session, "cache", lambda f: f.report is not None)
+        assert frame.health["locked"].link is Link.REFUSED
+        assert "NO_SUCH" in frame.health["locked"].error
+
+
+async def test_of_the_past_only_series_are_kept(lab: Lab) -> None:
+    async with running(session_on(lab)) as session:
+        frame = await frame_with(session, "cache", lambda f: f.report is not None)
+        assert session.at(Moment(frame.at), "cache").report is not None
+        past = session.at(Moment(frame.at - 60, TimeState.PAST), "cache")
+        assert past.report is None
+        assert past.at == frame.at - 60
+        assert past.error
+
+
+async def test_close_twice_and_unstarted(lab: Lab) -> None:
+    session = session_on(lab)
+    await session.close()
+    async with running(session_on(lab)) as other:
+        await other.close()
