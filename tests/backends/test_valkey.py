@@ -114,6 +114,32 @@ class TestReading:
         assert facts.ops_per_s >= 0
         assert facts.misses_per_s == 0
 
+    async def test_looking_around_and_purging_do_not_move_the_hit_ratio(
+        self, server: Valkey, raw: Link
+    ) -> None:
+        await fill(raw, 300)
+        await server.read()
+        await raw.ask([("GET", "k:1")] * 30 + [("GET", "absent")] * 10, 5)
+        await server.page_keys(b"", 0, 300)
+        await server.sample_keyspace(b"", 64)
+        await server.survey_keys(b"k:*")
+        await server.weigh([b"gone"])
+        await server.quarantine_keys([b"k:1", b"k:2", b"gone"], "aa", 60, KeyTally())
+        _, names = await server.scan_quarantine("aa", 0)
+        await server.restore_keys([*names, b"perftui:quarantine:aa:-1:w:{gone}"], "aa", KeyTally())
+        assert (await server.read()).facts.hit_ratio == pytest.approx(0.75)
+
+    async def test_frequency_is_known_under_lfu_only(self, server: Valkey, raw: Link) -> None:
+        await fill(raw, 3)
+        old = await server.parameter("maxmemory-policy")
+        await server.read()
+        assert {row.freq for row in await server.weigh([b"k:1"])} == {None}
+        await server.set_parameter("maxmemory-policy", "allkeys-lfu")
+        await server.read()
+        await raw.ask([("GET", "k:1")] * 50, 5)
+        assert (await server.weigh([b"k:1"]))[0].freq
+        await server.set_parameter("maxmemory-policy", old)
+
     async def test_one_round_trip_a_look(self, server: Valkey, raw: Link) -> None:
         await server.read()
         before = info.parse(await raw.one("INFO", "all", deadline=2))

@@ -88,12 +88,14 @@ class Counters:
     run: str
     values: Mapping[str, float]
     commands: Mapping[str, tuple[float, float, float]]
+    own: Mapping[str, int]
 
     @classmethod
-    def of(cls, info: Info, at: float) -> Counters:
-        """The counters in an INFO."""
+    def of(cls, info: Info, at: float, own: Mapping[str, int]) -> Counters:
+        """The counters in an INFO; `own` is what this console has added to some of them so far."""
         commands = {name[8:]: _cost(value) for name, value in info.items() if name.startswith("cmdstat_")}
-        return cls(at, info.get("run_id", ""), {name: real(info, name) for name in COUNTERS}, commands)
+        values = {name: real(info, name) for name in COUNTERS}
+        return cls(at, info.get("run_id", ""), values, commands, own)
 
     def rate(self, before: Counters | None, name: str) -> float | None:
         """Increase a second since `before`; None without it or across a restart.
@@ -102,7 +104,8 @@ class Counters:
         """
         if before is None or before.run != self.run or self.at <= before.at:
             return None
-        return grown(self.values[name], before.values[name]) / (self.at - before.at)
+        mine = self.own.get(name, 0) - before.own.get(name, 0)
+        return max(0.0, grown(self.values[name], before.values[name]) - mine) / (self.at - before.at)
 
     def costs(self, before: Counters | None) -> tuple[CommandCost, ...]:
         """Commands by their part of the time since `before`, heaviest first, at most 64."""

@@ -23,10 +23,16 @@ NAMES_LIMIT = 4 * 1024 * 1024
 
 
 class KeyPowers:
-    """KeyspaceReader: pages and samples over one working connection."""
+    """KeyspaceReader: pages and samples over one working connection.
+
+    `own_hits` and `own_misses` count the lookups that looking itself adds to the server's counters.
+    """
 
     _work: Link
     name: str
+    own_hits: int
+    own_misses: int
+    lfu: bool
 
     async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
         """One SCAN step: the next cursor (0: the end) and the names it met, quarantine left out."""
@@ -56,14 +62,19 @@ class KeyPowers:
         """Type, TTL and bytes of each key that still exists, in one round trip."""
         unique = list(dict.fromkeys(names))
         asked: list[tuple[Any, ...]] = []
+        wanted = 4 if self.lfu else 3
         for name in unique:
-            asked += (("TYPE", name), ("PTTL", name), ("MEMORY", "USAGE", name), ("OBJECT", "FREQ", name))
+            questions = (("TYPE", name), ("PTTL", name), ("MEMORY", "USAGE", name), ("OBJECT", "FREQ", name))
+            asked += questions[:wanted]
         replies = await self._work.ask(asked, WORK_DEADLINE)
         rows = []
         for i, name in enumerate(unique):
-            kind, ttl, size, freq = replies[4 * i : 4 * i + 4]
+            kind, ttl, size, freq = (*replies[wanted * i : wanted * (i + 1)], None)[:4]
             verify(kind, "TYPE", self._work.where)
-            if kind != b"none":
+            if kind == b"none":
+                self.own_misses += wanted - 1  # MEMORY USAGE alone is no lookup
+            else:
+                self.own_hits += wanted - 1
                 left = _number(ttl)
                 seconds = left / 1000 if left is not None and left >= 0 else None
                 rows.append(KeyInfo(name, kind.decode(), seconds, _number(size), _number(freq)))

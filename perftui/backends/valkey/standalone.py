@@ -73,6 +73,8 @@ class Valkey(PurgePowers, MonitorPowers):
         self._tracked: tuple[str, ...] = ()
         self._slow_after: float | None = None
         self.watched = None
+        self.own_hits = self.own_misses = 0
+        self.lfu = False
 
     def __repr__(self) -> str:
         return f"<valkey {self.name} at {self._look.where}>"
@@ -122,7 +124,9 @@ class Valkey(PurgePowers, MonitorPowers):
         histogram = self._optional(replies[2], "latency", "LATENCY", limits)
         if len(replies) > 3:
             self._slow_after = _slow_threshold(replies[3])
-        before, counters = self._before, Counters.of(fields, now)
+        own = {"keyspace_hits": self.own_hits, "keyspace_misses": self.own_misses}
+        before, counters = self._before, Counters.of(fields, now, own)
+        self.lfu = fields.get("maxmemory_policy", "").endswith("lfu")
         groups = latency.parse(histogram or [])
         # Each histogram costs the server tens of microseconds: those of consoles are not asked for.
         self._tracked = tuple(name for name in counters.commands if latency.group(name))
