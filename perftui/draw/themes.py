@@ -155,10 +155,10 @@ MONO = Scheme(
         "title": _BOLD,
         "accent": _BOLD,
         "warn": _BOLD,
-        "crit": frozenset({"bold", "reverse"}),
+        "crit": frozenset({"bold", "underline"}),  # not reverse: bars of full blocks would turn empty
         "lost": _UNDERLINE,
         "cursor": _REVERSE,
-        "select": frozenset({"bold", "underline"}),
+        "select": _UNDERLINE,
         "hit": frozenset({"bold", "underline"}),
         "h5": _BOLD,
     },

@@ -13,7 +13,7 @@ from textual.geometry import Size as Cells
 from textual.strip import Strip
 from textual.widget import Widget
 
-from perftui.draw.ascii import ascii_rows
+from perftui.draw.ascii import ascii_row, ascii_rows
 from perftui.draw.palette import Palette, palette
 from perftui.draw.rows import Look, Row, Rows, Size
 from perftui.draw.text import row_width
@@ -85,6 +85,18 @@ class LineWidget(Widget):
         if changed:
             self.refresh(*_bands(changed, self.size.width))
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the picture on screen was drawn for this size and look."""
+        return self._drawn_with is not None and self._drawn_with == (self.look, self.size)
+
+    def replace_row(self, y: int, row: Row) -> None:
+        """Put one row into the picture and refresh its line if it differs."""
+        row = ascii_row(row) if self.look.ascii_ else row
+        if self._rows[y] != row:
+            self._rows[y] = row
+            self.refresh(Region(0, y, self.size.width, 1))
+
     def _draw(self) -> None:
         size, look = self.size, self.look
         self._drawn_with = (look, size)
@@ -97,7 +109,7 @@ class LineWidget(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of the picture, drawn now if size or look changed since."""
-        if self._drawn_with != (self.look, self.size):
+        if not self.is_current:
             self._draw()
         if y >= len(self._rows):
             return Strip.blank(self.size.width)

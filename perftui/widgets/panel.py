@@ -74,8 +74,12 @@ class Panel(LineWidget):
 
     def set_health(self, health: Health | None, now: float) -> None:
         """How the link behind this panel stands at `now` (epoch seconds)."""
+        muted = self.muted
         self._health, self._now = health, now
-        self.redraw()
+        if muted == self.muted:
+            self.redraw_title()
+        else:
+            self.redraw()
 
     @property
     def title(self) -> str:
@@ -85,8 +89,12 @@ class Panel(LineWidget):
     @title.setter
     def title(self, text: str) -> None:
         if text != self._title:
+            shown = bool(self._title) == bool(text)
             self._title = text
-            self.redraw()
+            if shown:
+                self.redraw_title()
+            else:
+                self.redraw()
 
     @property
     def note(self) -> str:
@@ -97,7 +105,7 @@ class Panel(LineWidget):
     def note(self, text: str) -> None:
         if text != self._note:
             self._note = text
-            self.redraw()
+            self.redraw_title()
 
     @property
     def muted(self) -> bool:
@@ -109,6 +117,12 @@ class Panel(LineWidget):
         if value != self._muted:
             self._muted = value
             self.redraw()
+
+    def redraw_title(self) -> None:
+        """Draw the title row again and leave the body as it is."""
+        if not (self._title and self.is_current and len(self.drawn) > 1):
+            return
+        self.replace_row(0, self._title_row(self.size.width, self.look))
 
     def body(self, size: Size, look: Look) -> Rows:
         """Rows below the title; overridden by panels that draw their own data."""

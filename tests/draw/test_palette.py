@@ -61,7 +61,8 @@ def test_mono_has_attributes_only() -> None:
         style = look.style(token)
         assert style.color is None
         assert style.bgcolor is None
-    assert look.style("crit").reverse
+    assert look.style("crit").bold
+    assert look.style("cursor").reverse
     assert palette("light", 2).name == "mono"
 
 

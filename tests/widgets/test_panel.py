@@ -115,3 +115,34 @@ async def test_mono_has_no_colour() -> None:
         for y in range(3):
             for segment in segments(panel, y):
                 assert segment.style is None or segment.style.color is None
+
+
+async def test_a_note_or_an_age_redraws_the_title_alone() -> None:
+    panel = Counting("T")
+    drawn: list[int] = []
+
+    def drawing(size: Size, look: Look) -> Rows:
+        drawn.append(1)
+        return two("one", "two")
+
+    async with Bench(panel).run_test(size=(60, 4)) as pilot:
+        panel.set_rows(drawing)
+        panel.set_health(Health(Link.LOST, 90, "gone", seen=90), now=100)
+        await pilot.pause()
+        drawn.clear()
+        panel.asked.clear()
+        panel.set_health(Health(Link.LOST, 90, "gone", seen=90), now=101)
+        assert "11 s old" in plain(panel.drawn)[0]
+        assert (drawn, panel.asked) == ([], [0])
+        panel.set_health(Health(Link.LIVE, 102), now=102)
+        panel.set_health(Health(Link.LIVE, 102), now=103)
+        assert len(drawn) == 1
+
+
+def test_a_panel_can_be_prepared_before_it_is_mounted() -> None:
+    panel = Panel("T")
+    panel.note = "12 keys"
+    panel.title = "U"
+    panel.set_health(Health(Link.LOST, 90, "gone"), now=100)
+    panel.set_rows(lambda size, look: two("one", "two"))
+    assert panel.drawn == []
