@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
@@ -29,6 +29,9 @@ from perftui.runtime.poller import Poller
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
+
+if TYPE_CHECKING:
+    from perftui.runtime.memory import Memory
 
 ADVICE = "optimization"
 STOP = 0.4  # seconds a leaving console waits for its tasks
@@ -73,6 +76,8 @@ class Session:
         self.conductor = Conductor(
             environment, self.audit, self.clock, read_only or environment.read_only, note=self.events.add
         )
+        self.memory: Memory | None = None
+        self._remember = False
         self._crew = Crew("session")
         self._backends: dict[str, Backend] = {}
         self._looks: dict[str, Tap] = {}
@@ -89,9 +94,14 @@ class Session:
         *,
         only: set[str] | None = None,
         read_only: bool = False,
+        remember: bool = False,
     ) -> Session:
-        """Build without connecting; `only` names the backends wanted. Nothing is read before `start`."""
+        """Build without connecting; `only` names the backends wanted. Nothing is read before `start`.
+
+        With `remember`, samples and the newest reports go to the store, and those of last time come back.
+        """
         session = cls(config, environment, read_only=read_only)
+        session._remember = remember
         for name, entry in environment.backends.items():
             if only is None or name in only:
                 session._add(name, entry.kind, entry.resolved)
@@ -99,7 +109,9 @@ class Session:
         return session
 
     async def start(self) -> None:
-        """Begin polling and observing; returns at once."""
+        """Begin remembering, polling and observing; returns at once."""
+        if self._remember:
+            self._open_memory()
         for name, poller in self._pollers.items():
             self._crew.start(f"poll {name}", poller.run())
         for stem, observer in self._observers.items():
@@ -113,6 +125,9 @@ class Session:
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
+        memory, self.memory = self.memory, None
+        if memory is not None:
+            await memory.close(self._observers, STOP)
 
     # what is shown
 
@@ -292,6 +307,17 @@ class Session:
 
     def _keep(self, reading: Reading) -> None:
         self.rings.record(reading)
+        if self.memory is not None:
+            self.memory.history.record(reading)
+
+    def _open_memory(self) -> None:
+        from perftui.runtime.memory import Memory
+
+        url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
+        self.memory = Memory(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
+        self.rings.past = self.memory.history
+        self.memory.restore(self._observers.values())
+        self._crew.start("remember", self.memory.run(self._observers))
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)

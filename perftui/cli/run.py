@@ -58,13 +58,18 @@ def open_console(
     config = load(config_path, env, flags)
     for warning in config.warnings:
         common.narrate(warning)
-    app = console(config, screen)
+    app = console(config, screen, remember=True)
     app.run(mouse=config.ui.mouse)
     return app.return_code or 0
 
 
-def console(config: Config, screen: str = "", colours: int | None = None) -> PerftuiApp:
-    """The application on a configuration, not yet running; `colours` when no terminal can tell."""
+def console(
+    config: Config, screen: str = "", colours: int | None = None, *, remember: bool = False
+) -> PerftuiApp:
+    """The application on a configuration, not yet running; `colours` when no terminal can tell.
+
+    With `remember` its session keeps history in the store.
+    """
     from perftui.app import Options, PerftuiApp
     from perftui.config import reload
     from perftui.config.effective import changes
@@ -73,7 +78,8 @@ def console(config: Config, screen: str = "", colours: int | None = None) -> Per
     now = [config]
 
     def session(name: str) -> Session:
-        return Session.open(now[0], now[0].environments[name], read_only=now[0].read_only)
+        environment = now[0].environments[name]
+        return Session.open(now[0], environment, read_only=now[0].read_only, remember=remember)
 
     def reread() -> tuple[str, ...]:
         new = reload(now[0])
