@@ -94,4 +94,5 @@ def report_type(engine: Any) -> type | None:
     except NameError:
         return None
     kinds = [k for k in typing.get_args(kind) or (kind,) if k is not types.NoneType]
-    return kinds[0] if len(kinds) == 1 and dataclasses.is_dataclass(kinds[0]) else None
+    kind = kinds[0] if len(kinds) == 1 else None
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
