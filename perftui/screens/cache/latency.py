@@ -9,15 +9,14 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from perftui.draw.chart import Line
-from perftui.draw.heatmap import Heat, heatmap
-from perftui.draw.rows import Look, Rows, Size
-from perftui.draw.text import message
+from perftui.draw.heatmap import Heat
 from perftui.model.cache import CacheNode
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.series import SeriesKey
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.rows import cost_columns, cost_key, slow_columns, slow_key
 from perftui.widgets.chart import ChartPanel
+from perftui.widgets.heatmap import HeatmapPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
@@ -51,12 +50,13 @@ class LatencyTab(CacheTab):
         super().__init__()
         self.shown = "all"
         self.costs_in_front = False
+        self._drawn: tuple[str, str, int] | None = None
 
     def compose(self) -> Iterable[Widget]:
         """Tables take the keys."""
         yield Panel(id="head")
         with Widget(id="upper"):
-            yield Panel("Latency, server side", id="heat")
+            yield HeatmapPanel("Latency, server side", id="heat")
             yield ChartPanel("p50 p95 p99", unit="s", low=0, id="quantiles")
         with Widget(id="lower"):
             yield LiveTable(
@@ -80,11 +80,7 @@ class LatencyTab(CacheTab):
         self.health_of(frames, node)
         if facts is None:
             return
-        panel = self.query_one("#heat", Panel)
-        panel.title = f"Latency of {'all commands' if self.shown == 'all' else self.shown + 's'}, server side"
-        heat = heat_of(frame.history, node.source, self.shown, frame.at)
-        why = facts.limit("latency")
-        panel.set_rows(lambda size, look: heat_rows(heat, why, size, look))
+        self._heat(frame, node.source, facts.limit("latency"))
         self._quantiles(frame, node.source)
         slow = self.query_one("#slow", LiveTable)
         threshold = facts.slow_threshold_s
@@ -95,6 +91,18 @@ class LatencyTab(CacheTab):
         cost = self.query_one("#cost", LiveTable)
         cost.empty = "no command ran since the last look"
         cost.set_items(facts.commands)
+
+    def _heat(self, frame: Frame, source: str, why: str) -> None:
+        """The heat map, when a column was completed or something else is to be shown: it costs the most."""
+        drawn = (source, self.shown, int(frame.at // STEP))
+        if drawn == self._drawn:
+            return
+        panel = self.query_one("#heat", HeatmapPanel)
+        panel.title = f"Latency of {'all commands' if self.shown == 'all' else self.shown + 's'}, server side"
+        heat = heat_of(frame.history, source, self.shown, frame.at)
+        panel.note = why
+        panel.set_heat(heat or Heat((), (), ()))
+        self._drawn = drawn if heat is not None else None
 
     def _quantiles(self, frame: Frame, source: str) -> None:
         chart = self.query_one("#quantiles", ChartPanel)
@@ -121,13 +129,6 @@ class LatencyTab(CacheTab):
         return True
 
 
-def heat_rows(heat: Heat | None, why: str, size: Size, look: Look) -> Rows:
-    """The heat map, or why there is none."""
-    if heat is None:
-        return message(size, why or "no command in this window")
-    return heatmap(heat, size, look)
-
-
 def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> Heat | None:
     """Commands by time (steps of 5 s on absolute time) and power-of-two latency; None without any."""
     if history is None:
@@ -140,8 +141,9 @@ def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> 
         if kind not in {"all", labels.get("class")}:
             continue
         row = cells.setdefault(round(log2(float(labels["le"]) * 1e6)), [0.0] * COLUMNS)
-        for sample in history.series(key, first * STEP, at):
-            row[min(COLUMNS - 1, int(sample.at // STEP) - first)] += sample.value
+        times, rates = history.series(key, first * STEP, at).between(first * STEP, at)
+        for when, rate in zip(times, rates, strict=True):
+            row[int(when // STEP) - first] += rate
     if not cells:
         return None
     low, high = min(cells), max(cells)

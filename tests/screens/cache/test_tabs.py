@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from perftui.backends.valkey.link import Link
+from perftui.model.reading import Measure, Reading
+from perftui.model.series import SeriesKey
+from perftui.runtime.rings import Rings
 from perftui.screens.cache.browse.keys import escaped
 from perftui.screens.cache.latency import heat_of
 from perftui.screens.cache.memory import parent
 from perftui.screens.cache.rows import interval, key_text, share_bar
-from tests.engines.cache.history import History
 from tests.screens.cache.conftest import Open
 from tests.waiting import until
 
@@ -183,9 +185,25 @@ async def test_which_server(console: Open) -> None:
 
 
 def test_heat_is_on_absolute_time() -> None:
-    history = History()
+    history = Rings()
     assert heat_of(history, "a", "all", 1000.0) is None
     assert heat_of(None, "a", "all", 1000.0) is None
+    for second in range(30):
+        keys = [
+            SeriesKey("a", "latency_bucket_per_s", (("class", kind), ("le", le)))
+            for kind, le in (("read", "1e-06"), ("read", "8e-06"), ("write", "8e-06"))
+        ]
+        measures = tuple(Measure(key, 2.0, "1/s") for key in keys)
+        history.record(Reading("a", 970.0 + second, 0.0, measures, None))
+    heat = heat_of(history, "a", "all", 999.0)
+    assert heat is not None
+    assert (heat.height, heat.edges[0], heat.edges[-1]) == (4, 0.5e-6, 8e-6)
+    assert heat.times[-1] == 1000.0
+    assert list(heat.counts[-1]) == [10.0, 0.0, 0.0, 20.0]
+    assert list(heat.counts[-7]) == [0.0] * 4
+    reads = heat_of(history, "a", "read", 999.0)
+    assert reads is not None
+    assert list(reads.counts[-1]) == [10.0, 0.0, 0.0, 10.0]
 
 
 @pytest.mark.parametrize(
