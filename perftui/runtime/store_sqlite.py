@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,25 @@ class SqliteDriver:
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the store {path}: {error}") from error
         try:
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-2000"):
-                self.query(f"PRAGMA {pragma}")
+            self.query("PRAGMA synchronous=NORMAL")
+            self.query("PRAGMA cache_size=-2000")
+            self._write_ahead()
         except StoreError:
             self.close()
             raise
+
+    def _write_ahead(self) -> None:
+        """Switch the file to WAL, once for ever: the switch does not wait for others, so we do."""
+        limit = time.monotonic() + BUSY
+        while True:
+            try:
+                self.query("PRAGMA journal_mode=WAL")
+            except StoreError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.01)
+            else:
+                return  # a file system that cannot do it keeps its own mode: slower, as safe
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement; the number of rows changed."""

@@ -40,6 +40,8 @@ class StoreLaws:
         stores = [Store.open(url, env="lab") for _ in range(3)]
         assert await asyncio.gather(*(store.ready() for store in stores)) == [True] * 3
         for store in stores:
+            assert await asked(store, "SELECT version FROM perftui_schema") == [(len(MIGRATIONS),)]
+        for store in stores:
             await store.close()
 
     async def test_a_newer_store_is_refused(self, store, url):
