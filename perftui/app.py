@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from textual import events
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -136,6 +137,15 @@ class PerftuiApp(DiffApp):
             error = event.worker.error
             self.toast(f"{event.worker.name}: {type(error).__name__}: {error}", "crit")
 
+    async def on_event(self, event: events.Event) -> None:
+        """Escape and a letter in one read look like Alt: nothing here needs Alt, so both keys are meant."""
+        if isinstance(event, events.Key) and not event.is_forwarded and event.key.startswith("alt+"):
+            self.post_message(events.Key("escape", "\x1b"))
+            second = events.Key(event.key.removeprefix("alt+"), event.character)
+            self.call_after_refresh(self.post_message, second)  # once escape has closed what it closes
+        else:
+            await super().on_event(event)
+
     def _listen(self) -> None:
         if self.is_headless:
             return
@@ -189,7 +199,7 @@ class PerftuiApp(DiffApp):
         """The one timer: draw what is new at the pace the link takes."""
         now = chrome.seconds()
         self.toasts.prune(now)
-        if not self.pace.due(now):
+        if not self.pace.due(now) or not self.screen_stack:
             return
         meter = self.meter
         behind = meter is not None and (not meter.idle or bool(self.shadow.dirty))

@@ -32,20 +32,7 @@ def wants_ascii(environment: Mapping[str, str]) -> bool:
 def theme_of(chosen: Palette) -> Theme:
     """A Textual theme on the palette's ground, so that what Textual paints itself fits in."""
     if not chosen.background:
-        return Theme(
-            name=f"perftui-{chosen.name}",
-            primary="ansi_default",
-            secondary="ansi_default",
-            accent="ansi_default",
-            foreground="ansi_default",
-            background="ansi_default",
-            surface="ansi_default",
-            panel="ansi_default",
-            boost="ansi_default",
-            dark=chosen.dark,
-            ansi=True,
-            variables=_cursor("ansi_default", "ansi_default", "reverse"),
-        )
+        return _on_the_terminals_own(chosen)
     accent = chosen.hex("accent")
     return Theme(
         name=f"perftui-{chosen.name}",
@@ -62,6 +49,36 @@ def theme_of(chosen: Palette) -> Theme:
         dark=chosen.dark,
         text_alpha=1.0,
         variables=_cursor(chosen.background, chosen.foreground, "none"),
+    )
+
+
+def _on_the_terminals_own(chosen: Palette) -> Theme:
+    """A theme without a ground of its own: default colours, and the terminal's sixteen if it has any."""
+
+    def named(token: str) -> str:
+        name = chosen.hex(token)
+        return f"ansi_{name}" if name else "ansi_default"
+
+    return Theme(
+        name=f"perftui-{chosen.name}",
+        primary=named("accent"),
+        secondary=named("s2"),
+        accent=named("accent"),
+        warning=named("warn"),
+        error=named("crit"),
+        success=named("ok"),
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        dark=chosen.dark,
+        ansi=True,
+        variables={
+            "ansi-background": "ansi_default",
+            "ansi-foreground": "ansi_default",
+            **_cursor("ansi_default", "ansi_default", "reverse"),
+        },
     )
 
 

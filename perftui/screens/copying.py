@@ -70,6 +70,7 @@ class Takeaway:
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
         self.to_file_next = False
+        self.last_path = ""
 
     # -- copy
 
@@ -115,6 +116,7 @@ class Takeaway:
         descriptor, name = tempfile.mkstemp(prefix="perftui-copy-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
+        self.last_path = name
         self.app.toast(f"{len(text)} chars written to {name}")
 
     # -- pictures
@@ -135,7 +137,8 @@ class Takeaway:
         except OSError as error:
             self.app.toast(f"cannot write the picture: {error}", "crit")
             return
-        self.app.toast(f"picture: {inert(str(folder / name))}.svg and .txt")
+        self.last_path = str(folder / f"{name}.svg")
+        self.app.toast(f"picture: {inert(self.last_path, 400)} (and .txt) · `:copy path` copies the path")
 
     def export(self, form: str, name: str) -> None:
         """The focused table as CSV or JSON into a file of the export folder."""
@@ -155,4 +158,5 @@ class Takeaway:
         except OSError as error:
             self.app.toast(f"cannot write {inert(name)}: {error}", "crit")
             return
-        self.app.toast(f"{len(table[1])} rows written to {inert(str(path))}")
+        self.last_path = str(path)
+        self.app.toast(f"{len(table[1])} rows written to {inert(self.last_path, 400)}")

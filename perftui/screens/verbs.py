@@ -23,7 +23,7 @@ VERBS: Mapping[str, str] = {
     "filter": "TEXT  keep matching rows of the focused table",
     "env": "NAME  go to another environment",
     "reload": "read the configuration again",
-    "copy": "file  write the selection to a file instead of the clipboard",
+    "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
     "cancel": "cancel the running action",
     "freeze": "stop drawing on this screen, or go on",
     "help": "keys and figures of this tab",
@@ -273,8 +273,11 @@ class ShellVerbs:
         """`:reload`."""
         self.app.switches.reload()
 
-    def say_copy(self, _words: tuple[str, ...]) -> None:
-        """`:copy file`."""
+    def say_copy(self, words: tuple[str, ...]) -> None:
+        """`:copy file`, `:copy path`."""
+        if words[:1] == ("path",):
+            self.app.takeaway.copy(self.app.takeaway.last_path)
+            return
         self.app.takeaway.to_file_next = True
         self._copy("copy_row")
 

@@ -147,12 +147,11 @@ class Shadow:
             self.dirty.pop(y, None)
             self.dirty[y] = None
 
-    def clear(self, background: str) -> str:
-        """Sequence that empties the terminal to a background; afterwards only the rest is sent."""
-        pen = self.pens.pen(frozenset(), "", background)
+    def clear(self) -> str:
+        """Sequence that empties the terminal; afterwards only what is not a plain blank is sent."""
         self.sent = [[" "] * self.width for _ in range(self.height)]
-        self.sent_pen = [[pen] * self.width for _ in range(self.height)]
-        return f"\x1b[{'0;' + background if background else ''}m\x1b[2J\x1b[m"
+        self.sent_pen = [[self.pens.plain] * self.width for _ in range(self.height)]
+        return "\x1b[m\x1b[2J"
 
     def flush(self, limit: int = 1 << 30) -> str:
         """Sequences for the rows that differ, the newest first, stopping after about `limit` characters.

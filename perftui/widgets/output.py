@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 SYNC_START, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 CHUNK = 1024
-_ERASES = re.compile(r"^(xterm|tmux|kitty|alacritty|foot|wezterm|rxvt|konsole|st|linux|ghostty)")
 _ATTRIBUTES = (("bold", "1"), ("italic", "3"), ("underline", "4"), ("reverse", "7"), ("strike", "9"))
 
 
@@ -149,6 +148,37 @@ class ColourlessFilter(LineFilter):
         return [Segment(text, _colourless(style), control) for text, style, control in segments]
 
 
+class GroundFilter(LineFilter):
+    """Lines drawn cell by cell leave their ground open: give them the ground of their widget.
+
+    Without this they would lie on the terminal's own background, whatever the theme says.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grounded: dict[tuple[Style, Color], Style] = {}
+
+    def apply(self, segments: list[Segment], background: TextualColor) -> list[Segment]:
+        """Every segment with a ground; a theme on the terminal's own background has none to give."""
+        if background.ansi is not None:
+            return segments
+        ground = background.rich_color
+        return [Segment(text, self._on(style, ground), control) for text, style, control in segments]
+
+    def _on(self, style: Style | None, ground: Color) -> Style:
+        if style is None:
+            return Style(bgcolor=ground)
+        if style.bgcolor is not None:
+            return style
+        key = (style, ground)
+        found = self._grounded.get(key)
+        if found is None:
+            if len(self._grounded) > 4096:
+                self._grounded.clear()
+            found = self._grounded[key] = style + Style(bgcolor=ground)
+        return found
+
+
 _colourless_styles: dict[Style, Style] = {}
 
 
@@ -182,8 +212,8 @@ class DiffApp(App[int]):
         self.link_limit = 1 << 30  # characters one write may have; the pace lowers it on a slow link
         self._pen_of: dict[Style, Pen] = {}
         self._behind = False
-        self._erases = bool(_ERASES.match(os.environ.get("TERM", "")))
         self._colourless_filter = ColourlessFilter()
+        self._ground_filter = GroundFilter()
 
     @property
     def meter(self) -> Meter | None:
@@ -194,7 +224,7 @@ class DiffApp(App[int]):
         """Colours are taken away here too, so that pictures and the terminal agree."""
         if self.colourless:
             return [self._colourless_filter]
-        return list(super().get_line_filters())
+        return [*super().get_line_filters(), self._ground_filter]
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if not self.diffing or not isinstance(renderable, LayoutUpdate | ChopsUpdate):
@@ -249,16 +279,14 @@ class DiffApp(App[int]):
             self._wait_for_idle(meter)
 
     def _cleared(self) -> str:
-        """After a reset, one cheap sequence in place of most of the picture."""
-        if self.shadow.cleared or not self._erases:
+        """After a reset: empty the terminal, so that default blanks need not be sent.
+
+        Blanks on a theme's ground are sent one by one: not every terminal erases to a colour.
+        """
+        if self.shadow.cleared:
             return ""
         self.shadow.cleared = True
-        ground = self._pen(Style(bgcolor=self._ground())).background
-        return self.shadow.clear(ground)
-
-    def _ground(self) -> Color | None:
-        background = self.screen.styles.background
-        return None if self.colourless or background.ansi is not None else background.rich_color
+        return self.shadow.clear()
 
     @property
     def can_write(self) -> bool:

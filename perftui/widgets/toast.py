@@ -12,6 +12,7 @@ from perftui.draw.text import line, wrap
 
 MOST = 3
 LASTS = 6.0
+MOST_ROWS = 4
 _WORD = {"info": "ok", "warn": "warn", "crit": "crit"}
 
 
@@ -42,12 +43,19 @@ class Toasts:
             self.items = tuple(t for t in self.items if t.until > now)
 
 
+def _breakable(text: str, width: int) -> str:
+    """Long words, such as paths, with blanks where a row ends: they must be readable to their end."""
+    return " ".join(
+        " ".join(word[at : at + width] for at in range(0, len(word), width)) for word in text.split()
+    )
+
+
 def toast_rows(toasts: Sequence[Toast], width: int, look: Look) -> Rows:
-    """The notices below each other, each in at most three rows, in exactly `width` cells."""
+    """The notices below each other, each in at most four rows, in exactly `width` cells."""
     rows: Rows = []
     for toast in toasts:
         word = _WORD.get(toast.severity, "ok")
-        body = wrap(toast.text, width - 5)[:3]
+        body = wrap(_breakable(toast.text, width - 5), width - 5)[:MOST_ROWS]
         for index, row in enumerate(body):
             sign = glyph(word, look) if index == 0 else " "
             text = "".join(span.text for span in row)

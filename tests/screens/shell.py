@@ -51,7 +51,7 @@ class ShellSession:
         refuse: Mapping[str, str] | None = None,
         actions: Mapping[str, Any] | None = None,
     ) -> None:
-        self.env = SimpleNamespace(name=env, kind=kind, read_only=False, label=env)
+        self.env = SimpleNamespace(name=env, kind=kind, read_only=False, label=env, backends={})
         self.read_only = False
         self.conductor = ShellConductor()
         self.topics: dict[str, Topic[Frame]] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from textual import events
+
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PartlyDone
 from tests.screens.conftest import cache_frame
@@ -268,3 +270,12 @@ async def test_toasts_are_three_at_most_and_never_over_the_footer(session: Shell
         app.base.tick()
         await pilot.pause()
         assert "notice" not in app.text()
+
+
+async def test_escape_and_a_letter_read_together_are_two_keys(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        await pilot.press("?")
+        await pilot.pause()
+        app.post_message(events.Key("alt+v", "v"))
+        await until(lambda: app.base.tab.did == ["cache.view"])  # type: ignore[union-attr]
+        assert len(app.screen_stack) == 1

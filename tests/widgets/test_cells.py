@@ -96,7 +96,7 @@ def test_a_limit_leaves_the_rest_for_later_and_newest_rows_go_first() -> None:
 def test_after_a_clear_blanks_cost_nothing() -> None:
     shadow = Shadow(WIDTH, HEIGHT, PENS)
     shadow.put(2, 5, [("x", PENS.plain)])
-    clear = shadow.clear("")
+    clear = shadow.clear()
     terminal = Terminal()
     terminal.feed("garbage" + clear)
     out = shadow.flush()

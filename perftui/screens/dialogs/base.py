@@ -34,12 +34,12 @@ class Dialog(ModalScreen[T]):
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: transparent; }
-    Dialog #box { background: $surface; color: $foreground; border: round $accent; padding: 0 1; }
+    Dialog #box { background: $background; color: $foreground; border: round $accent; padding: 0 1; }
     Dialog #box.-ascii { border: ascii $accent; }
     Dialog #box.-production { border: double $error; }
     Dialog #box.-production.-ascii { border: ascii $error; }
     Dialog Input, Dialog Input:focus {
-        border: none; height: 1; padding: 0; background: $surface; color: $foreground;
+        border: none; height: 1; padding: 0; background: $background; color: $foreground;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = []
