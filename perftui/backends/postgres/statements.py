@@ -167,10 +167,11 @@ class StatementBook:
 
 
 def _began(before: Row | None, row: Row, old: _Shot) -> bool:
-    """Whether a first-seen entry is new rather than one the last look had left out."""
-    if before is not None:
-        return True
-    return row.since >= old.at if row.since is not None else old.complete
+    """Whether a first-seen entry is new rather than one the last look had left out.
+
+    An entry may be older than its first call: it is made when the statement is parsed.
+    """
+    return before is not None or old.complete or (row.since is not None and row.since >= old.at)
 
 
 def workload(

@@ -98,7 +98,7 @@ def session_columns() -> list[Column]:
         Column("app", "App", width=12, priority=3),
         Column("client", "Client", width=12, priority=8),
         Column("database", "Database", width=9, priority=7),
-        Column("state", "State", state_cell, value=lambda s: s, width=16),
+        Column("state", "State", state_cell, value=lambda s: s, width=18),
         Column("query_age", "Query", _age, value=_running, width=7, align="right"),
         Column("xact_age", "Xact", _age, width=7, align="right", priority=2),
         Column("blocked_by", "Blocked by", blocked_cell, width=10, priority=2),

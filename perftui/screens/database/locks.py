@@ -96,9 +96,11 @@ class LocksTab(Tab):
     def selection(self) -> Mapping[str, Any] | None:
         """The session under the cursor of the focused table."""
         server = shown_server(self.frames["database"]) if self.frames else None
+        if server is None:
+            return None
         item = self._focused.current
         session = item.session if isinstance(item, Waiter) else item
-        if server is None or not isinstance(session, Session):
+        if not isinstance(session, Session):
             return None
         return {
             "source": server.source,

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from perftui.analysis.buckets import Window
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line, Threshold
+from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Rows, Size, Span
 from perftui.draw.sparkline import spark
 from perftui.draw.stackedarea import Layer, stackedarea
@@ -98,9 +99,7 @@ class OverviewTab(Tab):
     def _top(self, server: ServerReport) -> None:
         table = self.query_one("#top", LiveTable)
         work = server.reading.workload
-        if work is None:
-            lacking = [limit for limit in server.reading.limits if "statistics" in limit.what]
-            table.empty = f"{lacking[0].what}: {lacking[0].remedy}" if lacking else "counting…"
+        table.empty, table.hint = nothing_ran(server)
         table.note = f"last {fmt.age(work.seconds)}" if work else ""
         table.set_items(work.statements[:30] if work else ())
 
@@ -108,9 +107,9 @@ class OverviewTab(Tab):
     def selection(self) -> Mapping[str, Any] | None:
         """The statement under the cursor."""
         server = shown_server(self.frames["database"]) if self.frames else None
-        item = self.query_one("#top", LiveTable).current
         if server is None:
             return None
+        item = self.query_one("#top", LiveTable).current
         if item is None:
             return {"source": server.source}
         return {"source": server.source, "query_id": item.query_id, "statement": item.text}
@@ -126,6 +125,16 @@ def shown_server(frame: Frame) -> ServerReport | None:
     """The server the screen speaks about."""
     report = frame.report
     return report.primary if isinstance(report, DatabaseReport) else None
+
+
+def nothing_ran(server: ServerReport) -> tuple[str, str]:
+    """Why there are no statements to show, and the line that would change it."""
+    for limit in server.reading.limits:
+        if "statistics" in limit.what:
+            return limit.what, inert(limit.remedy)
+    if server.reading.workload is None:
+        return "counting: the first figures need two looks", ""
+    return "no statement finished in the last minute", ""
 
 
 def _note(frame: Frame, server: ServerReport) -> str:

@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.draw import format as fmt
-from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Rows, Size
 from perftui.draw.text import fill, wrap
-from perftui.model.database import ServerReport, Statement
+from perftui.model.database import Statement
 from perftui.model.frame import Frame
 from perftui.screens.database.columns import sql, statement_columns, statement_key
 from perftui.screens.database.explain import explain_statement
-from perftui.screens.database.overview import shown_server
+from perftui.screens.database.overview import nothing_ran, shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
@@ -59,7 +58,7 @@ class QueriesTab(Tab):
         work = server.reading.workload
         table.muted = self.look_for(frame).muted
         table.title = f"Statements of {server.source}"
-        table.empty, table.hint = _empty(server)
+        table.empty, table.hint = nothing_ran(server)
         table.note = f"{fmt.number(work.calls_per_s)} calls/s over {fmt.age(work.seconds)}" if work else ""
         table.set_items(work.statements if work else ())
         self._text(table.current)
@@ -78,7 +77,7 @@ class QueriesTab(Tab):
     def selection(self) -> Mapping[str, Any] | None:
         """The statement under the cursor."""
         server = shown_server(self.frames["database"]) if self.frames else None
-        item = self.query_one("#statements", LiveTable).current
+        item = self.query_one("#statements", LiveTable).current if server else None
         if server is None or item is None:
             return None
         return {
@@ -99,12 +98,3 @@ class QueriesTab(Tab):
 def text_rows(text: str, size: Size, look: Look) -> Rows:
     """A statement's text broken into rows."""
     return fill(wrap(sql(text) if text else "", size.width), size)
-
-
-def _empty(server: ServerReport) -> tuple[str, str]:
-    for limit in server.reading.limits:
-        if "statistics" in limit.what:
-            return limit.what, inert(limit.remedy)
-    if server.reading.workload is None:
-        return "counting: the first figures need two looks", ""
-    return "no statement finished in the last minute", ""

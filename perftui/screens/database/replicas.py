@@ -12,7 +12,7 @@ from perftui.draw.chart import Line, Threshold
 from perftui.draw.palette import glyph
 from perftui.draw.rows import Look, Rows, Size, Span
 from perftui.draw.text import fill, line
-from perftui.model.database import DatabaseReport, ReplicaState, ServerReport
+from perftui.model.database import ReplicaState, ServerReport
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.database.columns import LAG_TARGET_S, replica_columns, slot_columns
@@ -84,11 +84,11 @@ class ReplicasTab(Tab):
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The replica under the cursor."""
-        report = self.frames["database"].report if self.frames else None
-        item = self.query_one("#replicas", LiveTable).current
-        if not isinstance(report, DatabaseReport) or report.primary is None or item is None:
+        server = shown_server(self.frames["database"]) if self.frames else None
+        item = self.query_one("#replicas", LiveTable).current if server else None
+        if server is None or item is None:
             return None
-        return {"source": report.primary.source, "replica": item.name, "lag_s": item.lag_s}
+        return {"source": server.source, "replica": item.name, "lag_s": item.lag_s}
 
 
 def _gone(server: ServerReport) -> list[ReplicaState]:
