@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import import_module
 from types import ModuleType
 
 import pytest
 
-import perftui.screens.cache
 from perftui.model.action import Risk
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
-from perftui.screens.commands import Command
+from perftui.screens.commands import SCREENS, Command
 from tests.screens.shell import ShellSession
 
 ITEMS = ({"name": "user:1", "size": 10}, {"name": "user:2", "size": 30}, {"name": "cart:7", "size": 20})
@@ -40,9 +40,11 @@ def cache_frame(report: object = ITEMS, link: Link = Link.LIVE, error: str = "",
 
 @pytest.fixture
 def sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache screen made of two tabs of the tests."""
+    """The cache screen made of two tabs of the tests, all others empty."""
     tabs = ("tests.screens.sample:SampleTab", "tests.screens.other:OtherTab")
-    monkeypatch.setattr(perftui.screens.cache, "TABS", tabs)
+    for screen in SCREENS:
+        module = import_module(f"perftui.screens.{screen}")
+        monkeypatch.setattr(module, "TABS", tabs if screen == "cache" else ())
     keys = ModuleType("perftui.screens.cache.keys")
     keys.KEYS = KEYS  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "perftui.screens.cache.keys", keys)
