@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from perftui.analysis.promtext import Labels, Scrape
+from perftui.analysis.promtext import MAX_CACHED, Labels, Scrape
 from perftui.analysis.quantile import Histogram
 from perftui.model.endpoint import Gauge
 
@@ -71,16 +71,25 @@ class Roles:
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._seen: dict[Labels, Role] = {}
+        self._seen: dict[int, tuple[Labels, Role]] = {}
+        self._rests: dict[Labels, Labels] = {}
 
     def role(self, labels: Labels) -> Role:
-        """What these labels say; worked out once for each."""
-        found = self._seen.get(labels)
-        if found is None:
-            if len(self._seen) > 50_000:
-                self._seen.clear()
-            found = self._seen[labels] = _role(labels)
-        return found
+        """What these labels say; worked out once for each object.
+
+        Found by identity: hashing the labels of every bucket would cost more than all the rest. The
+        entry holds the labels, so their identity cannot come to mean others.
+        """
+        entry = self._seen.get(id(labels))
+        if entry is not None and entry[0] is labels:
+            return entry[1]
+        if len(self._seen) >= MAX_CACHED:
+            self._seen.clear()
+            self._rests.clear()
+        role = _role(labels)
+        role = role._replace(rest=self._rests.setdefault(role.rest, role.rest))
+        self._seen[id(labels)] = (labels, role)
+        return role
 
     def sort(self, scrape: Scrape, at: float, mono: float) -> Counters:
         """The counters of a scrape by role."""
@@ -104,16 +113,24 @@ class Roles:
         return _choose(self._names.durations, DURATIONS, bases)
 
     def _histograms(self, rows: Iterable[tuple[Labels, float]]) -> dict[Labels, Histogram]:
-        apart: dict[Labels, list[tuple[float, float]]] = {}
+        apart: dict[int, list[tuple[float, float]]] = {}
+        rests: dict[int, Labels] = {}
+        seen = self._seen
         for labels, value in rows:
-            role = self.role(labels)
-            apart.setdefault(role.rest, []).append((role.bound, value))
-        found: dict[Labels, Histogram] = {}
-        for rest, cells in apart.items():
-            cells.sort()
-            bounds, counts = zip(*cells, strict=True)
-            found[rest] = Histogram(bounds, counts)
-        return found
+            entry = seen.get(id(labels))
+            role = entry[1] if entry is not None and entry[0] is labels else self.role(labels)
+            cells = apart.get(id(role.rest))
+            if cells is None:
+                cells = apart[id(role.rest)] = []
+                rests[id(role.rest)] = role.rest
+            cells.append((role.bound, value))
+        return {rests[at]: _histogram(cells) for at, cells in apart.items()}
+
+
+def _histogram(cells: list[tuple[float, float]]) -> Histogram:
+    cells.sort()
+    bounds, counts = zip(*cells, strict=True)
+    return Histogram(bounds, counts)
 
 
 def _choose(own: str, known: tuple[str, ...], there: Iterable[str]) -> str:

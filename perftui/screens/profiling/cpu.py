@@ -52,9 +52,11 @@ class CpuTab(ProfilingTab):
     CpuTab #functions { display: none; }
     CpuTab.table #graph { display: none; }
     CpuTab.table #functions { display: block; }
+    CpuTab.middle { grid-rows: 2 2fr 1fr 2; }
     CpuTab.wide { grid-size: 2; grid-columns: 2fr 1fr; }
     CpuTab.wide #head, CpuTab.wide #status { column-span: 2; }
-    CpuTab.wide #functions, CpuTab.wide #graph { display: block; }
+    CpuTab.middle #functions, CpuTab.wide #functions { display: block; }
+    CpuTab.middle #graph, CpuTab.wide #graph { display: block; }
     """
     id_: ClassVar[str] = "profiling.cpu"
     title: ClassVar[str] = "CPU"
@@ -92,7 +94,8 @@ class CpuTab(ProfilingTab):
         yield Panel(id="status")
 
     def arrange_for(self, layout: int) -> None:
-        """From 160 columns on the table stands beside the graph."""
+        """From 120 columns on the table stands below the graph, from 160 on beside it."""
+        self.set_class(layout == 120, "middle")
         self.set_class(layout >= 160, "wide")
 
     @property

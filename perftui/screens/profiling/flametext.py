@@ -45,12 +45,12 @@ def is_library(file: str) -> bool:
 
 
 def package(file: str) -> str:
-    """What a file belongs to: the package of a library, else its folder."""
+    """What gives a frame its hue: the package of a library; one's own code by file."""
     for part in ("/site-packages/", "/dist-packages/"):
         _, found, rest = file.partition(part)
         if found:
             return rest.partition("/")[0]
-    return file.rpartition("/")[0] or file
+    return file
 
 
 def bars(

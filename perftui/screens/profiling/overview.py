@@ -16,7 +16,7 @@ from perftui.model.frame import Frame
 from perftui.model.profiler import ProfileMeta, ProfilerReport
 from perftui.model.resources import ProcessRow
 from perftui.screens.profiling.base import PROCESSES, ProfilingTab
-from perftui.screens.profiling.flametext import short
+from perftui.screens.profiling.flametext import place, short
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
@@ -184,9 +184,10 @@ def newest_rows(report: ProfilerReport, size: Size, look: Look) -> Rows:
     said = f"{profile.total} samples in {meta.seconds:.1f} s at {meta.rate} Hz, {meta.errors} failed"
     rows: Rows = wrap(short(meta.target.command, 200), size.width)[:2]
     rows.append(line(size.width, Span(said + (f" · {inert(meta.note, 60)}" if meta.note else ""), "muted")))
-    for f in report.functions[: max(0, size.height - len(rows))]:
+    hot = [f for f in report.functions if f.own]
+    for f in hot[: max(0, size.height - len(rows))]:
         share = Span(f"{fmt.ratio(f.share_self, 6)} ±{fmt.ratio(f.margin, 5)} ", "s1" if look.colour else "")
         rows.append(
-            line(size.width, share, inert(f.frame.name, 80), Span(f"  {inert(f.frame.where, 200)}", "muted"))
+            line(size.width, share, inert(f.frame.name, 80), Span(f"  {place(f.frame.where)}", "muted"))
         )
     return rows
