@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.geometry import Size as Cells
 from textual.strip import Strip
@@ -19,16 +21,24 @@ from perftui.draw.rows import Look, Row, Rows, Size
 from perftui.draw.text import row_width
 
 _DEFAULT_LOOK = Look()
+NO_GROUND = Style.null()
 
 
-def strip_of(row: Row, colours: Palette, muted: bool = False) -> Strip:
-    """A row as Textual draws it."""
-    return _strip(row, colours, muted, row_width(row))
+def strip_of(row: Row, colours: Palette, muted: bool = False, ground: Style = NO_GROUND) -> Strip:
+    """A row as Textual draws it, on a background of its own where `ground` has one."""
+    return _strip(row, colours, muted, row_width(row), ground)
 
 
 @lru_cache(maxsize=4096)
-def _strip(row: Row, colours: Palette, muted: bool, width: int) -> Strip:
-    return Strip([Segment(text, colours.style(words, muted)) for text, words in row if text], width)
+def _strip(row: Row, colours: Palette, muted: bool, width: int, ground: Style) -> Strip:
+    return Strip(
+        [Segment(text, _on(ground, colours.style(words, muted))) for text, words in row if text], width
+    )
+
+
+@lru_cache(maxsize=1024)
+def _on(ground: Style, style: Style) -> Style:
+    return ground + style
 
 
 class LineWidget(Widget):
@@ -49,6 +59,8 @@ class LineWidget(Widget):
         self._rows: Rows = []
         self._muted_from = 1 << 30  # first row drawn muted
         self._drawn_with: tuple[Look, Cells] | None = None
+        self._painted: dict[int, tuple[Row, bool, Strip]] = {}
+        self._painted_on: tuple[object, ...] = ()
 
     def rows(self, size: Size, look: Look) -> Rows:
         """The picture: rows for exactly `size`. Pure apart from the widget's own state."""
@@ -107,13 +119,54 @@ class LineWidget(Widget):
         """A new size is a new picture."""
         self.redraw()
 
+    @property
+    def ground(self) -> Style:
+        """The background under every span that has none; null where the terminal's own shows."""
+        if not self.colours.background:
+            return NO_GROUND
+        below, own = self.background_colors
+        return Style.from_color(bgcolor=(below + own).rich_color)
+
     def render_line(self, y: int) -> Strip:
         """One line of the picture, drawn now if size or look changed since."""
         if not self.is_current:
             self._draw()
         if y >= len(self._rows):
-            return Strip.blank(self.size.width)
-        return _strip(self._rows[y], self.colours, y >= self._muted_from, self.size.width)
+            return Strip.blank(self.size.width, self.ground)
+        muted = y >= self._muted_from
+        return _strip(self._rows[y], self.colours, muted, self.size.width, self.ground)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines as the compositor takes them: finished ones are kept until their row changes.
+
+        Textual's own cache runs every line through every filter on each update; most of the cost of
+        a chart that changes in its last column was there. Borders, padding and opacity are its job.
+        """
+        if self.styles.gutter or self.opacity != 1:
+            return super().render_lines(crop)
+        if not self.is_current:
+            self._draw()
+        filters, ground = tuple(self.get_line_filters()), self.ground
+        key = (self.colours, self.size, ground, filters)
+        if key != self._painted_on:
+            self._painted.clear()
+            self._painted_on = key
+        strips = [self._finished(y, ground, filters) for y in crop.line_range]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
+    def _finished(self, y: int, ground: Style, filters: Sequence[LineFilter]) -> Strip:
+        row = self._rows[y] if y < len(self._rows) else ()
+        muted = y >= self._muted_from
+        kept = self._painted.get(y)
+        if kept is not None and kept[0] == row and kept[1] == muted:
+            return kept[2]
+        strip = self.render_line(y)
+        for each in filters:
+            strip = strip.apply_filter(each, self.background_colors[1])
+        self._painted[y] = (row, muted, strip)
+        return strip
 
 
 def _bands(lines: Sequence[int], width: int) -> list[Region]:

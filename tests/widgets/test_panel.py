@@ -146,3 +146,32 @@ def test_a_panel_can_be_prepared_before_it_is_mounted() -> None:
     panel.set_health(Health(Link.LOST, 90, "gone"), now=100)
     panel.set_rows(lambda size, look: two("one", "two"))
     assert panel.drawn == []
+
+
+async def test_every_cell_stands_on_the_themes_background() -> None:
+    panel = Panel("T")
+    app = Bench(panel, theme="light")
+    async with app.run_test(size=(30, 4)) as pilot:
+        panel.styles.background = app.palette.background
+        panel.set_rows(lambda size, look: two("one", "two"))
+        await pilot.pause()
+        for strip in panel.render_lines(panel.size.region):
+            for segment in strip:
+                assert segment.style is not None
+                assert segment.style.bgcolor is not None
+                assert segment.style.bgcolor.get_truecolor().hex == app.palette.background
+
+
+async def test_a_border_and_a_new_theme_are_drawn_too() -> None:
+    panel = Panel("T")
+    app = Bench(panel)
+    async with app.run_test(size=(30, 6)) as pilot:
+        panel.set_rows(lambda size, look: two("one", "two"))
+        await pilot.pause()
+        before = panel.render_lines(panel.size.region)
+        app.palette = palette("light")
+        assert panel.render_lines(panel.size.region) != before
+        panel.styles.border = ("round", "red")
+        await pilot.pause()
+        assert panel.render_lines(panel.outer_size.region)[0].text.startswith("╭")
+        assert "── T ─" in panel.render_lines(panel.outer_size.region)[1].text
