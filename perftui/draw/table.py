@@ -45,6 +45,11 @@ class Column:
             return self.value(item)
         return item.get(self.key) if isinstance(item, Mapping) else getattr(item, self.key, None)
 
+    def datum(self, item: Any) -> Any:
+        """The true value where it is a plain one, else what is shown: what an export writes."""
+        value = self.of(item)
+        return value if value is None or isinstance(value, str | int | float | bytes) else self.text(item)
+
     def cell(self, item: Any) -> tuple[str, str]:
         """What is shown for an item: inert text and style."""
         shown = self.format(self.of(item))
