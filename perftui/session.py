@@ -143,9 +143,12 @@ class Session:
             return observer.topic
         return self._topics.setdefault(name, Topic(name))
 
-    def watch(self, topic: str) -> AsyncIterator[Frame]:
-        """Follow a topic: its newest frame at once, then each newer one; leaving drops the demand."""
-        return self.topic(topic).watch()
+    def watch(self, topic: str, *, glance: bool = False) -> AsyncIterator[Frame]:
+        """Follow a topic: its newest frame at once, then each newer one; leaving drops the demand.
+
+        A `glance` is content with news every few seconds and costs the backends as much less.
+        """
+        return self.topic(topic).watch(glance=glance)
 
     def frame(self, topic: str) -> Frame:
         """The newest frame of a topic, an empty one before the first."""

@@ -101,8 +101,8 @@ class Observer:
             log.exception("engine %s: findings", self.engine.stem)
             return (), ()
 
-    def _demand(self, wanted: bool) -> None:
+    def _demand(self, _wanted: bool) -> None:
         self._holds.close()
-        if wanted:
+        if self.topic.level:
             for topic in self._looks.values():
-                self._holds.enter_context(topic.hold())
+                self._holds.enter_context(topic.hold(glance=self.topic.level == 1))

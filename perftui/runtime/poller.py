@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 15.0
+GLANCE = 4.0  # seconds between reads of what is only glanced at (a card among others)
 LATE_AFTER = 1.0  # a read shorter than this is never late, whatever the period
 GRACE = 1.0  # what a cancelled read or a close may take
 
@@ -105,8 +106,11 @@ class Poller:
 
     @property
     def period(self) -> float:
-        """Seconds between reads as things stand: slower while nobody looks."""
-        return self.backend.period if self.topic.demand else self.backend.idle_period
+        """Seconds between reads as things stand: slower for a glance, slowest while nobody looks."""
+        if self.topic.demand:
+            return self.backend.period
+        glance = max(GLANCE, self.backend.period) if self.topic.level else self.backend.idle_period
+        return min(glance, self.backend.idle_period)
 
     def _due(self) -> float:
         if self._flight is not None and not self._flight.done():

@@ -44,6 +44,7 @@ class Topic(Generic[T]):
         self._version = 0
         self._changed = asyncio.Event()
         self._demand = 0
+        self._glances = 0
         self._listeners: list[Callable[[bool], None]] = []
 
     @property
@@ -61,6 +62,11 @@ class Topic(Generic[T]):
         """How many watch or hold it."""
         return self._demand
 
+    @property
+    def level(self) -> int:
+        """How closely it is looked at: 2 watched, 1 glanced at, 0 not at all."""
+        return 2 if self._demand else 1 if self._glances else 0
+
     def publish(self, value: T) -> None:
         """Replace the value and wake every watcher."""
         self._value = value
@@ -68,28 +74,31 @@ class Topic(Generic[T]):
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def watch(self) -> AsyncIterator[T]:
+    async def watch(self, *, glance: bool = False) -> AsyncIterator[T]:
         """Yield the current value at once (if any), then each newest one; leaving drops the demand."""
         seen = 0
-        with self.hold():
+        with self.hold(glance=glance):
             while True:
                 while self._version == seen:
                     await self._changed.wait()
                 seen = self._version
                 yield self._value  # type: ignore[misc]  # published, so it is a T
 
-    def hold(self) -> Hold:
-        """Keep demand until the hold is released."""
-        self._count(+1)
-        return Hold(lambda: self._count(-1))
+    def hold(self, *, glance: bool = False) -> Hold:
+        """Keep demand until the hold is released; a `glance` wants news now and then, not at full pace."""
+        step = (0, 1) if glance else (1, 0)
+        self._count(*step)
+        return Hold(lambda: self._count(-step[0], -step[1]))
 
     def on_demand(self, listener: Callable[[bool], None]) -> Callable[[], None]:
-        """Call `listener(wanted)` when demand goes 0 → 1 or 1 → 0; returns how to stop that."""
+        """Call `listener(wanted)` whenever `level` changes; returns how to stop that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _count(self, step: int) -> None:
-        before, self._demand = self._demand, self._demand + step
-        if (before > 0) != (self._demand > 0):
+    def _count(self, watching: int, glancing: int) -> None:
+        before = self.level
+        self._demand += watching
+        self._glances += glancing
+        if before != self.level:
             for listener in tuple(self._listeners):
-                listener(self._demand > 0)
+                listener(self.level > 0)

@@ -196,7 +196,7 @@ class LiveScreen(Screen[None]):
             begin(self, partial(self._feed, topic), topic, "feeds")
 
     async def _feed(self, topic: str) -> None:
-        async for frame in self.session.watch(topic):
+        async for frame in self.session.watch(topic, glance=load_tab(self.tab_name).glance):
             if self.frozen_at is not None:
                 continue
             first = self.frames[topic].report is None and frame.report is not None
@@ -313,7 +313,7 @@ class LiveScreen(Screen[None]):
             view: Any = getattr(widget, "view", None)
             if view is not None and hasattr(view, "shown_columns"):
                 columns = view.shown_columns
-                rows = [tuple(c.of(view.items[key]) for c in columns) for key in view.order]
+                rows = [tuple(c.datum(view.items[key]) for c in columns) for key in view.order]
                 return tuple(c.key for c in columns), rows
         return None
 

@@ -39,6 +39,8 @@ class Tab(Widget):
     topics: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = ""
     verbs: ClassVar[Mapping[str, str]] = {}
+    glance: ClassVar[bool] = False
+    """Whether news every few seconds will do, as for a tab that shows a little of everything."""
 
     def __init__(self) -> None:
         super().__init__()

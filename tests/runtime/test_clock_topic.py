@@ -115,3 +115,15 @@ async def test_stopping_a_crew_is_bounded():
     assert await crew.stop(within=0.05) == ("crew: stubborn",)
     release.set()
     await until(lambda: not crew.names)
+
+
+async def test_a_glance_is_less_than_a_look() -> None:
+    topic: Topic[int] = Topic()
+    levels: list[int] = []
+    topic.on_demand(lambda _wanted: levels.append(topic.level))
+    with topic.hold(glance=True):
+        assert (topic.level, topic.demand) == (1, 0)
+        with topic.hold():
+            assert (topic.level, topic.demand) == (2, 1)
+        assert topic.level == 1
+    assert levels == [1, 2, 1, 0]

@@ -275,3 +275,14 @@ async def test_a_read_that_ignores_its_end_holds_up_the_next():
         release.set()
         await until(lambda: rig.poller.health.link is Link.LIVE)
     assert backend.most == 1
+
+
+async def test_pace_follows_how_closely_it_is_looked_at():
+    backend = Scripted()
+    async with Rig(backend, watched=False) as rig:
+        assert rig.poller.period == backend.idle_period
+        with rig.topic.hold(glance=True):
+            assert backend.period < rig.poller.period < backend.idle_period
+            with rig.topic.hold():
+                assert rig.poller.period == backend.period
+        assert rig.poller.period == backend.idle_period

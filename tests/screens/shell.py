@@ -78,7 +78,7 @@ class ShellSession:
     async def close(self) -> None:
         self.closed = True
 
-    async def watch(self, topic: str) -> AsyncIterator[Frame]:
+    async def watch(self, topic: str, *, glance: bool = False) -> AsyncIterator[Frame]:
         self.watching.append(topic)
         try:
             async for frame in self.topic(topic).watch():

@@ -58,6 +58,8 @@ class SummaryTab(Tab):
     )
     empty: ClassVar[str] = "would show one card a layer\nwrite a configuration: perftui config init"
 
+    glance: ClassVar[bool] = True
+
     def compose(self) -> Iterable[Widget]:
         """Table and cards exist both; the width chooses."""
         yield LiveTable(self._columns(), key=lambda card: card.layer.name, title="Layers", id="layers")
