@@ -68,9 +68,8 @@ class PostgresPart:
         await self.replica.start()
 
     async def down(self) -> None:
-        """Stop the replica first, so that the primary need not wait for it."""
-        await self.replica.stop()
-        await self.primary.stop()
+        """Stop both at once; a later `up` recovers as after a crash."""
+        await asyncio.gather(self.replica.drop(), self.primary.drop())
 
     def status(self) -> dict[str, Any]:
         """Both servers."""

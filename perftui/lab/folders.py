@@ -11,13 +11,14 @@ import shutil
 import signal
 import stat
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
 PREFIX = f"perftui-lab-{os.getuid()}-"
-SOCKET_PATH_LIMIT = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
+REMOVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,16 @@ class Folder:
         return write_private(folder / name, value)
 
     def remove(self) -> None:
-        """Delete the folder and let go of the lock; may be called twice."""
+        """Delete the folder and let go of the lock; may be called twice; blocks.
+
+        A copy that was being made when the lab was cancelled goes on in its thread until it finds its
+        folder gone, so this tries again for a while.
+        """
+        end = time.monotonic() + REMOVE_SECONDS
         shutil.rmtree(self.path, ignore_errors=True)
+        while self.path.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+            shutil.rmtree(self.path, ignore_errors=True)
         if self.lock >= 0:
             os.close(self.lock)
             self.lock = -1
@@ -158,8 +167,6 @@ def _abandoned(path: Path) -> bool:
 
 
 def _older_than(path: Path, seconds: float) -> bool:
-    import time
-
     with contextlib.suppress(OSError):
         return time.time() - path.lstat().st_mtime > seconds
     return False

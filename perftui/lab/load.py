@@ -36,6 +36,10 @@ CUSTOMERS = 2000
 ZIPF = 1.1
 CATEGORIES = ("chairs", "lamps", "tables", "kitchen", "clocks", "storage", "textiles", "garden")
 WORDS = ("chair", "lamp", "table", "cup", "clock", "shelf", "rug", "vase", "red", "quiet", "solid", "warm")
+# Links in newsletters carry the visitor's name: an edge in front takes each for a page of its own, so
+# that some of the traffic always reaches shop.
+LINKED = ("product", "category", "front")
+FROM_NEWSLETTER = 0.4
 MIX = (
     ("product", 42.0),
     ("category", 12.0),
@@ -69,10 +73,12 @@ class Visitors:
     def next(self) -> tuple[str, str, bytes]:
         """Method, path, body."""
         if self.hot and self.random.random() < self.hot:
-            return "GET", "/products/1", b""
+            return "GET", f"/products/1?ref={self.random.getrandbits(64):x}", b""
         kind = self.random.choices(self._kinds, cum_weights=self._weights)[0]
         maker = getattr(self, f"_{kind}")
         method, path, body = maker()
+        if kind in LINKED and self.random.random() < FROM_NEWSLETTER:
+            path += f"?visitor={self.session()}"
         return method, path, body
 
     def _product(self) -> tuple[str, str, bytes]:
@@ -123,7 +129,7 @@ class Load:
         self.factor = 1.0
         self.paused = False
         self.wires = Wires(config["host"], int(config["port"]))
-        self.counts = {"sent": 0, "ok": 0, "errors": 0, "failed": 0, "shed": 0}
+        self.counts = {"sent": 0, "ok": 0, "errors": 0, "failed": 0, "shed": 0, "order": 0}
         self._recent: deque[float] = deque(maxlen=500)
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = time.monotonic()
@@ -185,7 +191,8 @@ class Load:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
     def order(self, order: dict[str, Any]) -> None:
-        """Change what is being done."""
+        """Change what is being done; figures from now on carry the order's number."""
+        self.counts["order"] = int(order.get("order", self.counts["order"]))
         if "rate" in order:
             self.rate, self.paused = min(RATE_LIMIT, max(0.0, float(order["rate"]))), False
         self.paused = bool(order.get("pause", self.paused))

@@ -30,6 +30,7 @@ class LoadPart:
         self._talker: Talker | None = None
         self._listening: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._orders = 0
 
     async def up(self) -> None:
         """Start visiting."""
@@ -65,11 +66,13 @@ class LoadPart:
             raise LabError("the load generator is not up")
         if "rate" in order:
             self.rate = float(order["rate"])
-        self._news.clear()
-        self._talker.say(order)
+        self._orders += 1
+        self._talker.say({**order, "order": self._orders})
         try:
             async with asyncio.timeout(5):
-                await self._news.wait()
+                while self.figures.get("order") != self._orders:
+                    self._news.clear()
+                    await self._news.wait()
         except TimeoutError as error:
             raise LabError("the load generator does not answer") from error
         return self.figures

@@ -7,7 +7,7 @@ It speaks over a unix stream socket (0600): one JSON object a line, each answere
            "workers": [{"id", "pid", "state": "starting|ready|draining|dead", "since", "requests",
                         "inflight", "cpu_seconds", "rss_bytes"}],
            "events": [{"at", "kind", "reason", "detail"}, … the last 200],
-           "faults": {name: arguments}}
+           "faults": {name: arguments}, "faults_pending": workers that have not yet obeyed}
     {"op": "scale", "n": N, "revision": R, "reason": "…"}   → the status after it
         Compare-and-set: refused when R is not the current revision (one who did not look must not
         decide), or N is outside minimum … maximum. `reason` is optional.
@@ -30,6 +30,7 @@ what waits in the queue to the others, which sockets of its own (SO_REUSEPORT) w
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import selectors
@@ -85,6 +86,7 @@ class Pool:
         self.workers: dict[int, Worker] = {}
         self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self.faults: dict[str, Any] = {}
+        self.fault_revision = 0
         self._work, self._ledger, self._listener = work, ledger, listener
         self._slots = list(range(slots))
         self._next = 1
@@ -137,6 +139,7 @@ class Pool:
             "workers": [self._row(worker) for worker in self.workers.values()],
             "events": list(self.events),
             "faults": self.faults,
+            "faults_pending": sum(worker.applied < self.fault_revision for worker in self._counted()),
         }
 
     def _row(self, worker: Worker) -> dict[str, Any]:
@@ -172,6 +175,7 @@ class Pool:
             self.faults.pop(name, None)
         else:
             self.faults[name] = arguments
+        self.fault_revision += 1
         self._event("fault", f"{name} {'off' if arguments is None else 'on'}")
         self._tell_faults()
 
@@ -246,11 +250,14 @@ class Pool:
         if not data:
             self._selector.unregister(worker.channel)
             return
-        if b'"ready"' in data and worker.state == "starting":
-            worker.become("ready")
-            self._event("ready", f"worker {worker.id}", f"after {time.monotonic() - worker.born:.2f} s")
-            self._tell_faults()
-            self._announce()
+        for line in data.splitlines():
+            message = json.loads(line)
+            worker.applied = int(message.get("applied", worker.applied))
+            if message.get("state") == "ready" and worker.state == "starting":
+                worker.become("ready")
+                self._event("ready", f"worker {worker.id}", f"after {time.monotonic() - worker.born:.2f} s")
+                self._tell_faults()
+                self._announce()
 
     def _announce(self) -> None:
         ready = sum(worker.state == "ready" for worker in self.workers.values())
@@ -271,7 +278,14 @@ class Pool:
         """All faults to all workers; `first` marks the one that acts where one is enough."""
         first = next((worker.id for worker in self._counted()), 0)
         for worker in self.workers.values():
-            worker.tell({"op": "faults", "faults": self.faults, "first": worker.id == first})
+            worker.tell(
+                {
+                    "op": "faults",
+                    "faults": self.faults,
+                    "first": worker.id == first,
+                    "revision": self.fault_revision,
+                }
+            )
 
     # -- endings ------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Worker:
     born: float = field(default_factory=time.monotonic)
     deadline: float = 0.0
     usage: tuple[float, int] = (0.0, 0)
+    applied: int = -1
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send a line; a worker that just ended does not mind."""

@@ -37,9 +37,10 @@ SETTINGS = {
     "wal_keep_size": "64MB",
     "max_slot_wal_keep_size": "512MB",
     "max_wal_size": "256MB",
+    "min_wal_size": "16MB",
     "hot_standby_feedback": "on",
     "shared_buffers": "64MB",
-    "max_connections": "60",
+    "max_connections": "120",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "io_method": "sync",  # no idle I/O worker processes on a small machine
@@ -220,7 +221,12 @@ class PostgresServer:
     async def stop(self) -> None:
         """Fast shutdown; may be called twice."""
         if self.child is not None:
-            await self.child.stop(signal.SIGINT, grace=5.0)
+            await self.child.stop(signal.SIGINT, grace=10.0)
+
+    async def drop(self) -> None:
+        """Immediate shutdown, for data that nobody will need: no checkpoint, no waiting for replicas."""
+        if self.child is not None:
+            await self.child.stop(signal.SIGQUIT, grace=3.0)
 
     async def kill(self) -> None:
         """End all of it by SIGKILL, as a lost machine does."""

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -135,8 +136,9 @@ class Command:
 class Child:
     """A running server process of ours."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], death: int = signal.SIGKILL) -> None:
         self.name = name
+        self.death = death
         self.pid = popen.pid
         self.popen = popen
 
@@ -177,6 +179,9 @@ class Child:
                     pipe.close()
 
 
+_children: weakref.WeakSet[Child] = weakref.WeakSet()
+
+
 async def spawn(name: str, command: Command) -> Child:
     """Start a child tied to this process's life.
 
@@ -210,7 +215,16 @@ def _start(name: str, command: Command) -> Child:
         os.close(log)
     if watchdog is not None:
         watchdog.watch(popen.pid)
-    return Child(name, popen)
+    child = Child(name, popen, command.death)
+    _children.add(child)
+    return child
+
+
+def end_all() -> None:
+    """Send every child of this process its death signal at once: nothing they hold will be needed."""
+    for child in list(_children):
+        child.send(child.death)
+        child.send(signal.SIGCONT)
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -226,7 +240,7 @@ def python_env(home: Path) -> dict[str, str]:
     import perftui
 
     root = str(Path(perftui.__file__).resolve().parent.parent)
-    return {"PYTHONPATH": root, "HOME": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PYTHONPATH": root, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
 
 
 def free_port() -> int:

@@ -48,7 +48,7 @@ class ShopPart:
         self._child = await spawn("shop", command)
         self._talker = Talker(self._child)
         await self._talker.open()
-        await self._talker.hear(30)
+        await self._talker.hear(60)
 
     async def up(self) -> None:
         """Fork the workers; all of them serve when this returns.
@@ -63,7 +63,7 @@ class ShopPart:
             assert self._talker is not None
             self._lab.folder.give(self.log)
             self._talker.say(self._config())
-            await self._talker.hear(40)
+            await self._talker.hear(60)
         except LabError as error:
             raise LabError(f"{error}\n{tail(self.log)}") from error
 
@@ -104,14 +104,23 @@ class ShopPart:
         return await ask(self.control, question)
 
     async def fault(self, name: str, arguments: dict[str, Any] | None) -> None:
-        """Switch a fault on (with arguments) or off (None)."""
+        """Switch a fault on (with arguments) or off (None); every worker has obeyed when this returns.
+
+        Raises:
+            LabError: some worker did not within 15 s.
+        """
         await self.ask(op="fault", name=name, arguments=arguments)
+
+        async def obeyed() -> bool:
+            return not (await self.ask(op="status"))["faults_pending"]
+
+        await until(obeyed, 15, f"{name} in all of shop's workers", 0.02)
 
     async def settled(self) -> None:
         """Wait until as many workers serve as are wanted, and no others.
 
         Raises:
-            LabError: not within 15 s.
+            LabError: not within 25 s.
         """
 
         async def calm() -> bool:
@@ -119,7 +128,7 @@ class ShopPart:
             states = [worker["state"] for worker in status["workers"]]
             return states == ["ready"] * int(status["desired"])
 
-        await until(calm, 15, "calm among shop's workers", 0.05)
+        await until(calm, 25, "calm among shop's workers", 0.05)
 
     @property
     def running(self) -> bool:

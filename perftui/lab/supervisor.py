@@ -23,7 +23,7 @@ from typing import Any
 
 from perftui.lab.folders import state_dir, write_private
 from perftui.lab.parts import DEFAULT
-from perftui.lab.processes import LabError, die_with_parent
+from perftui.lab.processes import LabError, die_with_parent, end_all
 from perftui.lab.whole import Lab, LabOptions
 
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -146,6 +146,7 @@ async def hold(config: dict[str, Any], state: Path) -> None:
     try:
         await _serve(supervisor, state)
     finally:
+        end_all()  # their data dies with them anyway, so none need take its time
         await lab.stop()
 
 

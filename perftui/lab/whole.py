@@ -78,7 +78,9 @@ class Lab:
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in self.parts.items():
-                    before = [started[need] for need in part.needs if need in started]
+                    # Visitors come when everything stands.
+                    needs = started if name == "load" else part.needs
+                    before = [started[need] for need in needs if need in started]
                     started[name] = group.create_task(_after(before, part))
         except* LabError as errors:
             raise _first(errors) from None
@@ -117,7 +119,7 @@ class Lab:
         await self._retarget()
 
     async def part_down(self, name: str) -> None:
-        """Stop one part.
+        """Stop one part; it keeps its ports and passwords for the next `part_up`.
 
         Raises:
             LabError: another running part needs it, or it is not among the parts.
@@ -127,7 +129,7 @@ class Lab:
         needing = [p.name for p in self.parts.values() if name in p.needs and p.status()["running"]]
         if needing:
             raise LabError(f"{name} is needed by {', '.join(needing)}: stop that first")
-        await self.parts.pop(name).down()
+        await self.parts[name].down()
         await self._retarget()
 
     async def _retarget(self) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-REQUESTS_PER_CONNECTION = 40
+REQUESTS_PER_CONNECTION = 100
 
 
 class Gone(OSError):

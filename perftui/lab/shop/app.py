@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import html
+import itertools
 import json
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -22,6 +24,7 @@ from perftui.lab.shop.metrics import ROUTES, Board, exposition
 from perftui.lab.shop.store import Busy, Store
 
 CATEGORIES = ("chairs", "lamps", "tables", "kitchen", "clocks", "storage", "textiles", "garden")
+LOG_LINES = 2000
 Handler = Callable[[Request], Awaitable[Response]]
 Scope = MutableMapping[str, Any]
 
@@ -234,14 +237,29 @@ def cacheable(request: Request, body: bytes, kind: str, control: str, tags: str)
 
 async def unavailable(request: Request, error: Exception) -> Response:
     """The database is away or full."""
-    del request, error
+    complain(request, error)
     return PlainTextResponse("try again soon\n", 503, {"retry-after": "1", "cache-control": "no-store"})
 
 
 async def broken(request: Request, error: Exception) -> Response:
     """A bug of ours."""
-    del request, error
+    complain(request, error)
     return PlainTextResponse("something went wrong here\n", 500, {"cache-control": "no-store"})
+
+
+_lines_left = itertools.count(LOG_LINES, -1)
+
+
+def complain(request: Request, error: Exception) -> None:
+    """A line about a failed request, findable by its trace; a worker writes a bounded number of them."""
+    if next(_lines_left) > 0:
+        line = {
+            "at": time.time(),
+            "route": request.scope.get("shop.route"),
+            "error": f"{type(error).__name__}: {error}"[:300],
+            "trace": request.scope["shop.trace"].trace_id,
+        }
+        sys.stderr.write(json.dumps(line) + "\n")
 
 
 def named(route: str, handler: Handler) -> Route:
@@ -292,7 +310,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace = trace_of(scope)
+        trace = scope["shop.trace"] = trace_of(scope)
         began, status = time.perf_counter(), 500
 
         async def sending(message: MutableMapping[str, Any]) -> None:

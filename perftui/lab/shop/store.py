@@ -11,7 +11,7 @@ from typing import Any
 from perftui.lab.shop.faults import Faults
 from perftui.lab.shop.metrics import Slot
 
-ACQUIRE_SECONDS = 2.0
+ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 8.0
 TTL = {"product": 120, "page": 30, "search": 15, "session": 1800}
 
@@ -49,7 +49,7 @@ class Store:
         self._pool = await asyncpg.create_pool(
             **self._config["postgres"],
             min_size=1,
-            max_size=4,
+            max_size=5,
             command_timeout=STATEMENT_SECONDS,
             max_inactive_connection_lifetime=60,
             server_settings={"application_name": "shop", "lock_timeout": "4s"},

@@ -12,7 +12,8 @@ from perftui.lab.poolworker import Seat
 from perftui.lab.shop.metrics import Board
 from perftui.lab.shop.store import Store
 
-LAME_DUCK_SECONDS = 3.0
+LAME_DUCK_SECONDS = 10.0
+QUIET_SECONDS = 0.5
 START_SECONDS = 30.0
 
 
@@ -45,7 +46,7 @@ class ShopWorker:
     async def run(self) -> None:
         """Serve until drained or until the supervisor is gone."""
         reader, writer = await asyncio.open_connection(sock=self._seat.channel)
-        obeying = asyncio.create_task(self._obey(reader))
+        obeying = asyncio.create_task(self._obey(reader, writer))
         await self._open_store()
         sampling = asyncio.create_task(self._sample())
         serving = asyncio.create_task(self._server.serve(sockets=[self._seat.listener]))
@@ -72,7 +73,7 @@ class ShopWorker:
             else:
                 return
 
-    async def _obey(self, reader: asyncio.StreamReader) -> None:
+    async def _obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Do what the supervisor says, line by line; without it there is no point in going on."""
         draining: asyncio.Task[None] | None = None
         while line := await reader.readline():
@@ -80,6 +81,7 @@ class ShopWorker:
             operation = message.get("op")
             if operation == "faults":
                 self._store.faults.set(message["faults"], first=message["first"])
+                writer.write(b'{"applied": %d}\n' % message["revision"])
             elif operation == "crash":
                 self._store.faults.crash()
             elif operation == "drain" and draining is None:
@@ -96,9 +98,13 @@ class ShopWorker:
         for server in self._server.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        end = loop.time() + min(LAME_DUCK_SECONDS, deadline / 2)
-        while self._server.server_state.connections and loop.time() < end:  # noqa: ASYNC110 - the same
+        end = loop.time() + min(LAME_DUCK_SECONDS, deadline * 0.7)
+        busy = loop.time()
+        # One may have been accepted whose request has not been read yet: silence counts, not a moment.
+        while loop.time() < end and loop.time() - busy < QUIET_SECONDS:
             await asyncio.sleep(0.02)
+            if self._server.server_state.connections:
+                busy = loop.time()
         self._server.should_exit = True
 
     async def _sample(self) -> None:
