@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perftui.config.secret import mask
+from perftui.draw.table import Column
 from perftui.export import csv
 from perftui.model.series import Series, SeriesKey
 
@@ -55,3 +56,9 @@ def test_rows_are_streamed():
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_composite_cell_exports_what_it_shows():
+    states = Column("state", "State", value=lambda item: item, format=lambda item: f"{item['n']} ready")
+    count = Column("n", "Ready", format=lambda n: f"● {n}")
+    assert [column.datum({"n": 3}) for column in (states, count)] == ["3 ready", 3]
