@@ -20,6 +20,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 QUICK = 0.02  # seconds a synchronous read may hold the screen up
+FIRST = 0.1  # the same before the first paint: connecting included, on a busy machine
 
 
 class Store:
@@ -86,7 +87,7 @@ class Store:
         """Remember the newest picture of `topic` as JSON text; written with the next samples."""
         self._last[topic] = (time.time(), body)
 
-    def last_all(self, within: float = QUICK) -> dict[str, tuple[float, str]]:
+    def last_all(self, within: float = FIRST) -> dict[str, tuple[float, str]]:
         """This environment's last pictures, topic → (epoch seconds, JSON text); {} if that takes long."""
         sql = "SELECT topic, at, body FROM perftui_last WHERE env = ?"
         none: list[tuple[Any, ...]] = []
