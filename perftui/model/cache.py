@@ -177,12 +177,17 @@ class Keyspace:
 
 @dataclass(frozen=True, slots=True)
 class HotKey:
-    """A key's part of the watched commands; `error` is the half-width of its 95 % interval."""
+    """A key's part of the watched commands; `error` is the half-width of its 95 % interval.
+
+    `writes` counts the commands that wrote it, `writers` the connections they came from.
+    """
 
     key: bytes
     count: int
     share: float
     error: float
+    writes: int = 0
+    writers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

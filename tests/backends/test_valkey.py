@@ -14,7 +14,7 @@ from perftui.backends.valkey.link import Link, parse_url
 from perftui.backends.valkey.monitor import arguments, tally
 from perftui.backends.valkey.quarantine import hash_tag, original, written
 from perftui.model.cache import CacheReading, KeyTally
-from perftui.model.errors import ConfigError, Lost, Refused, Unsupported
+from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import CommandSampler, KeyPurger, KeyspaceReader, ServerTuner
 from tests.backends.contract import At, BackendContract, Make
 from tests.waiting import until
@@ -98,6 +98,13 @@ class TestReading:
         assert facts.used_bytes == pytest.approx(int(fields["used_memory"]), rel=0.2)
         assert facts.product == "Valkey"
         assert facts.replication.role == "primary"
+
+    async def test_a_server_whose_info_takes_one_section(self, server: Valkey) -> None:
+        server._sections = ("a", "b", "c")  # no such sections: the fields a look needs are missing
+        with pytest.raises(Protocol):
+            await server.read()
+        server._sections = ("all",)
+        assert (await server.read()).facts.used_bytes > 0
 
     async def test_first_look_has_no_rates_and_no_ratio(self, server: Valkey) -> None:
         reading = await server.read()
@@ -437,6 +444,9 @@ class TestPure:
         assert arguments(line) == [b"GET", b'a\x1b"\\\n b']
         assert arguments(b"OK") == []
         assert tally([line, line], 1.0, 0.1).keys[0].count == 2
+        sets = [b'1.0 [0 127.0.0.1:%d] "SET" "k" "v"' % port for port in (1, 1, 2)]
+        hot = tally(sets, 1.0, 0.1).keys[0]
+        assert (hot.writes, hot.writers) == (3, 2)
 
     def test_old_server_names_what_is_missing(self) -> None:
         from hiredis import ReplyError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 from perftui.analysis.keyspace import proportion_error
 from perftui.backends.valkey.latency import group
@@ -13,7 +13,7 @@ from perftui.model.cache import CommandSample, HotKey
 
 MOST_COMMANDS = 5000
 MOST_SECONDS = 2.0
-_LINE = re.compile(rb"[\d.]+ \[\d+ [^\]]*\] ")
+_LINE = re.compile(rb"[\d.]+ \[\d+ ([^ ]*)\] ")
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
@@ -39,22 +39,30 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
     """Keys and commands of MONITOR lines, hottest first; commands without a key count as commands only."""
     keys: Counter[bytes] = Counter()
     names: Counter[str] = Counter()
+    writes: dict[bytes, list[bytes]] = defaultdict(list)
     for line in lines:
         words = arguments(line)
-        if not words:
-            continue
-        name = words[0].decode("ascii", "replace").lower()
-        if not group(name):
+        name = words[0].decode("ascii", "replace").lower() if words else ""
+        kind = group(name) if name else ""
+        if not kind:
             continue
         names[name] += 1
         if len(words) > 1:
             keys[words[1]] += 1
+            if kind == "write":
+                writes[words[1]].append(client(line))
     total = sum(names.values())
     hot = tuple(
-        HotKey(key, count, count / total, proportion_error(count, total))
-        for key, count in keys.most_common(50)
+        HotKey(key, n, n / total, proportion_error(n, total), len(writes[key]), len(set(writes[key])))
+        for key, n in keys.most_common(50)
     )
     return CommandSample(at, took, total, hot, tuple(names.most_common(20)))
+
+
+def client(line: bytes) -> bytes:
+    """The address a MONITOR line came from."""
+    head = _LINE.match(line)
+    return head.group(1) if head else b""
 
 
 def arguments(line: bytes) -> list[bytes]:

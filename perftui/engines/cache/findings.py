@@ -13,7 +13,8 @@ HIT_TARGET = 0.90
 ENOUGH_LOOKUPS = 100.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.80, 0.95
 LAG_BYTES, LAG_SECONDS = 1024 * 1024, 10.0
-HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 100, 300.0
+HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 20, 300.0
+STAMPEDE_WRITES = 3
 SLOW_WINDOW = 300.0
 VANISHED = 0.5
 
@@ -240,7 +241,7 @@ def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     if watched is None or now - watched.at > HOT_AGE or not watched.keys:
         return
     top = watched.keys[0]
-    if top.share < HOT_SHARE or top.count < HOT_COUNT:
+    if top.share - top.error < HOT_SHARE or top.count < HOT_COUNT:
         return
     name = inert(top.key[:80].decode("utf-8", "backslashreplace"), 80)
     yield Finding(
@@ -254,6 +255,31 @@ def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
                 f" commands watched for {fmt.duration(watched.took_s)}"
             ),
             "a copy in the memory of each process would take it off the server",
+        ),
+        effort=Effort.HOURS,
+    )
+
+
+def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    watched = facts.watched
+    if watched is None or now - watched.at > HOT_AGE:
+        return
+    herds = [k for k in watched.keys if k.writes >= STAMPEDE_WRITES and k.writers >= 2]
+    if not herds:
+        return
+    worst = max(herds, key=lambda k: k.writes)
+    name = inert(worst.key[:80].decode("utf-8", "backslashreplace"), 80)
+    yield Finding(
+        "cache.stampede",
+        Severity.WARNING,
+        node.source,
+        "The same value is loaded several times at once",
+        (
+            (
+                f"{name} was written {worst.writes} times by {worst.writers} connections within"
+                f" {fmt.duration(watched.took_s)}; {len(herds)} such keys"
+            ),
+            "one load shared by all who wait for it, or an early refresh, would do",
         ),
         effort=Effort.HOURS,
     )
@@ -282,5 +308,6 @@ RULES: tuple[Rule, ...] = (
     _slow,
     _whole_scans,
     _hot,
+    _stampede,
     _clients,
 )

@@ -17,10 +17,13 @@ TREND = 300.0
 def observe(
     now: float, looks: Mapping[str, Look], history: SeriesReader, replicas: Mapping[str, int]
 ) -> CacheReport:
-    """A node per look, primaries first; `replicas` is the most replicas each was seen with before."""
+    """A node per look: primaries, what has not answered yet, replicas.
+
+    `replicas` is the most replicas each was seen with before.
+    """
     nodes = [_node(now, look, history, replicas.get(name, 0)) for name, look in looks.items()]
     nodes = [_with_lag(node, nodes) for node in nodes]
-    nodes.sort(key=lambda node: ({"primary": 0, "replica": 1}.get(node.role, 2), node.source))
+    nodes.sort(key=lambda node: ({"primary": 0, "replica": 2}.get(node.role, 1), node.source))
     return CacheReport(now, tuple(nodes))
 
 

@@ -170,6 +170,8 @@ def hot_columns() -> list[Column]:
         Column("key", "Hot key", key_text, width=24, grow=True),
         Column("share", "Share", interval, value=lambda h: (h.share, h.error), width=14, align="right"),
         Column("count", "Commands", fmt.count, width=9, align="right"),
+        Column("writes", "Writes", fmt.count, width=6, align="right", priority=2),
+        Column("writers", "Writers", fmt.count, width=7, align="right", priority=3),
     ]
 
 

@@ -126,6 +126,21 @@ def test_hot_key_is_named_inert_and_forgotten() -> None:
     assert conclude(watched=replace(sample, at=NOW - 900)) == {}
 
 
+def test_a_stampede_is_seen_in_the_command_stream() -> None:
+    herd = HotKey(b"page:home", 9, 0.09, 0.05, writes=6, writers=3)
+    sample = CommandSample(NOW - 5, 0.5, 100, (herd,), (("get", 94), ("set", 6)))
+    found = conclude(watched=sample)["cache.stampede"]
+    assert "page:home was written 6 times by 3 connections" in found.evidence[0]
+    calm = replace(sample, keys=(replace(herd, writers=1),))
+    assert conclude(watched=calm) == {}
+
+
+def test_what_has_not_answered_stands_before_replicas() -> None:
+    follower = look(replace(CALM, replication=Replication("replica")), "a")
+    report = CacheEngine().observe(NOW, {"a": follower, "b": look(None, "b")}, History())
+    assert [node.source for node in report.nodes] == ["b", "a"]
+
+
 def test_a_replica_that_was_there_is_missed() -> None:
     engine = CacheEngine()
     online = ReplicaLink("10.0.0.2:6379", "online", 10, 0.0)
