@@ -60,9 +60,11 @@ def heatmap(
         else []
     )
     wall = "|" if look.ascii_ else "│"
-    for low, high in reversed(bands):
+    for index in range(len(bands) - 1, -1, -1):
+        low, high = bands[index]
         lit = cursor[0] - first if cursor and low <= cursor[1] < high else -1
-        edge = Span(fit(names[low], gutter, "right") + wall, "axis")
+        name = names[low] if index == 0 or bands[index - 1] != bands[index] else ""
+        edge = Span(fit(name, gutter, "right") + wall, "axis")
         rows.append((edge, *_band(heat, first, (low, high), lit, look)))
     rows.append(_times(heat, first, min(width, len(heat.counts)), gutter, look))
     return fill(rows, size)
