@@ -64,10 +64,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _console(args: argparse.Namespace) -> int:
-    """The lab of this process with the console on it; the lab ends with the console."""
+    """The console on a lab of its own, which ends with it; or on the one that is up, which does not."""
     from perftui.cli.run import open_console
     from perftui.lab import remote
 
+    if remote.running() is not None:
+        ends = asyncio.run(remote.question({"op": "status"}))["endpoints"]
+        return int(open_console(ends["config"], env="lab") or 0)
     print("Starting the lab …", file=sys.stderr)
     held = remote.start(bound=True, rate=args.rate, parts=args.parts)
     try:

@@ -240,7 +240,8 @@ def python_env(home: Path) -> dict[str, str]:
     import perftui
 
     root = str(Path(perftui.__file__).resolve().parent.parent)
-    return {"PYTHONPATH": root, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return {"PYTHONPATH": path, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
 
 
 def free_port() -> int:

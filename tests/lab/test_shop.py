@@ -1,0 +1,143 @@
+"""Shop as its visitors and its scraper see it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from perftui.lab.datastores import PostgresPart, ValkeyPart
+from perftui.lab.shop.assets import ASSETS
+from perftui.lab.shop.metrics import BUCKETS, Board, exposition
+from tests.lab.client import ShopClient
+from tests.waiting import auntil
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+async def shop(lab) -> AsyncIterator[ShopClient]:
+    client = ShopClient(lab)
+    yield client
+    client.wires.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/categories/lamps", "/products/17", "/assets/app.css"])
+async def test_cacheable_pages_validate(shop, path):
+    first = await shop.ask(path)
+    assert first.status == 200
+    assert first.headers["cache-control"].startswith("public, max-age=")
+    assert first.headers["surrogate-key"] == first.headers["xkey"]
+    again = await shop.ask(path, if_none_match=first.headers["etag"])
+    assert (again.status, bytes(again.body)) == (304, b"")
+    assert (await shop.ask(path, if_none_match='"other"')).status == 200
+
+
+async def test_hashed_assets_may_be_kept_for_ever(shop):
+    name = next(name for name, asset in ASSETS.items() if "immutable" in asset.control)
+    assert "immutable" in (await shop.ask(f"/assets/{name}")).headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["/customers/7/orders", "/products/17/reviews", "/report", "/search?q=lamp"])
+async def test_private_answers_are_not_for_shared_caches(shop, path):
+    reply = await shop.ask(path)
+    assert reply.status == 200
+    assert json.loads(reply.body)
+    assert "public" not in reply.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/products/0", 404), ("/products/x", 404), ("/categories/cars", 404), ("/assets/..%2f..%2fetc", 404)],
+)
+async def test_what_is_not_there(shop, path, status):
+    assert (await shop.ask(path)).status == status
+
+
+async def test_the_trace_goes_on(shop):
+    reply = await shop.ask("/health", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+    assert reply.headers["traceresponse"].startswith(f"00-{TRACE}-")
+    assert "00f067aa0ba902b7" not in reply.headers["traceresponse"]
+    fresh = await shop.ask("/health", traceparent="00-nonsense")
+    assert TRACE not in fresh.headers["traceresponse"]
+
+
+async def test_an_order_is_all_or_nothing(lab, shop):
+    connection = await lab.part(PostgresPart).primary.admin()
+    stock = "SELECT stock FROM products WHERE id = $1"
+    before = await connection.fetchval(stock, 4711), await connection.fetchval(stock, 4712)
+    good = {"customer": 3, "items": [{"product": 4711, "quantity": 2}]}
+    placed = await shop.ask("/orders", "POST", good)
+    assert placed.status == 201
+    assert await connection.fetchval(stock, 4711) == before[0] - 2
+    greedy = {
+        "customer": 3,
+        "items": [{"product": 4711, "quantity": 1}, {"product": 4712, "quantity": 99_999_999}],
+    }
+    assert (await shop.ask("/orders", "POST", greedy)).status == 409
+    assert await connection.fetchval(stock, 4711) == before[0] - 2
+    assert await connection.fetchval(stock, 4712) == before[1]
+    number = json.loads(placed.body)["order"]
+    assert await connection.fetchval("SELECT count(*) FROM order_items WHERE order_id = $1", number) == 1
+    await connection.close()
+
+
+@pytest.mark.parametrize("body", [None, [], {"customer": 1}, {"customer": "x", "items": [1]}])
+async def test_bad_orders_are_refused(shop, body):
+    assert (await shop.ask("/orders", "POST", body)).status == 400
+
+
+async def test_keys_of_several_prefixes_and_types_appear(lab, shop):
+    await shop.ask("/", x_session="abc123")
+    await shop.ask("/sessions", "POST", x_session="abc123")
+    await shop.ask(
+        "/orders", "POST", {"customer": 5, "items": [{"product": 1, "quantity": 1}]}, x_session="abc123"
+    )
+    async with lab.part(ValkeyPart).primary.client() as client:
+        types = {await client.type(key) for key in await client.keys("shop:*")}
+        assert types >= {b"string", b"hash", b"list", b"zset", b"set"}
+        assert 0 < await client.ttl("shop:page:front") <= 30
+        assert await client.ttl("shop:session:abc123") > 1000
+
+
+async def test_metrics_add_up_over_workers_and_survive_them(shop):
+    name = "http_request_duration_seconds_count"
+    before = await shop.metric(name, route="/health")
+    await shop.many("/health", 24)
+
+    async def counted() -> bool:
+        return await shop.metric(name, route="/health", status="200") >= before + 24
+
+    await auntil(counted)
+    after = await shop.metric(name, route="/health")
+    victim = (await shop.pool())["workers"][0]["id"]
+    await shop.shop.ask(op="drain", worker=victim, deadline=6)
+    await shop.shop.settled()
+    assert await shop.metric(name, route="/health") >= after
+    assert await shop.metric("db_pool_connections") >= 3
+
+
+async def test_a_dead_cache_only_makes_it_slower(lab, shop):
+    cache = lab.part(ValkeyPart).primary
+    await cache.kill()
+    try:
+        assert set(await shop.many("/products/18", 4)) == {200}
+    finally:
+        await cache.restart()
+    await asyncio.gather(*(shop.ask("/products/18") for _ in range(3)))
+
+
+def test_histogram_is_cumulative_and_complete():
+    board = Board()
+    for slot, seconds in ((0, 0.0001), (1, 0.02), (1, 99.0)):
+        board.slot(slot).observe("/", "GET", 200, seconds)
+    board.slot(2).observe("/unheard-of", "BREW", 418, 0.1)
+    text = exposition(board)
+    labels = 'method="GET",route="/",status="200"'
+    assert f'http_request_duration_seconds_bucket{{{labels},le="0.001"}} 1' in text
+    assert f'http_request_duration_seconds_bucket{{{labels},le="{BUCKETS[-1]:g}"}} 2' in text
+    assert f'http_request_duration_seconds_bucket{{{labels},le="+Inf"}} 3' in text
+    assert f"http_request_duration_seconds_count{{{labels}}} 3" in text
+    assert 'route="other"' in text
