@@ -14,6 +14,7 @@ from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.text import line, wrap
 from perftui.model.cache import CacheNode
+from perftui.model.cdn import CdnReport, EdgeView
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
@@ -46,7 +47,7 @@ class TiersTab(CacheTab):
     """
     id_: ClassVar[str] = "cache.tiers"
     title: ClassVar[str] = "Tiers"
-    topics: ClassVar[tuple[str, ...]] = ("cache",)
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cdn")
     empty: ClassVar[str] = (
         "would show hit ratio, memory, traffic and replication of every cache server" + EMPTY
     )
@@ -56,6 +57,7 @@ class TiersTab(CacheTab):
         yield LiveTable(node_columns(), key=lambda n: n.source, title="L2 servers", id="nodes")
         with Widget(id="gauges"):
             yield GaugePanel("L2 hit ratio, 1 min", warn=0.95, crit=0.9, down=True, id="hit")
+            yield GaugePanel("L3 edge hit ratio, now", id="edge")
             yield GaugePanel("memory", unit="bytes", id="memory")
             yield Panel(id="figures")
         with Widget(classes="charts"):
@@ -94,6 +96,11 @@ class TiersTab(CacheTab):
             panel.set_health(node.health, frame.at)
         facts = node.reading
         self.query_one("#hit", GaugePanel).set_value(node.hit_ratio_1m)
+        edge = front_edge(frames["cdn"])
+        gauge = self.query_one("#edge", GaugePanel)
+        gauge.display = edge is not None and self.layout_now >= 120
+        gauge.set_health(frames["cdn"].health.get(edge.source) if edge else None, frame.at)
+        gauge.set_value(edge.facts.hit_ratio if edge else None)
         memory = self.query_one("#memory", GaugePanel)
         if facts is not None:
             most = float(facts.max_bytes or max(facts.peak_bytes, 1))
@@ -101,20 +108,24 @@ class TiersTab(CacheTab):
             memory.warn, memory.crit = (0.8 * most, 0.95 * most) if facts.max_bytes else (None, None)
             memory.set_value(float(facts.used_bytes), high=most)
         self.query_one("#figures", Panel).set_rows(lambda size, _look: figure_rows(node, size))
-        self._charts(frame, node.source)
+        self._charts(frame, node.source, edge.source if edge else "")
         mine = [f for f in frame.findings if f.source == node.source]
         findings = self.query_one("#findings", Panel)
         findings.note = f"{len(mine)}" if mine else ""
         findings.set_rows(lambda size, look: finding_rows(mine, size, look))
 
-    def _charts(self, frame: Frame, source: str) -> None:
+    def _charts(self, frame: Frame, source: str, edge: str) -> None:
         def lines(panel: ChartPanel, **names: str) -> list[Line]:
             seconds = panel.seconds
             return [Line.of(frame.window(SeriesKey(source, s), seconds), name=n) for n, s in names.items()]
 
         ratio = self.query_one("#ratio", ChartPanel)
-        hits = lines(ratio, hit="hit_ratio")
-        ratio.low = 0.8 if min(hits[0].value, default=1.0) >= 0.8 else 0.0  # the last points are what counts
+        hits = lines(ratio, L2="hit_ratio")
+        if edge:
+            window = frame.window(SeriesKey(edge, "hit_ratio"), ratio.seconds)
+            hits.append(Line.of(window, name="L3 edge"))
+        # Near the top the last points are what counts.
+        ratio.low = 0.8 if min(min(h.value, default=1.0) for h in hits) >= 0.8 else 0.0
         ratio.set_lines(
             hits,
             frame.at,
@@ -164,6 +175,11 @@ class TiersTab(CacheTab):
         else:
             params: dict[str, Any] = dict(offer.params)
             self.perform(offer.action, offer.source, **params)
+
+
+def front_edge(frame: Frame) -> EdgeView | None:
+    """The first edge in front of the service; None where none is connected."""
+    return next(iter(frame.report.edges), None) if isinstance(frame.report, CdnReport) else None
 
 
 def figure_rows(node: CacheNode, size: Size) -> Rows:
