@@ -14,7 +14,8 @@ from perftui.engines import ActionSpec
 from perftui.model import ports
 from perftui.model.action import Action, Risk
 from perftui.model.backend import Backend, Engine
-from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
+from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
+from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
@@ -28,7 +29,7 @@ from perftui.runtime.observer import Observer
 from perftui.runtime.poller import Poller
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
-from perftui.runtime.topic import Topic
+from perftui.runtime.topic import Tap, Topic
 
 if TYPE_CHECKING:
     from perftui.runtime.memory import Memory
@@ -43,19 +44,6 @@ class ActionsReport:
 
     running: tuple[Running, ...]
     undoable: tuple[Undoable, ...]
-
-
-class Tap(Topic[Look]):
-    """A topic of looks that also tells the session, without counting as demand."""
-
-    def __init__(self, name: str, told: Callable[[Look], None]) -> None:
-        super().__init__(name)
-        self._told = told
-
-    def publish(self, value: Look) -> None:
-        """Publish, then tell."""
-        super().publish(value)
-        self._told(value)
 
 
 class Session:
@@ -80,7 +68,7 @@ class Session:
         self._remember = False
         self._crew = Crew("session")
         self._backends: dict[str, Backend] = {}
-        self._looks: dict[str, Tap] = {}
+        self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
         self._topics: dict[str, Topic[Frame]] = {}
@@ -117,6 +105,7 @@ class Session:
         for stem, observer in self._observers.items():
             self._crew.start(f"observe {stem}", observer.run())
         self._crew.start("follow actions", self._follow_actions())
+        self._crew.start("look for unfinished actions", self._tell_unfinished())
 
     async def close(self) -> None:
         """Stop actions, pollers and engines; bounded, may be called twice."""
@@ -181,6 +170,11 @@ class Session:
 
     def _unseen(self, name: str) -> Look:
         return Look(name, self.env.backends[name].kind, None, self._health(name))
+
+    @property
+    def problem(self) -> str:
+        """Why the store or the audit cannot be written, as a sentence; empty when all is well."""
+        return self.conductor.problem or (self.memory.store.problem if self.memory else "")
 
     def setting(self, dotted: str) -> Any:
         """The value of `section.key` of the configuration."""
@@ -349,6 +343,17 @@ class Session:
     def _tell_events(self, events: Events) -> None:
         now = self.clock.wall()
         self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
+
+    async def _tell_unfinished(self) -> None:
+        """What an earlier console began and never ended stands among the events until it is looked at."""
+        try:
+            entries = await self.conductor.unfinished()
+        except StoreError:
+            return  # said by `problem` as soon as something must be written
+        for entry in entries:
+            title = f"unfinished: {entry.plan or entry.action}"
+            detail = f"begun by {entry.user} and never ended: look at its state now"
+            self.events.add(Event(entry.at, "action", entry.target, title, detail, entry.user, ref=entry.run))
 
     async def _follow_actions(self) -> None:
         async for running in self.conductor.actions.watch():

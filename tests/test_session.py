@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,10 +19,22 @@ from perftui.model.health import Link
 from perftui.model.moment import Moment, TimeState
 from perftui.session import Session
 from tests.console import session_on, state_dir
+from tests.waiting import until
 
 __all__ = ["state_dir"]
 
 pytestmark = pytest.mark.usefixtures("state_dir")
+
+
+WRITE_AND_DIE = """
+import sys, time
+from pathlib import Path
+from perftui.model.action import Outcome
+from perftui.runtime.audit import Audit, AuditEntry
+entry = AuditEntry(at=time.time(), run="abc", user="", origin="", env="lab", action="scaling.set",
+                   target="pool", outcome=Outcome.STARTED, plan="Scale pool from 3 to 12")
+Audit(Path(sys.argv[1])).write(entry)
+"""
 
 
 @asynccontextmanager
@@ -147,3 +160,25 @@ async def test_close_twice_and_unstarted(lab: Lab) -> None:
     await session.close()
     async with running(session_on(lab)) as other:
         await other.close()
+
+
+async def test_an_action_an_earlier_console_never_ended_is_told(lab: Lab, state_dir: Path) -> None:
+    session = session_on(lab)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WRITE_AND_DIE, str(state_dir / "audit.jsonl")
+    )
+    assert await child.wait() == 0
+    async with running(session):
+        frame = await frame_with(session, "events", lambda f: f.report is not None)
+        assert any(e.title == "unfinished: Scale pool from 3 to 12" for e in frame.report.events)
+
+
+async def test_a_store_that_cannot_be_opened_is_said_and_costs_only_memory(lab: Lab, state_dir: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    (state_dir / "store.sqlite").write_bytes(b"this is no database" * 100)
+    config = load(lab.config_path(), "lab", {})
+    async with running(Session.open(config, config.environment, remember=True)) as session:
+        await frame_with(session, "cache", lambda f: f.report is not None and not f.stale)
+        await until(lambda: session.problem, 10)
+        assert "store.sqlite" in session.problem
+        assert session.history.series(next(iter(session.history.keys("valkey"))), 0, 1e12)

@@ -102,3 +102,16 @@ class Topic(Generic[T]):
         if before != self.level:
             for listener in tuple(self._listeners):
                 listener(self.level > 0)
+
+
+class Tap(Topic[T]):
+    """A topic that also tells one listener of every value, without counting as demand."""
+
+    def __init__(self, name: str, told: Callable[[T], None]) -> None:
+        super().__init__(name)
+        self._told = told
+
+    def publish(self, value: T) -> None:
+        """Publish, then tell."""
+        super().publish(value)
+        self._told(value)

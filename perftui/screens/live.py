@@ -22,7 +22,7 @@ from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
-from perftui.screens.notice import DOWN, empty_text, hides, lost_row
+from perftui.screens.notice import DOWN, empty_text, hides, lost_row, problem_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
 from perftui.widgets.header import tab_row
@@ -251,7 +251,8 @@ class LiveScreen(Screen[None]):
             return
         words = [screen_title(word) for word in self.words]
         self.query_one("#tabs", RowBox).show([tab_row(words, self.index, width, self.look)])
-        self._maybe("#notice", lost_row(self.frames, time.time(), width, self.look))
+        problem = problem_row(self.session.problem, width, self.look) if app.started else None
+        self._maybe("#notice", problem or lost_row(self.frames, time.time(), width, self.look))
         self._maybe("#drawer", app.drawer_row(width))
         self.query_one("#footer", RowBox).show([self.reader.footer(width)])
         app.place_toasts(self)

@@ -52,6 +52,14 @@ def down_text(health: Health, now: float) -> str:
     return " · ".join(parts)
 
 
+def problem_row(problem: str, width: int, look: Look) -> Row | None:
+    """One row for what keeps the console itself from remembering or auditing, None when all is well."""
+    if not problem:
+        return None
+    text = f" {inert(problem, 300)} · figures stay in memory; what cannot be audited is refused"
+    return line(width, state_span("warn", look), Span(text, "warn"))
+
+
 def lost_row(frames: Mapping[str, Frame], now: float, width: int, look: Look) -> Row | None:
     """One row for the worst link behind the tab, None when all are up or nothing was ever seen."""
     down = [(name, h) for name, h in links(frames).items() if h.link in DOWN]

@@ -53,6 +53,7 @@ class ShellSession:
     ) -> None:
         self.env = SimpleNamespace(name=env, kind=kind, read_only=False, label=env, backends={})
         self.read_only = False
+        self.problem = ""
         self.conductor = ShellConductor()
         self.topics: dict[str, Topic[Frame]] = {}
         self.powers = dict(sources or {})
