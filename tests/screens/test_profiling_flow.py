@@ -100,7 +100,7 @@ async def test_the_graph_is_walked_zoomed_and_searched(size):
         await pilot.pause()
         text = app.text()
         assert "under 1%: 1 hidden" in text
-        assert size[0] >= 160 or "tick" not in text
+        assert size[0] >= 120 or "tick" not in text
         await pilot.press("v")
         assert state().view == "heavy"
         await pilot.press("v")

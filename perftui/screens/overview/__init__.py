@@ -1,3 +1,6 @@
 """The overview screen: its tabs in order, by name, so that opening one imports only that one."""
 
-TABS: tuple[str, ...] = ("perftui.screens.overview.summary:SummaryTab",)
+TABS: tuple[str, ...] = (
+    "perftui.screens.overview.summary:SummaryTab",
+    "perftui.screens.overview.hosts:HostsTab",
+)

@@ -9,14 +9,12 @@ from perftui.draw.clean import inert
 from perftui.model.action import Receipt
 from perftui.model.profiler import ProfileMeta, ProfilerReport
 from perftui.model.resources import ProcessList, ProcessRow
-from perftui.screens.profiling.flametext import short
+from perftui.screens import processes
+from perftui.screens.processes import short
 from perftui.screens.tab import Tab
 
-PROCESSES = "resources.processes"
 SECONDS = "10"
 LONGEST = 3600
-OLD = 2.0  # seconds after which the list of processes is asked for again
-LISTED = 1000
 
 
 class ProfilingTab(Tab):
@@ -36,15 +34,7 @@ class ProfilingTab(Tab):
     @property
     def processes(self) -> ProcessList | None:
         """The newest list of processes drawn."""
-        frame = self.frames.get(PROCESSES)
-        return frame.report if frame and isinstance(frame.report, ProcessList) else None
-
-    def refresh_processes(self, now: float) -> None:
-        """Ask for the processes when the list is old; the answer comes as a frame."""
-        host = next(iter(self.session.sources("ProcessReader")), "")
-        host = host if self.session.frame("resources").report is not None else ""  # not opened yet
-        if host and (self.processes is None or now - self.processes.at >= OLD):
-            self.probe(PROCESSES, host, "ProcessReader", lambda power: power.processes(LISTED))
+        return processes.listed(self)
 
     def target(self) -> ProcessRow | None:
         """The process that `R` would record."""

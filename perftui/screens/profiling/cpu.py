@@ -17,8 +17,9 @@ from perftui.model.flameview import FlameState, step
 from perftui.model.frame import Frame
 from perftui.model.profiler import Profile, ProfilerReport, TreeArrays
 from perftui.model.resources import ProcessRow
+from perftui.screens import processes
 from perftui.screens.profiling import flametext
-from perftui.screens.profiling.base import PROCESSES, ProfilingTab
+from perftui.screens.profiling.base import ProfilingTab
 from perftui.screens.profiling.graph import Graph
 from perftui.screens.profiling.overview import recording_note
 from perftui.widgets.livetable import LiveTable
@@ -48,7 +49,7 @@ class CpuTab(ProfilingTab):
     """The newest profile; `state` says where the reader stands in it."""
 
     DEFAULT_CSS = """
-    CpuTab { layout: grid; grid-size: 1; grid-columns: 1fr; grid-rows: 2 1fr 2; }
+    CpuTab { layout: grid; grid-size: 1; grid-columns: 1fr; grid-rows: 2 1fr 2; grid-gutter: 0 1; }
     CpuTab #functions { display: none; }
     CpuTab.table #graph { display: none; }
     CpuTab.table #functions { display: block; }
@@ -60,7 +61,7 @@ class CpuTab(ProfilingTab):
     """
     id_: ClassVar[str] = "profiling.cpu"
     title: ClassVar[str] = "CPU"
-    topics: ClassVar[tuple[str, ...]] = ("profiler", PROCESSES)
+    topics: ClassVar[tuple[str, ...]] = ("profiler", processes.TOPIC)
     empty: ClassVar[str] = (
         "would show where a Python process spends its time\n"
         'connect the sampler: [env.NAME.backends.pyspy] kind = "pyspy"'
@@ -107,7 +108,7 @@ class CpuTab(ProfilingTab):
         """Show the newest profile; a new one is looked at from its root."""
         frame, report = frames["profiler"], self.report
         if self.processes is None:
-            self.refresh_processes(frame.at)
+            processes.refresh(self, frame.at)
         if report is None:
             return
         profile = report.newest

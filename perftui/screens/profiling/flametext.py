@@ -13,6 +13,7 @@ from perftui.draw.rows import Look, Rows, Size, Span
 from perftui.draw.text import line
 from perftui.model.flameview import FlameState
 from perftui.model.profiler import Profile, ProfilerReport, TreeArrays, frame_name
+from perftui.screens.processes import short
 
 LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen")
 FEW = 200
@@ -21,12 +22,6 @@ FEW = 200
 def share(value: float) -> str:
     """A share with no more digits than a sampled figure can bear."""
     return fmt.ratio(value)
-
-
-def short(command: str, limit: int = 500) -> str:
-    """A command line without the folders of its program, inert."""
-    program, blank, rest = command.partition(" ")
-    return inert(program.rpartition("/")[2] + blank + rest, limit)
 
 
 def clean(text: str) -> str:

@@ -15,26 +15,26 @@ from perftui.draw.text import line, message, wrap
 from perftui.model.frame import Frame
 from perftui.model.profiler import ProfileMeta, ProfilerReport
 from perftui.model.resources import ProcessRow
-from perftui.screens.profiling.base import PROCESSES, ProfilingTab
-from perftui.screens.profiling.flametext import place, short
+from perftui.screens import processes
+from perftui.screens.processes import short
+from perftui.screens.profiling.base import ProfilingTab
+from perftui.screens.profiling.flametext import place
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
-
-BUSY, BUSIEST = 0.5, 0.9
 
 
 class OverviewTab(ProfilingTab):
     """Processes, kept profiles, and the newest one's hot functions."""
 
     DEFAULT_CSS = """
-    OverviewTab { layout: grid; grid-size: 2; grid-columns: 2fr 1fr; grid-rows: 1fr 1fr; }
+    OverviewTab { layout: grid; grid-size: 2; grid-columns: 2fr 1fr; grid-rows: 1fr 1fr; grid-gutter: 0 1; }
     OverviewTab #processes { row-span: 2; }
     OverviewTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 1fr 6; }
     OverviewTab.narrow #processes { row-span: 1; }
     """
     id_: ClassVar[str] = "profiling.overview"
     title: ClassVar[str] = "Overview"
-    topics: ClassVar[tuple[str, ...]] = ("resources", "profiler", PROCESSES)
+    topics: ClassVar[tuple[str, ...]] = ("resources", "profiler", processes.TOPIC)
     empty: ClassVar[str] = (
         "would show the processes of this host by CPU, memory and language\n"
         'connect it: [env.NAME.backends.host] kind = "host", and for profiles kind = "pyspy"'
@@ -47,8 +47,8 @@ class OverviewTab(ProfilingTab):
     def compose(self) -> Iterable[Widget]:
         """Processes first: they take the keys."""
         yield LiveTable(
-            process_columns(),
-            key=lambda r: (r.pid, r.started),
+            processes.columns(),
+            key=processes.row_key,
             title="Processes",
             id="processes",
             sort="cpu",
@@ -75,7 +75,7 @@ class OverviewTab(ProfilingTab):
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest processes and profiles, and ask for fresh processes."""
         resources = frames["resources"]
-        self.refresh_processes(resources.at)
+        processes.refresh(self, resources.at)
         table = self.query_one("#processes", LiveTable)
         listed = self.processes
         if listed is not None:
@@ -120,33 +120,6 @@ class OverviewTab(ProfilingTab):
             self.show_profile(profiles.current.id)
             return True
         return False
-
-
-def process_columns() -> list[Column]:
-    """What is told of a process, the dispensable last."""
-    return [
-        Column("pid", "PID", width=8, align="right", help="process id"),
-        Column("cpu", "CPU", cpu_text, width=7, align="right", help="share of one core since the last look"),
-        Column("rss", "Memory", fmt.bytes_, width=9, align="right", help="resident memory"),
-        Column("language", "Runs", _dash, width=7, help="what it is written in, as far as it can be told"),
-        Column("user", "User", _dash, width=9, priority=3),
-        Column("threads", "Thr", width=4, align="right", priority=5, help="threads"),
-        Column(
-            "state", "St", width=2, priority=6, help="R running, S sleeping, D waiting for a disk, Z ended"
-        ),
-        Column("started", "Started", fmt.stamp, width=19, priority=7),
-        Column("command", "Command", short, width=24, grow=True),
-    ]
-
-
-def cpu_text(value: float | None) -> tuple[str, str]:
-    """CPU use with how loud it should be."""
-    use = value or 0.0
-    return fmt.ratio(value), "crit" if use >= BUSIEST else "warn" if use >= BUSY else ""
-
-
-def _dash(text: str) -> str:
-    return inert(text, 40) or "–"
 
 
 def profile_columns() -> list[Column]:

@@ -1,0 +1,168 @@
+"""What a host's panels say: cores, memory, pressure; pure drawings."""
+
+from __future__ import annotations
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.draw.rows import Look, Row, Rows, Size, Span
+from perftui.draw.stackedbar import Part, allot, stackedbar
+from perftui.draw.table import Column
+from perftui.draw.text import line
+from perftui.model.resources import CpuUse, HostView, MemoryUse, Pressure
+
+LABEL = 5
+FIGURE = 6
+NARROWEST = 22  # cells for one core's bar with label and figure
+LEVELS = " ▁▂▃▄▅▆▇█"
+LEVELS_ASCII = " .:-=+*#%"
+BUSY, BUSIEST = 0.8, 0.95
+
+
+def cpu(view: HostView, size: Size, look: Look) -> Rows:
+    """All cores together in words, then a bar for each; more than fit become one cell each."""
+    rows: Rows = [_together(view, size.width)]
+    cores = view.reading.cores
+    room = max(0, size.height - 1)
+    columns = max(1, min(size.width // NARROWEST, -(-len(cores) // max(1, room))))
+    if room * columns < len(cores):
+        return rows + _cells(cores, size.width, room, look)
+    width = size.width // columns
+    for start in range(-(-len(cores) // columns)):
+        spans: list[Span] = []
+        for core in cores[start :: -(-len(cores) // columns)]:
+            spans += _bar(core, width, look)
+        rows.append(line(size.width, *spans))
+    return rows
+
+
+def _together(view: HostView, width: int) -> Row:
+    r = view.reading
+    c = r.cpu
+    parts = [f"user {fmt.ratio(c.user + c.nice)}", f"system {fmt.ratio(c.system + c.irq + c.softirq)}"]
+    parts += [
+        f"{name} {fmt.ratio(value)}" for name, value in (("iowait", c.iowait), ("steal", c.steal)) if value
+    ]
+    parts.append("load " + " ".join(f"{x:.2f}" for x in r.load))
+    parts.append(f"{r.runnable} run, {r.blocked} blocked")
+    style = "crit bold" if c.busy >= BUSIEST else "warn bold" if c.busy >= BUSY else "bold"
+    return line(width, Span(f"busy {fmt.ratio(c.busy)}", style), Span("  " + "  ".join(parts), "muted"))
+
+
+def _bar(core: CpuUse, width: int, look: Look) -> list[Span]:
+    """`  0 ██████▓▓░····  42%`: user, system, waiting."""
+    room = max(4, width - LABEL - FIGURE - 1)
+    shares = (core.user + core.nice, core.system + core.irq + core.softirq, core.iowait + core.steal)
+    cells = allot(shares, 1.0, room)
+    signs = "#+~" if look.ascii_ else "█▓░"
+    spans = [Span(f"{core.name:>{LABEL - 1}} ", "muted")]
+    spans += [
+        Span(sign * n, style) for sign, n, style in zip(signs, cells, ("s1", "s2", "warn"), strict=True)
+    ]
+    spans.append(Span(("." if look.ascii_ else "·") * (room - sum(cells)), "faint"))
+    style = "crit" if core.busy >= BUSIEST else "warn" if core.busy >= BUSY else ""
+    return [*spans, Span(fmt.ratio(core.busy, FIGURE), style), Span(" ")]
+
+
+def _cells(cores: tuple[CpuUse, ...], width: int, room: int, look: Look) -> Rows:
+    """One cell a core, its height the share; what does not fit is counted."""
+    levels = LEVELS_ASCII if look.ascii_ else LEVELS
+    rows: Rows = []
+    for start in range(0, min(len(cores), room * width), width):
+        part = cores[start : start + width]
+        rows.append(line(width, "".join(levels[min(8, round(core.busy * 8))] for core in part)))
+    return rows[:room]
+
+
+def memory(view: HostView, size: Size, look: Look) -> Rows:
+    """A bar in parts with its legend, swap, and who waits for what."""
+    m = view.reading.memory
+    cached = min(m.cached + m.buffers, max(0, m.total - m.used - m.free))
+    style = "crit" if m.used_ratio >= BUSIEST else "warn" if m.used_ratio >= 0.85 else "s1"
+    parts = [Part("used", m.used, style), Part("cached", cached, "s2"), Part("free", m.free, "faint")]
+    swap = (
+        f"swap {fmt.bytes_(m.swap_total - m.swap_free)} of {fmt.bytes_(m.swap_total)}"
+        if m.swap_total
+        else "no swap"
+    )
+    moving = m.swap_in_per_s + m.swap_out_per_s
+    swap += f", {fmt.rate(moving, 'bytes')} in and out" if moving else ""
+    said = [
+        Span(f"{fmt.ratio(m.used_ratio)} of {fmt.bytes_(m.total)} used", "bold"),
+        Span(f"  {swap}", "muted"),
+    ]
+    bar = stackedbar(parts, Size(size.width, max(1, size.height - 2)), look, unit="bytes", total=m.total)
+    return [line(size.width, *said), *bar, pressure(view.reading.pressure, size.width)]
+
+
+def _swap(m: MemoryUse) -> str:
+    if not m.swap_total:
+        return "no swap"
+    moving = m.swap_in_per_s + m.swap_out_per_s
+    said = f"swap {fmt.bytes_(m.swap_total - m.swap_free)} of {fmt.bytes_(m.swap_total)}"
+    return said + (f", {fmt.rate(moving, 'bytes')} in and out" if moving else "")
+
+
+def pressure(found: tuple[Pressure, ...], width: int) -> Row:
+    """Share of the last 10 s in which some task waited for each resource."""
+    if not found:
+        return line(width, Span("pressure is not told by this kernel", "faint"))
+    spans = [Span("tasks waited for ", "muted")]
+    for p in found:
+        style = "crit" if p.some >= 0.3 else "warn" if p.some >= 0.1 else ""
+        spans += [Span(f"{p.resource} ", "muted"), Span(fmt.ratio(p.some), style), Span("  ")]
+    return line(width, *spans)
+
+
+def disk_columns() -> list[Column]:
+    """Devices: bytes and operations a second, waits, how busy."""
+    return [
+        Column("device", "Disk", lambda t: inert(t, 40), width=8, grow=True),
+        Column("read_bytes_per_s", "Read/s", _bytes_rate, width=10, align="right"),
+        Column("write_bytes_per_s", "Write/s", _bytes_rate, width=10, align="right"),
+        Column("reads_per_s", "Reads", fmt.rate, width=8, align="right", priority=5),
+        Column("writes_per_s", "Writes", fmt.rate, width=8, align="right", priority=5),
+        Column(
+            "read_wait_s",
+            "r wait",
+            fmt.duration,
+            width=8,
+            align="right",
+            priority=3,
+            help="mean wait of a read",
+        ),
+        Column("write_wait_s", "w wait", fmt.duration, width=8, align="right", priority=3, help="mean wait"),
+        Column("busy", "Busy", _loud, width=6, align="right", help="share of time with requests under way"),
+    ]
+
+
+def mount_columns() -> list[Column]:
+    """File systems: use and what is left."""
+    return [
+        Column("path", "Mount", lambda t: inert(t, 200), width=10, grow=True),
+        Column("used", "Used", fmt.bytes_, width=9, align="right", priority=3),
+        Column("available", "Left", fmt.bytes_, width=9, align="right"),
+        Column("used_ratio", "Full", _loud, width=6, align="right"),
+        Column("inode_ratio", "Inodes", _loud, width=6, align="right", priority=4),
+        Column("read_only", "Mode", lambda ro: "ro" if ro else "rw", width=4, priority=6),
+    ]
+
+
+def net_columns() -> list[Column]:
+    """Interfaces: both ways a second, errors and drops."""
+    return [
+        Column("interface", "Network", lambda t: inert(t, 40), width=8, grow=True),
+        Column("rx_bytes_per_s", "In/s", _bytes_rate, width=10, align="right"),
+        Column("tx_bytes_per_s", "Out/s", _bytes_rate, width=10, align="right"),
+        Column("rx_packets_per_s", "Packets in", fmt.rate, width=10, align="right", priority=5),
+        Column("tx_packets_per_s", "out", fmt.rate, width=8, align="right", priority=5),
+        Column("errors_per_s", "Errors", fmt.rate, width=7, align="right", priority=3),
+        Column("drops_per_s", "Drops", fmt.rate, width=7, align="right", priority=4),
+    ]
+
+
+def _bytes_rate(value: float) -> str:
+    return fmt.rate(value, "bytes")
+
+
+def _loud(value: float) -> tuple[str, str]:
+    return fmt.ratio(value), "crit" if value >= BUSIEST else "warn" if value >= 0.85 else ""

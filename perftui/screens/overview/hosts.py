@@ -1,0 +1,110 @@
+"""The machines: cores, memory, disks, network, and the processes that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.draw.chart import Line
+from perftui.draw.clean import inert
+from perftui.draw.rows import Size
+from perftui.model.frame import Frame
+from perftui.model.resources import HostView, ProcessRow, ResourcesReport
+from perftui.model.series import SeriesKey
+from perftui.screens import processes
+from perftui.screens.overview import hostrows
+from perftui.screens.tab import Tab
+from perftui.widgets.chart import ChartPanel
+from perftui.widgets.livetable import LiveTable
+from perftui.widgets.panel import Panel
+
+
+class HostsTab(Tab):
+    """One host at a time, the first that is configured."""
+
+    DEFAULT_CSS = """
+    HostsTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 6 1fr 5; grid-gutter: 0 1; }
+    HostsTab #processes { dock: bottom; height: 50%; }
+    HostsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 1fr 5; }
+    HostsTab.narrow #processes { height: 48%; }
+    HostsTab.wide { grid-size: 3; grid-columns: 1fr 1fr 1fr; grid-rows: 1fr 1fr; }
+    HostsTab.wide #processes { height: 64%; }
+    """
+    id_: ClassVar[str] = "overview.hosts"
+    title: ClassVar[str] = "Hosts"
+    topics: ClassVar[tuple[str, ...]] = ("resources", processes.TOPIC)
+    empty: ClassVar[str] = (
+        "would show processor, memory, disks, network and processes of a host\n"
+        'connect this one: [env.NAME.backends.host] kind = "host"'
+    )
+
+    def compose(self) -> Iterable[Widget]:
+        """Processes first: they take the keys, though they stand at the bottom."""
+        yield LiveTable(
+            processes.columns(),
+            key=processes.row_key,
+            title="Processes",
+            id="processes",
+            sort="cpu",
+            reverse=True,
+            empty="reading the processes",
+        )
+        yield Panel("CPU", id="cpu")
+        yield Panel("Memory", id="memory")
+        yield ChartPanel("CPU busy", unit="ratio", low=0, high=1, id="busy", focusable=False)
+        yield LiveTable(hostrows.net_columns(), key=lambda n: n.interface, title="Network", id="nets")
+        yield LiveTable(
+            hostrows.disk_columns(), key=lambda d: d.device, title="Disks", id="disks", empty="reading"
+        )
+        yield LiveTable(hostrows.mount_columns(), key=lambda m: m.path, title="File systems", id="mounts")
+
+    def arrange_for(self, layout: int) -> None:
+        """80: figures and processes; 120: two columns; from 160: three."""
+        self.set_class(layout < 120, "narrow")
+        self.set_class(layout >= 160, "wide")
+        for name in ("#busy", "#nets", "#disks", "#mounts"):
+            self.query_one(name).display = layout >= 120
+
+    def draw(self, frames: Mapping[str, Frame]) -> None:
+        """Show the newest look at the host, and ask for its processes."""
+        frame = frames["resources"]
+        report = frame.report
+        if not isinstance(report, ResourcesReport) or not report.hosts:
+            return
+        processes.refresh(self, frame.at)
+        view = report.hosts[0]
+        self._figures(frame, view)
+        found = processes.listed(self)
+        if found is not None:
+            table = self.query_one("#processes", LiveTable)
+            table.set_items(found.rows)
+            table.note = f"{len(found.rows)} of {found.total}"
+
+    def _figures(self, frame: Frame, view: HostView) -> None:
+        reading, health = view.reading, frame.health.get(view.source)
+        cpu, memory = self.query_one("#cpu", Panel), self.query_one("#memory", Panel)
+        cpu.title = f"CPU of {inert(reading.host, 40)}"
+        cpu.note = f"{len(reading.cores)} cores, up {reading.uptime / 86400:.1f} d"
+        cpu.set_rows(lambda size, look: hostrows.cpu(view, Size(size.width - 1, size.height), look))
+        memory.set_rows(lambda size, look: hostrows.memory(view, size, look))
+        for panel in (cpu, memory):
+            panel.set_health(health, frame.at)
+        busy = self.query_one("#busy", ChartPanel)
+        keys = [
+            ("all", SeriesKey(view.source, "cpu.busy_ratio")),
+            ("waits", SeriesKey(view.source, "cpu.iowait_ratio")),
+        ]
+        busy.set_lines([Line.of(frame.window(key, busy.seconds), name=name) for name, key in keys], frame.at)
+        self.query_one("#nets", LiveTable).set_items(reading.nets)
+        self.query_one("#disks", LiveTable).set_items(reading.disks)
+        self.query_one("#mounts", LiveTable).set_items(reading.mounts)
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The process under the cursor."""
+        row = self.query_one("#processes", LiveTable).current
+        if not isinstance(row, ProcessRow):
+            return None
+        return {"pid": row.pid, "name": row.name, "command": row.command, "cpu": row.cpu, "rss": row.rss}

@@ -1,0 +1,65 @@
+"""The processes of a host in a table: asked for while somebody looks, the same columns wherever shown."""
+
+from __future__ import annotations
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.draw.table import Column
+from perftui.model.resources import ProcessList, ProcessRow
+from perftui.screens.tab import Tab
+
+TOPIC = "resources.processes"
+OLD = 2.0  # seconds after which the list is asked for again
+LISTED = 1000
+BUSY, BUSIEST = 0.5, 0.9
+
+
+def listed(tab: Tab) -> ProcessList | None:
+    """The newest list that the tab drew."""
+    frame = tab.frames.get(TOPIC)
+    return frame.report if frame and isinstance(frame.report, ProcessList) else None
+
+
+def refresh(tab: Tab, now: float) -> None:
+    """Ask for the processes when the list is old; the answer comes as a frame of TOPIC."""
+    host = next(iter(tab.session.sources("ProcessReader")), "")
+    opened = tab.session.frame("resources").report is not None
+    known = listed(tab)
+    if host and opened and (known is None or now - known.at >= OLD):
+        tab.probe(TOPIC, host, "ProcessReader", lambda power: power.processes(LISTED))
+
+
+def row_key(row: ProcessRow) -> tuple[int, float]:
+    """A PID is used again; with its start it is one process."""
+    return row.pid, row.started
+
+
+def columns() -> list[Column]:
+    """What is told of a process, the dispensable last."""
+    return [
+        Column("pid", "PID", width=8, align="right", help="process id"),
+        Column("cpu", "CPU", cpu_text, width=7, align="right", help="share of one core since the last look"),
+        Column("rss", "Memory", fmt.bytes_, width=9, align="right", help="resident memory"),
+        Column("language", "Runs", _dash, width=7, help="what it is written in, as far as it can be told"),
+        Column("user", "User", _dash, width=9, priority=3),
+        Column("threads", "Thr", width=4, align="right", priority=5, help="threads"),
+        Column("state", "St", width=2, priority=6, help="R runs, S sleeps, D waits for a disk, Z has ended"),
+        Column("started", "Started", fmt.stamp, width=19, priority=7),
+        Column("command", "Command", short, width=24, grow=True),
+    ]
+
+
+def short(command: str, limit: int = 500) -> str:
+    """A command line without the folders of its program, inert."""
+    program, blank, rest = command.partition(" ")
+    return inert(program.rpartition("/")[2] + blank + rest, limit)
+
+
+def cpu_text(value: float | None) -> tuple[str, str]:
+    """CPU use with how loud it should be."""
+    use = value or 0.0
+    return fmt.ratio(value), "crit" if use >= BUSIEST else "warn" if use >= BUSY else ""
+
+
+def _dash(text: str) -> str:
+    return inert(text, 40) or "–"

@@ -1,0 +1,82 @@
+"""The hosts tab on this very machine, and its drawings for machines we do not have."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from perftui.config import load
+from perftui.draw.clean import cell_width
+from perftui.draw.rows import Look, Size, plain
+from perftui.model.resources import CpuUse, HostReading, HostView, MemoryUse, Pressure
+from perftui.screens.overview import hostrows
+from perftui.session import Session
+from tests.screens.shell import shown
+from tests.waiting import until
+
+GIB = 1 << 30
+READING = HostReading(
+    "box",
+    1.0,
+    CpuUse("all", 0.5, 0.3, 0.0, 0.15, 0.02, 0.0, 0.03),
+    tuple(CpuUse(str(i), (i % 10) / 10, (i % 10) / 10) for i in range(4)),
+    (1.0, 2.0, 3.0),
+    MemoryUse(8 * GIB, 2 * GIB, GIB, GIB, swap_total=GIB, swap_free=GIB // 2, swap_in_per_s=2048.0),
+    pressure=(Pressure("cpu", 0.35, 0.0), Pressure("memory", 0.0, 0.0)),
+)
+LOOKS = [Look(), Look(colour=False), Look(ascii_=True)]
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("PERFTUI_CONFIG", str(tmp_path / "none.toml"))
+    config = load()
+    return Session.open(config, config.environment, only={"host"})
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_this_host_is_shown_with_its_processes(session, size):
+    async with shown("overview.hosts", session, size) as (app, _pilot):
+        await until(lambda: "busy " in app.text(), 20)
+        await until(lambda: app.base.tab.selection and "reading the processes" not in app.text(), 20)
+        text = app.text()
+        assert f"{psutil.cpu_count()} cores" in text
+        assert "tasks waited for cpu" in text
+        assert ("File systems" in text) == (size[0] >= 120)
+        assert app.base.focused.id == "processes"
+        table = app.base.tab.query_one("#processes")
+        assert any(pid == os.getpid() for pid, _ in table.view.order)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("cores", [1, 2, 7, 64, 256, 2000])
+@pytest.mark.parametrize("size", [Size(40, 4), Size(79, 6), Size(60, 1)])
+def test_any_number_of_cores_fits_any_panel(look, cores, size):
+    view = HostView("h", 0.0, replace(READING, cores=tuple(CpuUse(str(i), 0.5, 0.5) for i in range(cores))))
+    rows = plain(hostrows.cpu(view, size, look))
+    assert len(rows) <= max(size.height, 1)
+    assert all(cell_width(row) == size.width for row in rows)
+    if look.ascii_:
+        assert all(row.replace("…", "").isascii() for row in rows)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_each_core_has_its_share_in_figures(look):
+    text = "\n".join(plain(hostrows.cpu(HostView("h", 0.0, READING), Size(60, 6), look)))
+    for share in ("10.0%", "20.0%", "30.0%"):
+        assert share in text
+
+
+def test_memory_says_what_is_used_swapped_and_waited_for():
+    text = "\n".join(plain(hostrows.memory(HostView("h", 0.0, READING), Size(80, 6), Look())))
+    assert "75.0% of 8.00 GiB used" in text
+    assert "swap 512 MiB of 1.00 GiB, 2.00 KiB/s in and out" in text
+    assert "tasks waited for cpu 35.0%" in text
+    none = replace(READING, pressure=(), memory=MemoryUse(8 * GIB, 2 * GIB))
+    text = "\n".join(plain(hostrows.memory(HostView("h", 0.0, none), Size(80, 6), Look())))
+    assert "no swap" in text
+    assert "not told by this kernel" in text
