@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from perftui.backends.postgres import facts, questions
@@ -16,28 +15,10 @@ from perftui.backends.postgres.probe import Abilities, probe
 from perftui.backends.postgres.trouble import told, within
 from perftui.model.database import Explanation, Session
 from perftui.model.errors import Refused, Unsupported
+from perftui.model.options import PostgresOptions
 from perftui.model.reading import Reading
 
 TEXT_LIMIT = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresOptions:
-    """Where the server is and how much of it is read."""
-
-    dsn: str = field(
-        default="postgresql://localhost/postgres",
-        repr=False,
-        metadata={"help": "postgresql://user@host:port/database of one server", "secret": True},
-    )
-    password: str = field(
-        default="",
-        repr=False,
-        metadata={"help": "password, unless it is in the dsn or ~/.pgpass", "secret": True},
-    )
-    statements: int = field(
-        default=1000, metadata={"help": "most entries of pg_stat_statements read at once"}
-    )
 
 
 class Postgres:

@@ -54,8 +54,7 @@ def batch(questions: Iterable[str], version: int, inline: Mapping[str, str]) -> 
         sql = text(question, version)
         if question == "activity":
             sql = f"select * from (\n{sql}\n) b {_ACTIVITY_ORDER}"  # noqa: S608 - our own files
-        value = "q.row" if question == "statements" else "q"
-        columns.append(f"(select json_agg({value}) from (\n{sql}\n) q) as {question}")  # noqa: S608
+        columns.append(f"(select json_agg(q) from (\n{sql}\n) q) as {question}")  # noqa: S608
     return bound(f"select {MARK}\n" + ",\n".join(columns), inline)
 
 
