@@ -113,12 +113,17 @@ class PerftuiApp(DiffApp):
     def on_mount(self) -> None:
         """Paint first; then start the session, the one timer, and listen to signals."""
         self._listen()
+        self.app_resume_signal.subscribe(self, self._woken)
         if self._first_tab:
             self.go(self.options.screen)
         self.set_interval(STEPS[0], self.tick)
         for problem in self.keymap.problems:
             self.toast(problem, "warn")
         self.call_after_refresh(self._begin)
+
+    def _woken(self, _app: object) -> None:
+        """Back from the shell: nothing on the terminal is ours any more."""
+        self.repaint()
 
     def _begin(self) -> None:
         begin(self, partial(self._live, self.session), "session", "session")
@@ -128,6 +133,10 @@ class PerftuiApp(DiffApp):
         await session.start()
         self.started = True
         self.base.follow()
+        for entry in await session.conductor.unfinished():
+            self.toast(
+                f"unfinished: {entry.action} on {entry.target} ({entry.user}); look before acting", "warn"
+            )
         async for frame in session.watch("findings"):
             self.findings = frame
 
@@ -152,6 +161,21 @@ class PerftuiApp(DiffApp):
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.exit_by_signal, number)
+
+    def crashed(self, error: BaseException | None, trace: str) -> str:
+        """One screen after a crash: what happened, where to read more; values stay out of it."""
+        from perftui.config import paths
+
+        log = paths.state_dir() / "crash.log"
+        try:
+            paths.write_private(log, trace)
+            where = f"Details: {log}"
+        except OSError as failure:
+            where = f"{trace}\n(cannot write {log}: {failure})"
+        return (
+            f"perftui stopped: {type(error).__name__} in its own code. Nothing was left half done on\n"
+            f"the terminal; actions under way are marked in the audit.\n{where}"
+        )
 
     def exit_by_signal(self, number: int) -> None:
         """Leave at once, restored, with 128 + signal."""

@@ -1,7 +1,7 @@
 """Cell-diff output: only what changed on the terminal goes out, and never faster than the link takes it.
 
 This is the one place that uses private names of Textual (8.2): `App._display`, `App._batch_count`,
-`App._driver`, `App._sync_available`, `LayoutUpdate.strips`, `ChopsUpdate.chops`, `.spans`, `.chop_ends`,
+`App._driver`, `App._sync_available`, `App._fatal_error`, `App._exit_renderables`, `LayoutUpdate.strips`, `ChopsUpdate.chops`, `.spans`, `.chop_ends`,
 `LinuxDriver._file`, `._writer_thread`, `WriterThread._queue`. `tests/widgets/test_output.py` fails when
 one of them changes. Textual sends every dirty region whole; over SSH that is what makes consoles slow.
 """
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from rich.color import Color, ColorSystem
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._context import visible_screen_stack
 from textual.app import App
@@ -236,6 +239,15 @@ class DiffApp(App[int]):
                 self.send()
         finally:
             self.post_display_hook()
+
+    def _fatal_error(self) -> None:
+        """Textual would print every local variable, passwords included; we print where and which kind."""
+        self._exit_renderables.append(Text(self.crashed(sys.exc_info()[1], traceback.format_exc())))
+        self._close_messages_no_wait()
+
+    def crashed(self, error: BaseException | None, trace: str) -> str:
+        """What is printed after a crash; `trace` is the traceback without values."""
+        return f"{type(error).__name__}\n{trace}"
 
     def take(self, update: CompositorUpdate) -> None:
         """Want what the compositor painted."""

@@ -25,6 +25,7 @@ class ShellConductor:
 
     running: list[Any] = field(default_factory=list)
     undone: int = 0
+    left_over: tuple[Any, ...] = ()
 
     async def perform(self, action: Any, ask: Any) -> Receipt:
         plan = await action.plan()
@@ -32,6 +33,9 @@ class ShellConductor:
             raise PlanRejected(f"{action.title}: declined")
         receipt: Receipt = await action.run(lambda progress: None)
         return receipt
+
+    async def unfinished(self) -> tuple[Any, ...]:
+        return self.left_over
 
     async def undo_last(self, ask: Any) -> Receipt:
         self.undone += 1

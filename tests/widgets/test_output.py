@@ -25,12 +25,22 @@ from tests.waiting import until
 def test_private_names_of_textual_are_where_we_use_them() -> None:
     assert list(inspect.signature(App._display).parameters) == ["self", "screen", "renderable"]
     app: App[None] = App()
-    for name in ("_batch_count", "_driver", "_sync_available", "_running", "_closed", "_loop"):
+    for name in (
+        "_batch_count",
+        "_driver",
+        "_sync_available",
+        "_running",
+        "_closed",
+        "_loop",
+        "_exit_renderables",
+    ):
         assert hasattr(app, name), name
     assert isinstance(inspect.getattr_static(App, "_background_screens"), property)
     assert list(inspect.signature(LayoutUpdate.__init__).parameters) == ["self", "strips", "region"]
     assert list(inspect.signature(ChopsUpdate.__init__).parameters) == ["self", "chops", "spans", "chop_ends"]
     assert callable(Compositor.render_strips)
+    assert callable(App._fatal_error)
+    assert callable(App._close_messages_no_wait)
     assert "_compositor" in Screen.__init__.__code__.co_names
     assert {"_file", "_writer_thread"} <= set(LinuxDriver.__init__.__code__.co_names)
     assert "_queue" in WriterThread.__init__.__code__.co_names
