@@ -41,7 +41,7 @@ WORDS = ("chair", "lamp", "table", "cup", "clock", "shelf", "rug", "vase", "red"
 LINKED = ("product", "category", "front")
 FROM_NEWSLETTER = 0.4
 MIX = (
-    ("product", 42.0),
+    ("product", 42.2),
     ("category", 12.0),
     ("front", 8.0),
     ("reviews", 8.0),
@@ -50,7 +50,7 @@ MIX = (
     ("search", 6.0),
     ("orders", 6.0),
     ("session", 4.0),
-    ("report", 0.4),
+    ("report", 0.2),
 )
 
 

@@ -29,6 +29,7 @@ class Wire(asyncio.Protocol):
     def __init__(self) -> None:
         self.used = 0
         self.open = False
+        self._kept = True
         self._parser: Any = None
         self._reply = Reply()
         self._waiting: asyncio.Future[Reply] | None = None
@@ -60,7 +61,7 @@ class Wire(asyncio.Protocol):
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         reply = await self._waiting
-        if not self._parser.should_keep_alive() or self.used >= REQUESTS_PER_CONNECTION:
+        if not self._kept or self.used >= REQUESTS_PER_CONNECTION:
             self.close()
         return reply
 
@@ -84,6 +85,7 @@ class Wire(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Part of httptools' protocol."""
         self._reply.status = self._parser.get_status_code()
+        self._kept = self._parser.should_keep_alive()  # known only here: the parser then begins afresh
         if self._waiting and not self._waiting.done():
             self._waiting.set_result(self._reply)
 
