@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from perftui.draw.palette import TRUE_COLOUR, Palette
 from perftui.draw.rows import Look, Row
+from perftui.model.errors import PerftuiError
 from perftui.model.frame import Frame
 from perftui.runtime.pace import STEPS, Pace
 from perftui.screens import chrome, colours
@@ -133,12 +134,19 @@ class PerftuiApp(DiffApp):
         await session.start()
         self.started = True
         self.base.follow()
-        for entry in await session.conductor.unfinished():
-            self.toast(
-                f"unfinished: {entry.action} on {entry.target} ({entry.user}); look before acting", "warn"
-            )
+        await self._tell_unfinished(session)
         async for frame in session.watch("findings"):
             self.findings = frame
+
+    async def _tell_unfinished(self, session: Session) -> None:
+        """What an earlier console began and never ended: the operator must look before acting."""
+        try:
+            entries = await session.conductor.unfinished()
+        except PerftuiError as error:
+            self.toast(str(error), "crit")
+            return
+        for entry in entries:
+            self.toast(f"unfinished: {entry.action} on {entry.target} by {entry.user}: look first", "warn")
 
     def on_worker_state_changed(self, event: Any) -> None:
         """A worker that died says so; the console goes on."""
@@ -172,10 +180,8 @@ class PerftuiApp(DiffApp):
             where = f"Details: {log}"
         except OSError as failure:
             where = f"{trace}\n(cannot write {log}: {failure})"
-        return (
-            f"perftui stopped: {type(error).__name__} in its own code. Nothing was left half done on\n"
-            f"the terminal; actions under way are marked in the audit.\n{where}"
-        )
+        kind = type(error).__name__
+        return f"perftui stopped: {kind}, a fault of its own. Actions under way are in the audit.\n{where}"
 
     def exit_by_signal(self, number: int) -> None:
         """Leave at once, restored, with 128 + signal."""

@@ -144,6 +144,12 @@ class LiveTable(Panel):
             return restyle(full, "cursor" if self.has_focus else "select")
         return full
 
+    def visible_rows(self) -> list[tuple[int, Hashable]]:
+        """Line (from the widget's top) and key of every row in sight."""
+        first = 2 if self._title else 1
+        keys = self.view.order[self._top : self._top + self._page]
+        return [(first + y, key) for y, key in enumerate(keys)]
+
     def _scroll(self) -> None:
         """Keep the cursor in sight and no blank space below the last row."""
         index, page = self.view.index, self._page

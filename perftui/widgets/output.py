@@ -1,9 +1,10 @@
 """Cell-diff output: only what changed on the terminal goes out, and never faster than the link takes it.
 
-This is the one place that uses private names of Textual (8.2): `App._display`, `App._batch_count`,
-`App._driver`, `App._sync_available`, `App._fatal_error`, `App._exit_renderables`, `LayoutUpdate.strips`, `ChopsUpdate.chops`, `.spans`, `.chop_ends`,
-`LinuxDriver._file`, `._writer_thread`, `WriterThread._queue`. `tests/widgets/test_output.py` fails when
-one of them changes. Textual sends every dirty region whole; over SSH that is what makes consoles slow.
+This is the one place that uses private names of Textual (8.2): of `App` `_display`, `_batch_count`,
+`_driver`, `_sync_available`, `_fatal_error`, `_exit_renderables`, `_background_screens`; the compositor's
+`LayoutUpdate.strips` and `ChopsUpdate.chops`, `.spans`, `.chop_ends`; `LinuxDriver._file`,
+`._writer_thread`, `WriterThread._queue`. `tests/widgets/test_output.py` fails when one of them changes.
+Textual sends every dirty region whole; over SSH that is what makes consoles slow.
 """
 
 # ruff: noqa: SLF001 - the one file that touches private names

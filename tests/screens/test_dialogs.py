@@ -9,6 +9,7 @@ from textual import events
 
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PartlyDone
+from perftui.widgets.livetable import LiveTable
 from tests.screens.conftest import cache_frame
 from tests.screens.shell import ShellSession, shown
 from tests.waiting import until
@@ -279,3 +280,14 @@ async def test_escape_and_a_letter_read_together_are_two_keys(session: ShellSess
         app.post_message(events.Key("alt+v", "v"))
         await until(lambda: app.base.tab.did == ["cache.view"])  # type: ignore[union-attr]
         assert len(app.screen_stack) == 1
+
+
+async def test_jump_goes_to_a_row(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        table = app.base.query_one("#keys", LiveTable)
+        await pilot.press(";")
+        await pilot.pause()
+        row = app.text().splitlines()
+        y = next(n for n, line in enumerate(row) if "cart:7" in line)
+        await pilot.press(row[y][0])
+        await until(lambda: table.cursor_key == "cart:7")

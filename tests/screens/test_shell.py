@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,7 +146,7 @@ async def test_export_writes_the_focused_table(session: ShellSession, tmp_path: 
         await until(lambda: "3 rows written to" in app.text())
     [path] = tmp_path.glob("*.json")
     assert json.loads(path.read_text())[1] == {"name": "user:2", "size": 30}
-    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_csv_guards_against_formulas() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from perftui.screens.keys import key_name
 from perftui.screens.tab import focusables
 from perftui.widgets.jump import Target, labels
+from perftui.widgets.livetable import LiveTable
 from perftui.widgets.rowbox import RowBox
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def targets_of(screen: LiveScreen) -> Iterable[Target]:
         region = widget.region
         if region.area:
             yield Target(region.x, region.y, cast("Callable[[], None]", partial(screen.set_focus, widget)))
-    table: Any = screen.focused
-    rows = getattr(table, "jump_rows", None)
-    if callable(rows):
-        for y, go in rows():
-            yield Target(table.region.x, table.region.y + y, go)
+    table = screen.focused
+    if isinstance(table, LiveTable):
+        for y, key in table.visible_rows():
+            yield Target(table.region.x, table.region.y + y, partial(table.cursor_to, key))
