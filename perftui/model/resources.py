@@ -130,6 +130,7 @@ class ProcessRow:
 
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
+    `grew` is how far `rss` stands above its lowest of the last ten minutes, `grew_s` ago.
     """
 
     pid: int
@@ -144,6 +145,8 @@ class ProcessRow:
     threads: int
     started: float
     nice: int = 0
+    grew: int = 0
+    grew_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from perftui.backends.host.proc import (
     parse_stat,
     read_mounts,
 )
-from perftui.backends.host.processes import parse_pid_stat
+from perftui.backends.host.processes import _grown, _Known, parse_pid_stat
 from perftui.backends.host.snapshot import Snapshot, compare
 from perftui.model.errors import Lost
 from perftui.model.ports import ProcessReader
@@ -107,14 +107,15 @@ async def test_loopback_traffic_is_counted(host):
 
 
 async def test_processes_name_the_busy_python_and_agree_with_psutil(host, busy):
-    await host.processes()
-    began = time.monotonic()
-    await passed(began, 0.8)
-    found = await host.processes()
-    row = next(r for r in found.rows if r.pid == busy.pid)
     them = psutil.Process(busy.pid)
+    await host.processes()
+    began, used = time.monotonic(), sum(them.cpu_times()[:2])
+    await passed(began, 1.5)
+    found = await host.processes()
+    used, elapsed = sum(them.cpu_times()[:2]) - used, time.monotonic() - began
+    row = next(r for r in found.rows if r.pid == busy.pid)
     assert row.language == "python"
-    assert row.cpu > 0.4
+    assert row.cpu == pytest.approx(used / elapsed, abs=0.1)
     assert row.command.startswith(sys.executable)
     assert (row.parent, row.user, row.threads) == (os.getpid(), them.username(), them.num_threads())
     assert row.rss == pytest.approx(them.memory_info().rss, rel=0.05)
@@ -241,3 +242,13 @@ def test_embedded_interpreters_are_known_by_what_they_map():
     assert by_library(b"7f0 r-xp 0 08:01 5 /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0\n") == "python"
     assert by_library(b"7f0 r-xp 0 08:01 5 /usr/lib/libc.so.6\n") == ""
     assert guess(f"/proc/{os.getpid()}", "whatever") == "python"
+
+
+def test_growth_counts_from_the_lowest_size_once_a_process_is_warm():
+    known = _Known(1, 0, 0.0)
+    assert _grown(known, 500, 0.0, age=5.0) == (0, 0.0)
+    assert _grown(known, 100, 10.0, age=40.0) == (0, 0.0)
+    assert _grown(known, 90, 20.0, age=50.0) == (0, 0.0)
+    assert _grown(known, 400, 25.0, age=55.0) == (310, 5.0)
+    assert _grown(known, 700, 80.0, age=110.0) == (610, 60.0)
+    assert len(known.sizes) == 3

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from perftui.backends.host.language import guess
 from perftui.backends.host.proc import PAGE, Files
@@ -16,6 +17,9 @@ KEPT_OPEN = 256  # descriptors kept on stat files; a host with more processes op
 NEW_PER_SCAN = 200  # identities (command, user, language) looked up in one scan
 COMMAND_BYTES = 4096
 SHORTEST = 0.5  # seconds between two scans
+SIZES_EVERY = 10.0  # seconds between two sizes remembered of a process
+SIZES = 60
+WARM = 30.0  # seconds after its start in which a process may grow without a word
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class _Known:
     user: str = ""
     language: str = ""
     named: bool = False
+    sizes: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SIZES))
 
 
 class Processes:
@@ -111,6 +116,8 @@ class Processes:
         return parse_pid_stat(text)
 
     def _row(self, pid: int, stat: _Stat, known: _Known, cpu: float | None) -> ProcessRow:
+        started = self._boot + stat.start / HZ
+        grew, grew_s = _grown(known, stat.rss, time.monotonic(), time.time() - started)
         return ProcessRow(
             pid=pid,
             parent=stat.parent,
@@ -122,8 +129,10 @@ class Processes:
             cpu=cpu,
             rss=stat.rss,
             threads=stat.threads,
-            started=self._boot + stat.start / HZ,
+            started=started,
             nice=stat.nice,
+            grew=grew,
+            grew_s=grew_s,
         )
 
     def _name(self, pid: int, stat: _Stat, known: _Known) -> None:
@@ -152,6 +161,14 @@ class Processes:
 def _cpu(ticks: int, known: _Known, now: float) -> float | None:
     elapsed = now - known.at
     return (ticks - known.ticks) / HZ / elapsed if elapsed > 0.01 and ticks >= known.ticks else None
+
+
+def _grown(known: _Known, rss: int, now: float, age: float) -> tuple[int, float]:
+    """Bytes above the lowest size remembered, and how long ago that was; sizes of the start don't count."""
+    if age > WARM and (not known.sizes or now - known.sizes[-1][0] >= SIZES_EVERY):
+        known.sizes.append((now, rss))
+    at, lowest = min(known.sizes, key=lambda size: size[1], default=(now, rss))
+    return max(0, rss - lowest), now - at
 
 
 def parse_pid_stat(text: bytes) -> _Stat | None:

@@ -16,6 +16,8 @@ DISK_HIGH, DISK_CRITICAL = 0.85, 0.95
 DISK_BUSY = 0.90
 SOON_FULL = 24 * 3600.0
 PROVEN_AFTER = 1800.0  # seconds of growth before it counts as more than a warm-up
+GREW = 32 << 20  # bytes above the lowest of ten minutes
+GREW_SHARE = 0.5
 WORTH_PROFILING = 0.5  # cores
 
 
@@ -121,9 +123,30 @@ def _disks(view: HostView) -> Iterator[Finding]:
 
 
 def _growth(view: HostView) -> Iterator[Finding]:
+    told = {g.name for g in view.growing if g.kind == "process"}
     for g in view.growing:
         if g.kind == "process":
             yield _leak(view, g)
+    for row in view.reading.top:
+        base = row.rss - row.grew
+        if row.grew >= max(GREW, base * GREW_SHARE) and f"{row.name} {row.pid}" not in told:
+            yield _jump(view, row, base)
+
+
+def _jump(view: HostView, row: ProcessRow, base: int) -> Finding:
+    """Grown by much in minutes: perhaps a leak, perhaps a cache that filled; worth a look."""
+    mib = 1 << 20
+    return Finding(
+        "process.memory-grew",
+        Severity.INFO,
+        view.source,
+        f"{row.name} {row.pid} grew by {row.grew / mib:.0f} MiB in {row.grew_s / 60:.1f} min",
+        (f"from {base / mib:.0f} to {row.rss / mib:.0f} MiB: {row.command[:120]}",),
+        gain=float(row.grew),
+        gain_unit="bytes",
+        effort=Effort.HOURS,
+        labels=(("process", f"{row.name} {row.pid}"),),
+    )
 
 
 def _leak(view: HostView, g: Growth) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 
 import pytest
@@ -16,6 +17,20 @@ from tests.waiting import until
 __all__ = ["state_dir"]
 
 CASES = (("error-burst", "api.error-rate-high", "5xx"), ("blocking-call", "api.slow", "p95"))
+
+
+@pytest.mark.slow
+async def test_a_leak_names_the_worker_that_grows(lab, session):
+    async with Following(session):
+        await until(lambda: session.frame("resources").report, 10)
+        began = time.monotonic()
+        await until(lambda: time.monotonic() - began > 45, 60)  # workers are warm, and were looked at once
+        await lab.incidents.start("memory-leak")
+        try:
+            seen = await until(lambda: found(session, "process.memory-grew"), 90)
+        finally:
+            await lab.incidents.stop("memory-leak")
+        assert "perftui.lab.shop" in seen.evidence[0]
 
 
 @pytest.fixture

@@ -168,3 +168,12 @@ def test_a_backend_that_was_never_read_is_left_out():
     engine = ResourcesEngine()
     report = engine.observe(1.0, {"host": Look("host", "host", None, LIVE)}, Rings())
     assert (report.hosts, report.apis) == ((), ())
+
+
+def test_a_process_that_grew_by_much_is_named_with_its_sizes():
+    grown = replace(WORKER, rss=136 << 20, grew=96 << 20, grew_s=60.0)
+    finding = seen([replace(CALM, top=(grown,))])[2]["process.memory-grew"]
+    assert finding.title == "python 42 grew by 96 MiB in 1.0 min"
+    assert finding.evidence == ("from 40 to 136 MiB: python app.py",)
+    little = replace(grown, rss=900 << 20)
+    assert seen([replace(CALM, top=(little,))])[2] == {}
