@@ -69,6 +69,8 @@ class PurgeKeys:
             "quarantine": self.quarantine,
         }
         self._planned: int | None = None
+        self._interrupted = False
+        self._there: int | None = None
 
     async def plan(self) -> Plan:
         """Count, weigh and name what would go; PlanRejected on a replica or for an unusable pattern."""
@@ -158,6 +160,7 @@ class PurgeKeys:
             try:
                 await self._pass(tally, report)
             except Lost:
+                self._interrupted = True
                 now = time.monotonic()
                 limit = now + RECONNECT if tally.done > before or not limit else limit
                 if now > limit:
@@ -201,6 +204,8 @@ class PurgeKeys:
         parts = [f"{fmt.count(done)} keys {what}"]
         if self._keep and done:
             parts.append(f"undo within {fmt.age(self._keep)} with id {self.quarantine}")
+        if self._there is not None and self._there < done:
+            parts.append(f"but only {fmt.count(self._there)} of them are still there: the server lost data")
         if tally.failed:
             parts.append(f"{fmt.count(tally.failed)} could not be")
         if tally.unsure and not self._keep:
@@ -217,13 +222,15 @@ class PurgeKeys:
 
     async def _confirmed(self, tally: KeyTally) -> int:
         """Keys done; batches that were sent without an answer are looked up in the quarantine."""
-        if not tally.unsure or not self._keep:
+        if not self._keep or not (tally.unsure or self._interrupted):
             return tally.done
         try:
             async with asyncio.timeout(CONFIRM):
                 there = await count_quarantine(self._power, self.quarantine)
         except (BackendError, TimeoutError):
             return tally.done  # the server is away or slow: only what it confirmed is claimed
+        if self._interrupted:
+            self._there = there
         found = min(max(there, tally.done), tally.done + tally.unsure)
         tally.unsure -= found - tally.done
         return found

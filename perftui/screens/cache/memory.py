@@ -46,6 +46,7 @@ class MemoryTab(CacheTab):
         self.base = b""
         self.biggest_in_front = False
         self._asked = ""
+        self._seen = False
 
     def compose(self) -> Iterable[Widget]:
         """Charts, then the tables of one sample."""
@@ -65,6 +66,12 @@ class MemoryTab(CacheTab):
                 sort="bytes_",
                 reverse=True,
             )
+
+    def on_shown(self) -> None:
+        """The first time, the prefixes take the keys, not the chart above them."""
+        if not self._seen:
+            self._seen = True
+            self.query_one("#shares", LiveTable).focus()
 
     def arrange_for(self, layout: int) -> None:
         """Below 120 columns one chart and one table; `v` changes the table."""

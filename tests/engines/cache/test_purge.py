@@ -189,6 +189,19 @@ async def test_server_gone_for_good_is_partly_done(
     await valkey.restart()
 
 
+async def test_a_server_that_restarts_empty_is_told(server: Valkey, valkey: Any) -> None:
+    await fill(server, 5000, "page")
+    action = PurgeKeys(server, "cache", pattern="page:*")
+    seen: list[Progress] = []
+    flight = asyncio.ensure_future(action.run(seen.append))
+    await until(lambda: len(seen) >= 2)
+    await valkey.kill()
+    await valkey.restart()
+    receipt = await flight
+    assert receipt.done > 0
+    assert "but only 0 of them are still there" in receipt.summary
+
+
 async def test_continue_under_the_same_id_and_restore_by_id(server: Valkey) -> None:
     await fill(server, 20, "page")
     await PurgeKeys(server, "cache", pattern="page:1*", quarantine="abc1").run(ignore)
