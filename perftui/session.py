@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from perftui.config import Config, Environment, paths
 from perftui.engines import ActionSpec
 from perftui.model import ports
 from perftui.model.action import Action, Risk
-from perftui.model.backend import Backend, Engine
+from perftui.model.backend import Backend
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
@@ -25,6 +24,7 @@ from perftui.runtime.audit import Audit
 from perftui.runtime.clock import Clock
 from perftui.runtime.conductor import Conductor, Running, Undoable
 from perftui.runtime.events import EventLog, Events
+from perftui.runtime.loading import bring, load
 from perftui.runtime.observer import Observer
 from perftui.runtime.poller import Poller
 from perftui.runtime.rings import Rings
@@ -66,6 +66,7 @@ class Session:
         )
         self.memory: Memory | None = None
         self._remember = False
+        self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Backend] = {}
         self._looks: dict[str, Tap[Look]] = {}
@@ -84,28 +85,26 @@ class Session:
         read_only: bool = False,
         remember: bool = False,
     ) -> Session:
-        """Build without connecting; `only` names the backends wanted. Nothing is read before `start`.
+        """Name what is wanted, `only` these backends; imports none and reads nothing before `start`.
 
         With `remember`, samples and the newest reports go to the store, and those of last time come back.
         """
         session = cls(config, environment, read_only=read_only)
         session._remember = remember
-        for name, entry in environment.backends.items():
+        for name in environment.backends:
             if only is None or name in only:
-                session._add(name, entry.kind, entry.resolved)
-        session._add_engines()
+                session._looks[name] = tap = Tap(name, session._looked)
+                tap.publish(session._unseen(name))
         return session
 
     async def start(self) -> None:
-        """Begin remembering, polling and observing; returns at once."""
-        if self._remember:
-            self._open_memory()
-        for name, poller in self._pollers.items():
-            self._crew.start(f"poll {name}", poller.run())
-        for stem, observer in self._observers.items():
-            self._crew.start(f"observe {stem}", observer.run())
+        """Begin observing, remembering and polling, each part as soon as its modules are imported.
+
+        Returns when all parts are there; what is watched before is fed as they come.
+        """
         self._crew.start("follow actions", self._follow_actions())
         self._crew.start("look for unfinished actions", self._tell_unfinished())
+        await self._crew.start("load", self._load_parts(), watched=True)
 
     async def close(self) -> None:
         """Stop actions, pollers and engines; bounded, may be called twice."""
@@ -127,9 +126,7 @@ class Session:
 
     def topic(self, name: str) -> Topic[Frame]:
         """The topic of that name, made when new."""
-        observer = self._observers.get(ADVICE if name == "findings" else name)
-        if observer is not None:
-            return observer.topic
+        name = ADVICE if name == "findings" else name
         return self._topics.setdefault(name, Topic(name))
 
     def watch(self, topic: str, *, glance: bool = False) -> AsyncIterator[Frame]:
@@ -157,7 +154,8 @@ class Session:
         """Backends a topic is made from: those its engine listens to, none for a probe, else all."""
         if topic in self._observers:
             return self._observers[topic].sources
-        return () if topic in engines.BUILTIN or "." in topic else tuple(self._looks)
+        known = "." in topic or (topic in engines.BUILTIN and self._loaded)
+        return () if known else tuple(self._looks)
 
     def _health(self, source: str) -> Health:
         look = self._looks[source].value
@@ -169,7 +167,7 @@ class Session:
         return {name: tap.value or self._unseen(name) for name, tap in self._looks.items()}
 
     def _unseen(self, name: str) -> Look:
-        return Look(name, self.env.backends[name].kind, None, self._health(name))
+        return Look(name, self.env.backends[name].kind, None, Health(Link.WAITING, self.clock.wall()))
 
     @property
     def problem(self) -> str:
@@ -238,7 +236,7 @@ class Session:
     def action(self, action_id: str, source: str, **params: Any) -> Action:
         """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
         spec = _spec(action_id)
-        factory = _load(spec.factory)
+        factory = load(spec.factory)
         try:
             action: Action = factory(self._power(source, spec.port), source, **params)
         except TypeError as error:
@@ -273,32 +271,41 @@ class Session:
 
     # how it is built
 
-    def _add(self, name: str, kind: str, options: Callable[[], Any]) -> None:
-        self._looks[name] = Tap(name, self._looked)
-        try:
-            self._backends[name] = backend = _load(backends.BUILTIN[kind])(name, options())
-        except ConfigError as error:
-            health = Health(Link.REFUSED, self.clock.wall(), str(error))
-            self._looks[name].publish(Look(name, kind, None, health))
-            return
-        self._pollers[name] = Poller(backend, self._looks[name], self.clock, keep=self._keep)
-
-    def _add_engines(self) -> None:
+    async def _load_parts(self) -> None:
+        """Engines first: they show what is remembered, and whatever the backends read from then on."""
         for stem, place in engines.BUILTIN.items():
-            kinds = self._kinds_of(place, stem)
-            looks = {name: self._looks[name] for name in kinds}
-            if not looks:
-                continue
-            engine: Engine = _load(place)()
-            self._observers[stem] = observer = Observer(
-                engine, looks, self.rings, self.clock, hold=stem != ADVICE
-            )
-            for name in looks:
-                self._listeners.setdefault(name, []).append(observer)
+            self._add_engine(stem, await bring(place))
+        self._loaded = True
+        if self._remember:
+            await self._open_memory()
+        for name in self._looks:
+            entry = self.env.backends[name]
+            self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
 
-    def _kinds_of(self, place: str, stem: str) -> tuple[str, ...]:
-        kinds = set(_load(place).kinds)
-        return tuple(name for name in self._looks if self.env.backends[name].kind in kinds)
+    def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
+        tap = self._looks[name]
+        try:
+            self._backends[name] = backend = backend_class(name, options())
+        except ConfigError as error:
+            tap.publish(
+                Look(name, backend_class.kind, None, Health(Link.REFUSED, self.clock.wall(), str(error)))
+            )
+            return
+        self._pollers[name] = poller = Poller(backend, tap, self.clock, keep=self._keep)
+        self._crew.start(f"poll {name}", poller.run())
+
+    def _add_engine(self, stem: str, engine_class: Any) -> None:
+        kinds = set(engine_class.kinds)
+        looks = {name: tap for name, tap in self._looks.items() if self.env.backends[name].kind in kinds}
+        if not looks:
+            return
+        observer = Observer(
+            engine_class(), looks, self.rings, self.clock, hold=stem != ADVICE, topic=self.topic(stem)
+        )
+        self._observers[stem] = observer
+        for name in looks:
+            self._listeners.setdefault(name, []).append(observer)
+        self._crew.start(f"observe {stem}", observer.run())
 
     # what happens
 
@@ -307,11 +314,10 @@ class Session:
         if self.memory is not None:
             self.memory.history.record(reading)
 
-    def _open_memory(self) -> None:
-        from perftui.runtime.memory import Memory
-
+    async def _open_memory(self) -> None:
+        opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
-        self.memory = Memory(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
+        self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
         self.rings.past = self.memory.history
         self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers))
@@ -360,11 +366,6 @@ class Session:
             now = self.clock.wall()
             report = ActionsReport(tuple(running), self.conductor.undoable)
             self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
-
-
-def _load(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def _port(name: str) -> type:

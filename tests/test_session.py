@@ -66,7 +66,10 @@ async def test_every_engine_reports_on_the_lab(lab: Lab) -> None:
 
 async def test_watching_raises_the_pace_and_leaving_lowers_it(lab: Lab) -> None:
     session = session_on(lab)
-    poller = session._pollers["valkey"]
+    with session.topic("cache").hold():
+        async with running(session):
+            poller = session._pollers["valkey"]
+            assert poller.period == poller.backend.period
     assert poller.period == poller.backend.idle_period
     with session.topic("cache").hold():
         assert poller.period == poller.backend.period

@@ -10,3 +10,15 @@ BUILTIN: dict[str, str] = {
     "processpool": "perftui.backends.processpool:ProcessPool",
     "pyspy": "perftui.backends.pyspy:PySpy",
 }
+
+OPTIONS: dict[str, str] = {
+    "host": "perftui.model.options:HostOptions",
+    "scrape": "perftui.model.options:ScrapeOptions",
+    "valkey": "perftui.model.options:ValkeyOptions",
+    "postgres": "perftui.model.options:PostgresOptions",
+    "varnish": "perftui.model.options:VarnishOptions",
+    "pyedge": "perftui.model.options:PyEdgeOptions",
+    "processpool": "perftui.model.options:PoolOptions",
+    "pyspy": "perftui.model.options:PySpyOptions",
+}
+"""Kind → the `Options` of its class, from where they can be had without importing the backend."""

@@ -9,25 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from perftui.model.action import Receipt
 from perftui.model.autoscaling import Instance, PoolFacts, Scale
 from perftui.model.errors import Lost, PlanRejected, Protocol, Refused
 from perftui.model.event import Event
+from perftui.model.options import PoolOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
 LIMIT = 1 << 20
 WAIT = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """How to reach the supervisor."""
-
-    socket: str = field(metadata={"help": "path of the supervisor's control socket"})
 
 
 class ProcessPool:

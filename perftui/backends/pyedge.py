@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from perftui.analysis.rates import Rates
 from perftui.model.cdn import CacheState, EdgeFacts, EdgeLook, Origin, PurgeRequest, UrlUse
 from perftui.model.errors import BackendError, Lost, Protocol, Refused
+from perftui.model.options import PyEdgeOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
@@ -22,22 +22,13 @@ WAIT = 3.0
 LIMITS = ("no stale-while-revalidate", "no request collapsing", "one origin")
 
 
-@dataclass(frozen=True, slots=True)
-class PyEdgeOptions:
-    """How to reach one Python edge."""
-
-    url: str = field(metadata={"help": "where visitors reach it, http://host:port"})
-    token: str = field(
-        default="", repr=False, metadata={"help": "token of its control routes", "secret": True}
-    )
-
-
 class PyEdge:
     """One Python edge; powers `Purger`, `EdgeVerifier`, `EdgeContent`."""
 
     kind: ClassVar[str] = "pyedge"
     layer: ClassVar[str] = "cdn"
     Options: ClassVar[type] = PyEdgeOptions
+    libraries: ClassVar[tuple[str, ...]] = ("httpx",)
     period: ClassVar[float] = 2.0
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 4.0

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from perftui.analysis.rates import Rates
 from perftui.model.cdn import CacheState, EdgeFacts, EdgeLook, Origin, PurgeRequest, UrlUse
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.options import VarnishOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
@@ -27,24 +27,13 @@ STALL = 3.0  # seconds
 PROBES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class VarnishOptions:
-    """How to reach one Varnish."""
-
-    url: str = field(metadata={"help": "where visitors reach it, http://host:port"})
-    dir: str = field(default="", metadata={"help": "its -n folder on this host, for counters and log"})
-    purge_url: str = field(default="", metadata={"help": "where it accepts PURGE; empty: the same as url"})
-    token: str = field(
-        default="", repr=False, metadata={"help": "token the VCL wants with a PURGE", "secret": True}
-    )
-
-
 class Varnish:
     """One varnishd; powers `Purger`, `EdgeVerifier`, `EdgeContent`."""
 
     kind: ClassVar[str] = "varnish"
     layer: ClassVar[str] = "cdn"
     Options: ClassVar[type] = VarnishOptions
+    libraries: ClassVar[tuple[str, ...]] = ("httpx",)
     period: ClassVar[float] = 2.0
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 4.0
@@ -258,7 +247,7 @@ def _counters(out: bytes) -> dict[str, float]:
         tree = json.loads(out[:LIMIT])
         rows = tree.get("counters", tree)
         return {
-            name: float(row["value"])
+            name: row["value"]  # a bitmap of 64 probes would not fit a float
             for name, row in rows.items()
             if isinstance(row, dict) and isinstance(row.get("value"), int | float)
         }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from perftui.backends import BUILTIN
-from perftui.config.load import SECTIONS, backend_class
+from perftui.config.load import SECTIONS, options_class
 from perftui.config.settings import EnvironmentSettings, TargetSettings, is_secret, is_url
 
 JsonSchema = dict[str, Any]
@@ -79,7 +79,7 @@ def _backends() -> JsonSchema:
 
 
 def _backend(kind: str) -> JsonSchema:
-    table = _table(backend_class(kind).Options)
+    table = _table(options_class(kind))
     table["properties"] = {"kind": {"const": kind}, **table["properties"]}
     return table
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perftui.backends import BUILTIN
+from perftui.backends import BUILTIN, OPTIONS
 from perftui.config import paths
 from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.lines import key_lines
@@ -65,9 +65,9 @@ def reload(config: Config) -> Config:
     return load(config.path if config.exists else None, config.asked or config.chosen, config.flags)
 
 
-def backend_class(kind: str) -> Any:
-    """The class of a backend kind; imports only its module."""
-    module, _, name = BUILTIN[kind].partition(":")
+def options_class(kind: str) -> Any:
+    """The `Options` of a backend kind; imports no backend, so that a start need not wait for one."""
+    module, _, name = OPTIONS[kind].partition(":")
     return getattr(importlib.import_module(module), name)
 
 
@@ -148,7 +148,7 @@ def _backend(name: str, table: Any, path: KeyPath, converter: Converter) -> Back
         where = (*path, "kind") if "kind" in table else path
         converter.problem(where, f"{'.'.join(path)}: {said}{nearest(str(kind), BUILTIN)}")
         return None
-    options = converter.fill(backend_class(kind).Options, table, path, skip=frozenset({"kind"}))
+    options = converter.fill(options_class(kind), table, path, skip=frozenset({"kind"}))
     place = f"{converter.place(path)}: {'.'.join(path)}"
     return None if options is None else BackendConfig(name, kind, options, place)
 
@@ -191,7 +191,7 @@ def _targets(table: Any, converter: Converter) -> dict[str, TargetSettings]:
 def _local() -> Environment:
     """This host alone: what can be shown before anything is configured."""
     kinds = [kind for kind in _LOCAL_KINDS if kind in BUILTIN]
-    backends = {kind: BackendConfig(kind, kind, backend_class(kind).Options()) for kind in kinds}
+    backends = {kind: BackendConfig(kind, kind, options_class(kind)()) for kind in kinds}
     return Environment(LOCAL, "development", LOCAL, read_only=False, backends=backends)
 
 

@@ -17,7 +17,8 @@ class Backend(Protocol):
     `"secret": True`; it is the only declaration of the configuration's keys. `open` connects,
     `read` returns one look; both raise only errors of `perftui.model.errors` and are safe to cancel.
     `close` never raises and may be called twice. `period`, `idle_period` and `deadline` are seconds.
-    Powers (`perftui.model.ports`) are further methods of the same object.
+    Powers (`perftui.model.ports`) are further methods of the same object. A class may list in
+    `libraries` the modules its `open` will import: they are imported before, where nobody waits.
     """
 
     kind: ClassVar[str]

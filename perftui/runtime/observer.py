@@ -37,9 +37,10 @@ class Observer:
         clock: Clock,
         *,
         hold: bool = True,
+        topic: Topic[Frame] | None = None,
     ) -> None:
         self.engine = engine
-        self.topic: Topic[Frame] = Topic(engine.stem)
+        self.topic: Topic[Frame] = topic or Topic(engine.stem)
         self._looks = dict(looks)
         self._history = history
         self._clock = clock
@@ -47,6 +48,7 @@ class Observer:
         self._holds = ExitStack()
         if hold:
             self.topic.on_demand(self._demand)
+            self._demand(self.topic.level > 0)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def test_a_backend_keeps_the_protocol(kind):
 
 @pytest.mark.parametrize("kind", backends.BUILTIN)
 def test_every_option_of_a_backend_is_explained_and_no_secret_is_shown(kind):
-    options = target(backends.BUILTIN[kind]).Options
+    options = target(backends.OPTIONS[kind])
+    assert target(backends.BUILTIN[kind]).Options is options
     assert options.__dataclass_params__.frozen
     for spec in dataclasses.fields(options):
         assert spec.metadata.get("help"), f"{kind}.{spec.name} has no help"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,18 +14,12 @@ from perftui.backends.host.proc import ProcSource
 from perftui.backends.host.processes import Processes
 from perftui.backends.host.snapshot import Snapshot, compare
 from perftui.model.errors import Lost, Protocol, Unsupported
+from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
 from perftui.model.resources import ProcessList, ProcessRow
 
-TOP_PERIOD = 15.0  # seconds between looks at all processes for the few that use most
+TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
-
-
-@dataclass(frozen=True, slots=True)
-class HostOptions:
-    """Where to look."""
-
-    proc: str = field(default="/proc", metadata={"help": "proc folder of the host (Linux)"})
 
 
 class Host:
@@ -89,10 +83,11 @@ class Host:
         return ProcessList(self._host, time.time(), tuple(rows[:limit]), len(rows))
 
     def _top(self, mono: float) -> tuple[ProcessRow, ...]:
-        """The few processes that use most processor and memory, as of the last slow look."""
+        """The few processes that use most processor and memory or grew most, as of the last slow look."""
         if self._processes is not None and mono - self._top_at >= TOP_PERIOD:
             self._top_at = mono
             rows = self._processes.scan()
             largest = sorted(rows, key=lambda r: -r.rss)[:TOP]
-            self._top_rows = tuple(dict.fromkeys([*rows[:TOP], *largest]))
+            grown = sorted(rows, key=lambda r: -r.grew)[:TOP]
+            self._top_rows = tuple(dict.fromkeys([*rows[:TOP], *largest, *grown]))
         return self._top_rows

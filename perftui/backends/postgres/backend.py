@@ -29,6 +29,7 @@ class Postgres:
     kind: ClassVar[str] = "postgres"
     layer: ClassVar[str] = "database"
     Options: ClassVar[type] = PostgresOptions
+    libraries: ClassVar[tuple[str, ...]] = ("asyncpg",)
     period: ClassVar[float] = 2.0
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 4.0

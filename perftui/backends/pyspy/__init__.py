@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from perftui.backends.pyspy import attach, run
 from perftui.backends.pyspy.shelf import Shelf, default_folder
 from perftui.model.action import Progress, Receipt
 from perftui.model.errors import Cancelled, Protocol, Unsupported
+from perftui.model.options import PySpyOptions
 from perftui.model.profiler import (
     Profile,
     ProfileMeta,
@@ -29,15 +29,6 @@ from perftui.model.series import SeriesKey
 
 MAX_SECONDS = 3600.0
 MAX_RATE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class PySpyOptions:
-    """Where profiles are kept."""
-
-    archive: str = field(
-        default="", metadata={"help": "folder of kept profiles (default: in the state folder)"}
-    )
 
 
 class PySpy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from perftui.analysis.promtext import Scanner
@@ -13,6 +13,7 @@ from perftui.backends.scrape.red import endpoints, reading
 from perftui.backends.scrape.roles import Counters, Names, Roles
 from perftui.model.endpoint import ApiReading, Endpoint
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.options import ScrapeOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
@@ -26,27 +27,13 @@ KEPT_FOR = 300.0
 ROUTES_SAMPLED = 50
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapeOptions:
-    """Where the metrics are, and what they are called where their names are unusual."""
-
-    url: str = field(metadata={"help": "address of the metrics, like http://127.0.0.1:8000/metrics"})
-    service: str = field(default="", metadata={"help": "name shown for it (default: the backend's name)"})
-    token: str = field(default="", repr=False, metadata={"help": "bearer token", "secret": True})
-    window: float = field(default=10.0, metadata={"help": "seconds over which rates and quantiles are taken"})
-    requests: str = field(default="", metadata={"help": "counter of requests, if its name is unusual"})
-    durations: str = field(
-        default="", metadata={"help": "histogram of durations in seconds, without _bucket"}
-    )
-    in_flight: str = field(default="", metadata={"help": "gauge of requests in flight"})
-
-
 class Scrape:
     """One `/metrics` address; power `EndpointSource`."""
 
     kind: ClassVar[str] = "scrape"
     layer: ClassVar[str] = "api"
     Options: ClassVar[type] = ScrapeOptions
+    libraries: ClassVar[tuple[str, ...]] = ("httpx",)
     period: ClassVar[float] = 2.0
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 3.0

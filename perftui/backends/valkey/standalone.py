@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import hiredis
@@ -16,6 +16,7 @@ from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.quarantine import PurgePowers
 from perftui.model.cache import CacheReading
 from perftui.model.errors import Protocol, Unsupported
+from perftui.model.options import ValkeyOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
@@ -24,21 +25,6 @@ SECTIONS = ("server", "clients", "memory", "stats", "replication", "cpu", "comma
 
 CONFIG_EVERY = 30
 """Looks between two readings of the configuration: it changes by hand, not by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class ValkeyOptions:
-    """How to reach one server; secrets never show in a repr."""
-
-    url: str = field(
-        default="redis://127.0.0.1:6379/0",
-        repr=False,
-        metadata={"help": "redis://, rediss:// (TLS), valkey:// or unix:// URL, with the database number"},
-    )
-    username: str = field(default="", metadata={"help": "ACL user; empty: the default user"})
-    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
-    ca_file: str = field(default="", metadata={"help": "CA certificate for rediss://; empty: the system's"})
-    slow_entries: int = field(default=32, metadata={"help": "slow log entries read with every look (0-128)"})
 
 
 @dataclass(frozen=True, slots=True)

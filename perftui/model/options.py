@@ -1,0 +1,99 @@
+"""What each kind of backend can be told; by itself, so that checking a configuration imports no backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Where to look."""
+
+    proc: str = field(default="/proc", metadata={"help": "proc folder of the host (Linux)"})
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeOptions:
+    """Where the metrics are, and what they are called where their names are unusual."""
+
+    url: str = field(metadata={"help": "address of the metrics, like http://127.0.0.1:8000/metrics"})
+    service: str = field(default="", metadata={"help": "name shown for it (default: the backend's name)"})
+    token: str = field(default="", repr=False, metadata={"help": "bearer token", "secret": True})
+    window: float = field(default=10.0, metadata={"help": "seconds over which rates and quantiles are taken"})
+    requests: str = field(default="", metadata={"help": "counter of requests, if its name is unusual"})
+    durations: str = field(
+        default="", metadata={"help": "histogram of durations in seconds, without _bucket"}
+    )
+    in_flight: str = field(default="", metadata={"help": "gauge of requests in flight"})
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyOptions:
+    """How to reach one server; secrets never show in a repr."""
+
+    url: str = field(
+        default="redis://127.0.0.1:6379/0",
+        repr=False,
+        metadata={"help": "redis://, rediss:// (TLS), valkey:// or unix:// URL, with the database number"},
+    )
+    username: str = field(default="", metadata={"help": "ACL user; empty: the default user"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for rediss://; empty: the system's"})
+    slow_entries: int = field(default=32, metadata={"help": "slow log entries read with every look (0-128)"})
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOptions:
+    """Where the server is and how much of it is read."""
+
+    dsn: str = field(
+        default="postgresql://localhost/postgres",
+        repr=False,
+        metadata={"help": "postgresql://user@host:port/database of one server", "secret": True},
+    )
+    password: str = field(
+        default="",
+        repr=False,
+        metadata={"help": "password, unless it is in the dsn or ~/.pgpass", "secret": True},
+    )
+    statements: int = field(
+        default=1000, metadata={"help": "most entries of pg_stat_statements read at once"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class VarnishOptions:
+    """How to reach one Varnish."""
+
+    url: str = field(metadata={"help": "where visitors reach it, http://host:port"})
+    dir: str = field(default="", metadata={"help": "its -n folder on this host, for counters and log"})
+    purge_url: str = field(default="", metadata={"help": "where it accepts PURGE; empty: the same as url"})
+    token: str = field(
+        default="", repr=False, metadata={"help": "token the VCL wants with a PURGE", "secret": True}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PyEdgeOptions:
+    """How to reach one Python edge."""
+
+    url: str = field(metadata={"help": "where visitors reach it, http://host:port"})
+    token: str = field(
+        default="", repr=False, metadata={"help": "token of its control routes", "secret": True}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How to reach the supervisor."""
+
+    socket: str = field(metadata={"help": "path of the supervisor's control socket"})
+
+
+@dataclass(frozen=True, slots=True)
+class PySpyOptions:
+    """Where profiles are kept."""
+
+    archive: str = field(
+        default="", metadata={"help": "folder of kept profiles (default: in the state folder)"}
+    )
