@@ -316,3 +316,13 @@ async def test_killed_paused_restarted(kind: str, folder: Folder, origin: Origin
     finally:
         await backend.close()
         await server.stop()
+
+
+def test_a_full_bitmap_of_good_probes_is_healthy() -> None:
+    """64 ones do not fit a float: read as one, they would be 64 noughts."""
+    from perftui.backends.varnish import _counters, _origins
+
+    out = b'{"version": 1, "counters": {"VBE.boot.origin.happy": {"value": 18446744073709551615}}}'
+    (origin,) = _origins(_counters(out))
+    assert origin.healthy
+    assert origin.detail.startswith("8 of the newest 8 probes good")

@@ -64,7 +64,7 @@ class MemoryLeak(Fault):
 
     name = "memory-leak"
     what = "each product page keeps 256 kB, up to 96 MB a worker"
-    look = "profiling.memory"
+    look = "overview.hosts"
 
 
 class BlockingCall(Fault):
@@ -72,7 +72,7 @@ class BlockingCall(Fault):
 
     name = "blocking-call"
     what = "each search stops its worker's event loop for 0.25 s"
-    look = "profiling.requests"
+    look = "overview.summary"
     arguments: ClassVar[dict[str, Any]] = {"seconds": 0.25}
 
 

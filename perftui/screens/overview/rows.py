@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from perftui.analysis.buckets import Window
 from perftui.draw import format as fmt
+from perftui.draw.clean import fit
 from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.sparkline import spark, sparkline
@@ -70,15 +71,21 @@ def target_rows(
         rows.append(
             line(
                 size.width,
-                state_span(word, look)
-                if value is not None
-                else Span("◌ –   " if not look.ascii_ else "-     "),
-                Span(f" {target.title:<17}"),
-                Span(f"{said}  ", "bold" if value is not None else "faint"),
+                _target_state(word, value, look),
+                Span(f" {target.title:<16} "),
+                Span(f"{said:>8}  ", "bold" if value is not None else "faint"),
                 Span(goal, "muted"),
             )
         )
     return rows
+
+
+def _target_state(word: str, value: float | None, look: Look) -> Span:
+    """The state, as wide as the widest, so that figures stand in a column."""
+    if value is None:
+        return Span("-     " if look.ascii_ else "◌ –   ", "muted")
+    span = state_span(word, look)
+    return Span(f"{span.text:<6}", span.style)
 
 
 def _target_strip(
@@ -213,7 +220,7 @@ def service_rows(frame: Frame, size: Size, look: Look) -> Rows:
         name = f"{route.method} {route.route}"
         figures = f"{fmt.rate(route.rate, width=8)}  p95 {fmt.duration(route.p95_s, width=8)}"
         room = max(8, size.width - len(figures) - 1)
-        rows.append(line(size.width, Span(f"{name[:room]:<{room}}"), Span(figures, "muted")))
+        rows.append(line(size.width, Span(f"{fit(name, room - 1)} "), Span(figures, "muted")))
     return rows[: size.height]
 
 

@@ -29,6 +29,7 @@ from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 SPARK = 20
+TITLES = {"cdn": "CDN"}
 STYLES = {"ok": "ok", "warn": "warn", "crit": "crit", "lost": "lost", "late": "warn", "refused": "crit"}
 
 
@@ -37,6 +38,7 @@ class SummaryTab(Tab):
 
     DEFAULT_CSS = """
     SummaryTab { layout: grid; grid-size: 3; grid-rows: 6 6 1fr 1fr; grid-columns: 1fr 1fr 1fr; }
+    SummaryTab { grid-gutter: 0 1; }
     SummaryTab #layers { display: none; }
     SummaryTab #host { row-span: 2; }
     SummaryTab #service { row-span: 2; }
@@ -64,7 +66,12 @@ class SummaryTab(Tab):
         """Table and cards exist both; the width chooses."""
         yield LiveTable(self._columns(), key=lambda card: card.layer.name, title="Layers", id="layers")
         for layer in LAYERS:
-            yield Panel(layer.name.capitalize(), id=f"card-{layer.name}", classes="card", focusable=True)
+            yield Panel(
+                TITLES.get(layer.name, layer.name.capitalize()),
+                id=f"card-{layer.name}",
+                classes="card",
+                focusable=True,
+            )
         yield Panel("Targets", id="targets")
         yield Panel("Host", id="host")
         yield Panel("Service", id="service")

@@ -21,7 +21,7 @@ class OverviewTab(Tab):
     """Workloads, their workers, the last 15 minutes and the newest events."""
 
     DEFAULT_CSS = """
-    OverviewTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 6 1fr 1fr; }
+    OverviewTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 6 1fr 1fr; grid-gutter: 0 1; }
     OverviewTab #workloads { column-span: 2; }
     OverviewTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 4 1fr 6; }
     OverviewTab.narrow #workloads { column-span: 1; }
