@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.needs import needs
 
 if TYPE_CHECKING:
     from perftui.lab import Lab
@@ -20,11 +22,35 @@ settings.register_profile("house", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("house")
 
 
+def need(what: str, find: Callable[[], object]) -> None:
+    """Skip, or fail where it is required, when a server's program is not here."""
+    from perftui.lab import LabError
+
+    try:
+        find()
+    except LabError as error:
+        needs(what, found=False, how=str(error))
+
+
+def need_valkey() -> None:
+    from perftui.lab.valkey import server_program
+
+    need("valkey", server_program)
+
+
+def need_postgres() -> None:
+    from perftui.lab.pgtemplate import install_folder
+
+    need("postgres", install_folder)
+
+
 @pytest.fixture(scope="session")
 async def lab() -> AsyncIterator[Lab]:
     """A whole lab under light load: primaries, replicas, shop with three workers."""
     from perftui.lab import Lab, LabOptions
 
+    need_valkey()
+    need_postgres()
     async with Lab(LabOptions(rate=20.0)) as whole:
         yield whole
 
@@ -44,6 +70,7 @@ async def valkey(server_folder: Folder) -> AsyncIterator[ValkeyServer]:
     """A Valkey of the session's own: `url`, `port`, `password`; to be killed, paused, resumed, restarted."""
     from perftui.lab.valkey import ValkeyServer
 
+    need_valkey()
     server = ValkeyServer(server_folder, "alone-valkey")
     await server.start()
     yield server
@@ -66,6 +93,7 @@ async def postgres(server_folder: Folder) -> AsyncIterator[PostgresServer]:
     """A PostgreSQL of the session's own, seeded like shop's: `dsn`, `admin()`; to be killed and so on."""
     from perftui.lab.postgres import PostgresServer
 
+    need_postgres()
     server = PostgresServer(server_folder, "alone-postgres")
     await server.start()
     yield server

@@ -150,3 +150,17 @@ class Wires:
         """End all idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+
+async def status_of(port: int, path: str, timeout: float = 1.0) -> int:
+    """Status of one GET to a server on this machine; 0 when it does not answer within `timeout` seconds."""
+    wires = Wires("127.0.0.1", port)
+    try:
+        reply = await wires.ask(
+            f"GET {path} HTTP/1.1\r\nhost: lab\r\n\r\n".encode(), again=False, timeout=timeout
+        )
+    except (OSError, TimeoutError):
+        return 0
+    finally:
+        wires.close()
+    return reply.status

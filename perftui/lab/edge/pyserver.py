@@ -9,6 +9,7 @@ from typing import Any
 
 from perftui.lab.folders import Folder, write_private
 from perftui.lab.processes import Child, Command, LabError, free_port, python_env, spawn, tail, until
+from perftui.lab.wire import status_of
 
 
 class PyEdgeServer:
@@ -54,15 +55,9 @@ class PyEdgeServer:
             raise LabError(f"{error}\n{tail(self.log)}") from error
 
     async def _answers(self) -> bool:
-        import httpx
-
         if self.child is not None and not self.child.alive:
             raise LabError(f"the edge ended at once:\n{tail(self.log)}")
-        try:
-            async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
-                return (await client.get(f"{self.url}/_edge/ping")).status_code == 204
-        except httpx.HTTPError:
-            return False
+        return await status_of(self.port, "/_edge/ping") == 204
 
     async def stop(self) -> None:
         """End it in order; may be called twice."""

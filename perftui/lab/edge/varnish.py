@@ -10,6 +10,7 @@ from typing import Any
 
 from perftui.lab.folders import Folder, write_private
 from perftui.lab.processes import Child, Command, LabError, free_port, spawn, tail, until
+from perftui.lab.wire import status_of
 
 VMODS = (Path("/usr/lib"), Path("/usr/local/lib"))
 
@@ -108,15 +109,9 @@ class VarnishServer:
         )
 
     async def _answers(self) -> bool:
-        import httpx
-
         if self.child is not None and not self.child.alive:
             raise LabError(f"Varnish ended at once:\n{tail(self.log)}")
-        try:
-            async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
-                return (await client.get(f"{self.purge_url}/_edge/ping")).status_code == 204
-        except httpx.HTTPError:
-            return False
+        return await status_of(self.internal_port, "/_edge/ping") == 204
 
     async def stop(self) -> None:
         """End it in order; may be called twice."""
