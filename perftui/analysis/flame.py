@@ -217,25 +217,21 @@ def hot_path(tree: TreeArrays, frames: Sequence[StackFrame], hold: float = 0.5) 
 
 
 def weights(tree: TreeArrays, n_frames: int) -> tuple[array[int], array[int]]:
-    """Self and total weight per frame; a recursive function counts once per stack in its total."""
+    """Self and total weight per frame of a built tree; in a total, recursion counts once per stack."""
     own = array("q", bytes(8 * n_frames))
     total = array("q", bytes(8 * n_frames))
     on_path = [0] * n_frames
-    open_ = [(child, False) for child in tree.children(0)]
-    while open_:
-        node, leaving = open_.pop()
-        frame = tree.frame[node]
-        if leaving:
-            on_path[frame] -= 1
-            continue
-        if frame < 0:
-            continue
+    path: list[int] = [0]
+    parent, frames = tree.parent, tree.frame
+    for node in range(1, len(tree)):  # a built tree is in the order of a walk: children follow their parent
+        while path[-1] != parent[node]:
+            on_path[frames[path.pop()]] -= 1
+        frame = frames[node]
         own[frame] += tree.own[node]
         if not on_path[frame]:
             total[frame] += tree.total[node]
         on_path[frame] += 1
-        open_.append((node, True))
-        open_.extend((child, False) for child in tree.children(node))
+        path.append(node)
     return own, total
 
 

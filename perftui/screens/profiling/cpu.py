@@ -35,14 +35,44 @@ STEPS = {
 }
 
 
+class Shown:
+    """The tree that is drawn: the whole one, or what a threshold left of it."""
+
+    def __init__(self, whole: TreeArrays, floor: float) -> None:
+        self.whole = self.tree = whole
+        self.hidden = 0
+        self._origin: array[int] | None = None
+        self._at: dict[int, int] = {}
+        if floor > 0:  # else nothing is copied: a million nodes are ordinary
+            self.tree, self._origin, self.hidden = prune(whole, floor)
+            self._at = {old: new for new, old in enumerate(self._origin)}
+
+    def origin(self, node: int) -> int:
+        """The node of the whole tree that a drawn one stands for."""
+        return node if self._origin is None else self._origin[node]
+
+    def hits(self, nodes: Iterable[int]) -> set[int]:
+        """Drawn nodes among these of the whole tree."""
+        if self._origin is None:
+            return set(nodes)
+        return {self._at[node] for node in nodes if node in self._at}
+
+    def nearest(self, node: int) -> int:
+        """The drawn node that stands for `node`, or for the nearest of its callers."""
+        if self._origin is None:
+            return node
+        at, frame = self._at, self.whole.frame
+        while node and (node not in at or self.tree.frame[at[node]] != frame[node]):
+            node = self.whole.parent[node]
+        return at[node]
+
+
 class Laid(NamedTuple):
     """The bars drawn, and the pruned tree behind them with what each node of it stands for."""
 
     key: tuple[str, int, str, float]
     bars: Callable[[int, int, int], Sequence[FlameRect]]
-    tree: TreeArrays
-    origin: array[int]
-    hidden: int
+    shown: Shown
 
 
 class CpuTab(ProfilingTab):
@@ -128,15 +158,14 @@ class CpuTab(ProfilingTab):
             graph.set_flame(None)
             return
         laid = self._layout(profile)
-        graph.title = flametext.title(profile, state, laid.hidden)
-        selected = nearest(laid.tree, laid.origin, profile.tree, state.selected)
-        lit = set(state.matches)
-        hits = {i for i, node in enumerate(laid.origin) if node in lit} if lit else set()
+        shown = laid.shown
+        graph.title = flametext.title(profile, state, shown.hidden)
+        selected = shown.nearest(state.selected)
         graph.set_flame(
             laid.bars,
             selected=selected,
-            depth=laid.tree.depth(selected),
-            hits=hits,
+            depth=shown.tree.depth(selected),
+            hits=shown.hits(state.matches),
             up=not state.icicle,
             zoomed=bool(state.trail),
         )
@@ -150,11 +179,17 @@ class CpuTab(ProfilingTab):
         state = self.state
         key = (profile.meta.id, state.root, state.order, state.floor)
         if self._laid is None or self._laid.key != key:
-            tree, origin, hidden = prune(profile.tree, state.floor * profile.total)
-            root = nearest(tree, origin, profile.tree, state.root)
-            bars = flametext.bars(profile, tree, root, state.order)
-            self._laid = Laid(key, bars, tree, origin, hidden)
+            shown = self._shown(profile)
+            bars = flametext.bars(profile, shown.tree, shown.nearest(state.root), state.order)
+            self._laid = Laid(key, bars, shown)
         return self._laid
+
+    def _shown(self, profile: Profile) -> Shown:
+        """The tree of this threshold, the last one while it still fits."""
+        floor = self.state.floor
+        if self._laid is not None and self._laid.key[::3] == (profile.meta.id, floor):
+            return self._laid.shown
+        return Shown(profile.tree, floor * profile.total)
 
     def _step(self, word: str) -> None:
         profile = self.profile
@@ -174,7 +209,7 @@ class CpuTab(ProfilingTab):
         """A click selects, a double click zooms."""
         picked.stop()
         if self._laid is not None and self.profile is not None:
-            self.state = replace(self.state, selected=self._laid.origin[picked.id])
+            self.state = replace(self.state, selected=self._laid.shown.origin(picked.id))
             self._step("zoom" if picked.zoom else "")
 
     def on_graph_searched(self, asked: Graph.Searched) -> None:
@@ -245,16 +280,6 @@ class CpuTab(ProfilingTab):
         if profile is None:
             return {"source": self.sampler} if self.sampler else None
         return {"source": self.sampler, **flametext.facts(profile, self.state.selected)}
-
-
-def nearest(tree: TreeArrays, origin: array[int], whole: TreeArrays, node: int) -> int:
-    """The node of the pruned tree that stands for `node`, or for the nearest of its callers."""
-    at = {old: new for new, old in enumerate(origin)}
-    while node not in at or tree.frame[at[node]] != whole.frame[node]:
-        if node == 0:
-            return 0
-        node = whole.parent[node]
-    return at[node]
 
 
 def wrong_percent(text: str) -> str:
