@@ -183,6 +183,24 @@ async def test_a_needed_part_is_not_taken_away(lab):
         await lab.part_up("mainframe")
 
 
+async def test_parts_go_and_come_back_where_they_were(lab):
+    before = lab.endpoints
+    order = [part.name for part in lab.parts.values() if part.name not in {"valkey", "postgres"}]
+    for name in reversed(order):
+        await lab.part_down(name)
+    await lab.part_down("postgres")
+    assert not lab.status()["parts"]["postgres"]["running"]
+    for name in ("postgres", *order):
+        await lab.part_up(name)
+    after = lab.endpoints
+    assert after["postgres"]["primary"]["dsn"] == before["postgres"]["primary"]["dsn"]
+    assert after["shop"]["url"] == before["shop"]["url"]
+    assert all(part["running"] for part in lab.status()["parts"].values())
+    assert (await ShopClient(lab).ask("/health")).status == 200
+    load = lab.part(LoadPart)
+    await until(lambda: load.figures.get("ok", 0) > 5, 15)
+
+
 async def test_servers_restart_on_their_port_and_shop_recovers(lab):
     shop = ShopClient(lab)
     for server in (lab.part(ValkeyPart).primary, lab.part(PostgresPart).primary):

@@ -124,6 +124,34 @@ async def test_a_killed_supervisor_s_servers_end_and_the_next_start_sweeps(up, s
     assert not Path(up["dir"]).exists()
 
 
+def test_alone_it_opens_the_console_on_a_lab_that_ends_with_it(state, capsys, monkeypatch):
+    from perftui.config import load
+
+    seen: dict[str, Any] = {}
+
+    def console(path: str, env: str) -> int:
+        config = load(path, env)
+        seen["backends"] = set(config.environments["lab"].backends)
+        seen["dir"] = Path(path).parent
+        seen["answer"] = main(["lab", "status"])
+        return 7
+
+    monkeypatch.setattr("perftui.cli.run.open_console", console)
+    assert lab(capsys, "--rate", "5")[0] == 7
+    assert seen["answer"] == 0
+    assert seen["backends"] >= {
+        "valkey",
+        "valkey-replica",
+        "postgres",
+        "postgres-replica",
+        "shop",
+        "pool",
+        "host",
+    }
+    assert not seen["dir"].exists()
+    assert lab(capsys, "status")[0] == 1
+
+
 BOUND = """
 import json, sys, time
 from perftui.lab import remote
