@@ -255,6 +255,7 @@ class ServerReport:
     reading: DatabaseReading
     waiting: tuple[WaitNode, ...]
     lost_replicas: tuple[tuple[str, float], ...] = ()  # name, when last seen
+    cold_for: float = 0.0  # seconds for which its hit ratio has been low
 
     @property
     def standby(self) -> bool:

@@ -57,10 +57,11 @@ def test_lag_is_told_by_when_the_position_was_current() -> None:
     diary = LagDiary()
     assert diary.behind(0, 5, None) is None
     for second in range(10):
-        diary.note(second, 100 + second)
-    assert diary.behind(9, 109, 3.0) == 0
-    assert diary.behind(9, 104, 0.2) == 4
-    assert diary.behind(9, 108, 2.0) == 2.0
+        diary.note(second, 1000 * (100 + second))
+    assert diary.behind(9, 109_000, 3.0) == 0
+    assert diary.behind(9, 104_000, 0.2) == 4
+    assert diary.behind(9, 108_000, 2.0) == 2.0
+    assert diary.behind(9, 108_992, None) == 0  # eight bytes are no lag
     diary.note(10, 1)  # another timeline
     assert diary.behind(10, 1, None) == 0
 

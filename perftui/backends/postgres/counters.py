@@ -48,6 +48,9 @@ class Rates:
         return a / (a + b)
 
 
+NOISE = 512.0  # bytes: page headers and idle records that a caught-up replica does not confirm
+
+
 class LagDiary:
     """When the log passed which position, to tell how long ago a replica's position was current.
 
@@ -72,6 +75,8 @@ class LagDiary:
         """
         if not self._position or position >= self._position[-1]:
             return 0.0 if self._position else told
+        if self._position[-1] - position < NOISE:
+            return told or 0.0
         newer = bisect_right(self._position, position)
         seen = at - self._at[newer]
         return max(seen, told or 0.0)

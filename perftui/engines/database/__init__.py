@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from perftui.engines.database.findings import conclude
-from perftui.engines.database.observe import ReplicaMemory, observe
+from perftui.engines.database.observe import Past, observe
 from perftui.model.database import DatabaseReport
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
@@ -14,17 +14,17 @@ from perftui.model.reading import Look
 
 
 class DatabaseEngine:
-    """Reads the looks at all PostgreSQL servers; remembers which replicas it has seen."""
+    """Reads the looks at all PostgreSQL servers; remembers what `Past` says."""
 
     stem: ClassVar[str] = "database"
     kinds: ClassVar[tuple[str, ...]] = ("postgres",)
 
     def __init__(self) -> None:
-        self._replicas = ReplicaMemory()
+        self._past = Past()
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> DatabaseReport | None:
         """One report of all servers read so far, primaries first; None before the first reading."""
-        return observe(looks, self._replicas)
+        return observe(looks, self._past)
 
     def findings(self, report: DatabaseReport | None) -> Sequence[Finding]:
         """What is wrong, with the numbers that say so."""

@@ -14,6 +14,7 @@ RULES: tuple[Callable[[ServerReport], Iterator[Finding]], ...] = (
     locks.long_transaction,
     statements.slow,
     statements.missing_index,
+    statements.chatty,
     replicas.lagging,
     replicas.lost,
     replicas.retaining,

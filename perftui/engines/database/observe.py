@@ -9,13 +9,23 @@ from perftui.model.database import DatabaseReading, DatabaseReport, ServerReport
 from perftui.model.reading import Look, Reading
 
 FORGET = 24 * 3600.0
+COLD = 0.9  # below this share of block reads served from shared buffers a cache is cold
 
 
-class ReplicaMemory:
-    """When each replica of each server was last seen streaming."""
+class Past:
+    """What an engine remembers of each server: replicas last seen, and since when its cache is cold."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], float] = {}
+        self._cold: dict[str, float] = {}
+
+    def cold_for(self, source: str, at: float, ratio: float | None) -> float:
+        """Seconds for which every look with reads found the cache cold."""
+        if ratio is not None and ratio >= COLD:
+            self._cold.pop(source, None)
+        elif ratio is not None:
+            self._cold.setdefault(source, at)
+        return at - self._cold.get(source, at)
 
     def lost(self, source: str, at: float, reading: DatabaseReading) -> tuple[tuple[str, float], ...]:
         """Replicas seen within a day and not now, with when they were last seen (epoch seconds)."""
@@ -27,16 +37,16 @@ class ReplicaMemory:
         return tuple(sorted((name, seen) for name, seen in gone if name not in now))
 
 
-def observe(looks: Mapping[str, Look], memory: ReplicaMemory) -> DatabaseReport | None:
+def observe(looks: Mapping[str, Look], past: Past) -> DatabaseReport | None:
     """The report of all servers that were ever read, primaries first, by name; None if none was."""
-    servers = [_server(look.reading, memory) for look in looks.values() if look.reading is not None]
+    servers = [_server(look.reading, past) for look in looks.values() if look.reading is not None]
     if not servers:
         return None
     servers.sort(key=lambda server: (server.standby, server.source))
     return DatabaseReport(tuple(servers))
 
 
-def _server(look: Reading, memory: ReplicaMemory) -> ServerReport:
+def _server(look: Reading, past: Past) -> ServerReport:
     reading = look.facts
     assert isinstance(reading, DatabaseReading)
     return ServerReport(
@@ -44,7 +54,8 @@ def _server(look: Reading, memory: ReplicaMemory) -> ServerReport:
         at=look.at,
         reading=reading,
         waiting=waiting(reading),
-        lost_replicas=memory.lost(look.source, look.at, reading),
+        cold_for=past.cold_for(look.source, look.at, reading.totals.hit_ratio),
+        lost_replicas=past.lost(look.source, look.at, reading),
     )
 
 

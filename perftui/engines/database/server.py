@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perftui.engines.database.words import seconds
 from perftui.model.database import ServerReport
 from perftui.model.finding import Effort, Finding, Severity
 
 FULL = 0.9
 FILLING = 0.75
-HIT_RATIO = 0.9
+COLD_S = 60.0
 BUSY_TPS = 5.0
 
 
@@ -49,16 +50,19 @@ def _hoarder(report: ServerReport) -> tuple[str, ...]:
 
 
 def hit_ratio(report: ServerReport) -> Iterator[Finding]:
-    """Under 90 % of block reads served from shared buffers while the server works."""
+    """Under 90 % of block reads served from shared buffers for a minute while the server works."""
     totals = report.reading.totals
-    if totals.hit_ratio is None or totals.hit_ratio >= HIT_RATIO or (totals.tps or 0.0) < BUSY_TPS:
+    if report.cold_for < COLD_S or totals.hit_ratio is None or (totals.tps or 0.0) < BUSY_TPS:
         return
     yield Finding(
         id="db.hit-ratio-low",
         severity=Severity.WARNING,
         source=report.source,
         title=f"{totals.hit_ratio:.0%} of block reads served from shared buffers",
-        evidence=(f"{totals.hit_ratio:.1%} since the last look, at {totals.tps:.0f} transactions/s",),
+        evidence=(
+            f"{totals.hit_ratio:.1%} since the last look, low for {seconds(report.cold_for)}",
+            f"{totals.tps:.0f} transactions/s",
+        ),
         effort=Effort.HOURS,
     )
 

@@ -14,6 +14,7 @@ SLOW_S = 0.1
 TARGET_S = 0.02
 HEAVY = 0.25
 BUSY = 0.02
+CHATTY_RATE, CHATTY_SHARE, CHATTY_LEAD = 20.0, 0.3, 4.0
 SCAN_ROWS = 10_000
 SCAN_RATE = 50_000.0
 _CONTROL = re.compile(
@@ -44,7 +45,7 @@ def slow(report: ServerReport) -> Iterator[Finding]:
 
 def _evidence(item: Statement, work: Workload) -> tuple[str, ...]:
     lines = [
-        f"{item.calls} calls in {seconds(work.seconds)}",
+        f"{item.calls} call{'' if item.calls == 1 else 's'} in {seconds(work.seconds)}",
         f"mean {seconds(item.mean_s)} ± {seconds(item.stddev_s)} a call",
         f"{item.share:.0%} of all execution time, {item.busy:.2f} s of it a second",
         f"{item.rows_per_call:.3g} rows a call",
@@ -54,6 +55,35 @@ def _evidence(item: Statement, work: Workload) -> tuple[str, ...]:
     if item.text:
         lines.append(statement(item.text, 200))
     return tuple(lines)
+
+
+def chatty(report: ServerReport) -> Iterator[Finding]:
+    """A SELECT of single rows that is 30 % of all calls and called 4 times as often as any other."""
+    work = report.reading.workload
+    often = sorted(work.statements if work else (), key=lambda s: -s.calls_per_s)
+    often = [s for s in often if not _CONTROL.match(fingerprint(s.text).text)][:2]
+    if work is None or not often or not often[0].text.lstrip().lower().startswith("select"):
+        return
+    item, second = often[0], often[1].calls_per_s if len(often) > 1 else 0.0
+    share = item.calls_per_s / work.calls_per_s if work.calls_per_s else 0.0
+    alone = item.calls_per_s >= CHATTY_LEAD * second and item.rows_per_call <= 1.5
+    if item.calls_per_s < CHATTY_RATE or share < CHATTY_SHARE or not alone:
+        return
+    yield Finding(
+        id="db.n-plus-one",
+        severity=Severity.WARNING,
+        source=report.source,
+        title=f"{item.calls_per_s:.0f} calls/s a row at a time: {statement(item.text, 60)}",
+        evidence=(
+            f"{share:.0%} of all calls are this one, {item.rows_per_call:.2g} rows a call",
+            f"the next most frequent statement is called {second:.1f} times/s",
+            "a loop asks for what one join, or = ANY(...), would bring at once",
+        ),
+        gain=item.calls_per_s,
+        gain_unit="1/s",
+        effort=Effort.HOURS,
+        labels=(("query_id", str(item.query_id)),),
+    )
 
 
 def missing_index(report: ServerReport) -> Iterator[Finding]:

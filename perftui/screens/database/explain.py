@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from perftui.draw.clean import inert
 from perftui.model.database import Explanation, Statement
 from perftui.model.ports import StatementReader
+from perftui.screens.database.server import shown_server
 from perftui.screens.tab import Tab
 
 TOPIC = "database.plan"
@@ -19,9 +21,18 @@ def explain_statement(tab: Tab, statement: Statement | None) -> bool:
         tab.toast("no statement is selected", "warn")
     elif not statement.text:
         tab.toast("the text of this statement is hidden from this login", "warn")
+    elif _elsewhere(tab, statement):
+        where = f"it runs in database {inert(statement.database)}"
+        tab.toast(f"{where}; connect a backend to that one to explain it", "warn")
     else:
         explain_text(tab, statement.text, query_id=statement.query_id)
     return True
+
+
+def _elsewhere(tab: Tab, statement: Statement) -> bool:
+    """Whether the statement belongs to another database than the one connected."""
+    server = shown_server(tab.frames["database"]) if "database" in tab.frames else None
+    return server is not None and server.reading.server.database != statement.database
 
 
 def explain_text(tab: Tab, text: str, *, analyze: bool = False, query_id: int | None = None) -> None:

@@ -15,7 +15,7 @@ from perftui.model.database import LockEdge, ServerReport, Session, WaitNode
 from perftui.model.frame import Frame
 from perftui.screens.database.columns import session_columns, sql, state_cell
 from perftui.screens.database.explain import explain_text
-from perftui.screens.database.overview import shown_server
+from perftui.screens.database.server import shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 

@@ -10,17 +10,17 @@ from textual.widget import Widget
 from perftui.analysis.buckets import Window
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line, Threshold
-from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Rows, Size, Span
 from perftui.draw.sparkline import spark
 from perftui.draw.stackedarea import Layer, stackedarea
 from perftui.draw.text import fill, line, message
-from perftui.model.database import WAIT_CLASSES, DatabaseReport, ServerReport
+from perftui.model.database import WAIT_CLASSES, ServerReport
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.database.cards import WINDOW_S, cards_of, draw_cards
 from perftui.screens.database.columns import TARGET_S, statement_columns, statement_key
 from perftui.screens.database.explain import explain_statement
+from perftui.screens.database.server import nothing_ran, shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
@@ -119,22 +119,6 @@ class OverviewTab(Tab):
         if id not in {"database.explain", "open"}:
             return False
         return explain_statement(self, self.query_one("#top", LiveTable).current)
-
-
-def shown_server(frame: Frame) -> ServerReport | None:
-    """The server the screen speaks about."""
-    report = frame.report
-    return report.primary if isinstance(report, DatabaseReport) else None
-
-
-def nothing_ran(server: ServerReport) -> tuple[str, str]:
-    """Why there are no statements to show, and the line that would change it."""
-    for limit in server.reading.limits:
-        if "statistics" in limit.what:
-            return limit.what, inert(limit.remedy)
-    if server.reading.workload is None:
-        return "counting: the first figures need two looks", ""
-    return "no statement finished in the last minute", ""
 
 
 def _note(frame: Frame, server: ServerReport) -> str:

@@ -14,7 +14,7 @@ from perftui.model.database import Statement
 from perftui.model.frame import Frame
 from perftui.screens.database.columns import sql, statement_columns, statement_key
 from perftui.screens.database.explain import explain_statement
-from perftui.screens.database.overview import nothing_ran, shown_server
+from perftui.screens.database.server import nothing_ran, shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel

@@ -16,7 +16,7 @@ from perftui.model.database import ReplicaState, ServerReport
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.database.columns import LAG_TARGET_S, replica_columns, slot_columns
-from perftui.screens.database.overview import shown_server
+from perftui.screens.database.server import shown_server
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable

@@ -10,6 +10,7 @@ from perftui.engines.database import DatabaseEngine
 from perftui.model import codec
 from perftui.model.database import (
     Connections,
+    DatabaseReading,
     DatabaseReport,
     Limitation,
     LockEdge,
@@ -125,9 +126,17 @@ def test_connections(used: int, severity: Severity | None) -> None:
 
 
 def test_hit_ratio_only_while_it_works() -> None:
-    cold = Totals(tps=100.0, hit_ratio=0.5)
-    assert "db.hit-ratio-low" in findings(changed(totals=cold))
-    assert findings(changed(totals=replace(cold, tps=0.1))) == {}
+    engine = DatabaseEngine()
+    cold, asleep = (changed(totals=Totals(tps=tps, hit_ratio=0.5)) for tps in (100.0, 0.1))
+
+    def after(reading: DatabaseReading, at: float) -> list[str]:
+        return [finding.id for finding in engine.findings(report_of(reading, engine=engine, at=at))]
+
+    assert after(cold, 0.0) == []
+    assert after(cold, 61.0) == ["db.hit-ratio-low"]
+    assert after(asleep, 62.0) == []
+    assert after(HEALTHY, 63.0) == []
+    assert after(cold, 64.0) == []
 
 
 def test_replicas_behind_lost_paused_and_slots() -> None:
@@ -171,3 +180,17 @@ def test_a_report_survives_the_store() -> None:
     work = Workload(60.0, 10.0, None, None, 0.5, (statement("select 1", 0.1),))
     report = report_of(changed(**pile("active"), workload=work, replicas=(replica(),)), HEALTHY)
     assert codec.from_jsonable(DatabaseReport, codec.to_jsonable(report)) == report
+
+
+def test_one_row_lookups_that_drown_the_rest_are_told() -> None:
+    loop = replace(statement("SELECT name FROM products WHERE id = $1", 0.0001), calls_per_s=60.0, query_id=9)
+    other = replace(statement("SELECT id FROM orders WHERE customer_id = $1", 0.001), calls_per_s=6.0)
+    begin = replace(statement("BEGIN", 0.00001), calls_per_s=50.0, query_id=8)
+    work = Workload(60.0, 130.0, 0.001, 0.004, 0.1, (other, begin, loop))
+    found = findings(changed(workload=work))["db.n-plus-one"]
+    assert "60 calls/s" in found.title and "SELECT name FROM products" in found.title
+    assert "46% of all calls" in found.evidence[0]
+    rows = replace(work, statements=(other, replace(loop, rows_per_call=40.0)))
+    assert "db.n-plus-one" not in findings(changed(workload=rows))
+    even = replace(work, statements=(replace(other, calls_per_s=20.0), loop))
+    assert "db.n-plus-one" not in findings(changed(workload=even))
