@@ -219,6 +219,10 @@ class DiffApp(App[int]):
         self._colourless_filter = ColourlessFilter()
         self._ground_filter = GroundFilter()
 
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual holds the picture back for 50 ms when screens change; the difference needs no such wait."""
+        super().delay_update(min(delay, 0.005))
+
     @property
     def meter(self) -> Meter | None:
         """The meter on the terminal; None without one (headless, other drivers)."""
