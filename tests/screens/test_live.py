@@ -123,7 +123,7 @@ async def test_a_lost_link_keeps_the_picture_and_says_so(session: ShellSession) 
         app.base.tick()
         await pilot.pause()
         text = app.text()
-        assert "◌ lost main: connection reset · last good 14 s ago · retry in 6 s" in text
+        assert "◌ lost main: last good 14 s ago · retry in 6 s · connection reset" in text
         assert "user:2" in text
         assert app.base.tab.look_for(lost).muted  # type: ignore[union-attr]
         session.publish("cache", cache_frame())
