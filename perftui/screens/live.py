@@ -25,6 +25,7 @@ from perftui.screens.keys import KeyReader
 from perftui.screens.notice import DOWN, empty_text, hides, lost_row, problem_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
+from perftui.widgets.guard import BUGS, failed
 from perftui.widgets.header import tab_row
 from perftui.widgets.rowbox import RowBox
 
@@ -229,7 +230,10 @@ class LiveScreen(Screen[None]):
             lines = self.query_one("#empty", RowBox)
             size = Size(self.size.width, max(1, self.size.height - 3))
             lines.show(message(size, *empty_text(tab.empty, self.frames, time.time())))
-        tab.show(dict(self.frames))
+        try:
+            tab.show(dict(self.frames))
+        except BUGS as error:
+            self.toast(failed(error, self.tab_name), "crit")
         if self.focused is None and self.is_current:
             self._refocus()
 

@@ -18,7 +18,8 @@ from textual.widget import Widget
 from perftui.draw.ascii import ascii_row, ascii_rows
 from perftui.draw.palette import Palette, palette
 from perftui.draw.rows import Look, Row, Rows, Size
-from perftui.draw.text import row_width
+from perftui.draw.text import message, row_width
+from perftui.widgets.guard import BUGS, failed
 
 _DEFAULT_LOOK = Look()
 NO_GROUND = Style.null()
@@ -112,7 +113,11 @@ class LineWidget(Widget):
     def _draw(self) -> None:
         size, look = self.size, self.look
         self._drawn_with = (look, size)
-        rows = self.rows(Size(size.width, size.height), look)
+        cells = Size(size.width, size.height)
+        try:
+            rows = self.rows(cells, look)
+        except BUGS as error:
+            rows = message(cells, failed(error, self.id or type(self).__name__))
         self._rows = ascii_rows(rows) if look.ascii_ else rows
 
     def on_resize(self, event: events.Resize) -> None:
