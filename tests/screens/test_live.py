@@ -111,7 +111,7 @@ async def test_waiting_and_lost_before_the_first_picture(sample: None) -> None:
         await until(lambda: app.base.fresh)
         app.base.tick()
         await pilot.pause()
-        assert "main: connection refused" in app.text()
+        assert "connection refused" in app.text()
         assert "retry in" in app.text()
 
 
