@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.engines import ActionSpec
-from perftui.model import ports
 from perftui.model.action import Action, Risk
-from perftui.model.backend import Backend
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
@@ -27,14 +25,18 @@ from perftui.runtime.events import EventLog, Events
 from perftui.runtime.loading import bring, load
 from perftui.runtime.observer import Observer
 from perftui.runtime.poller import Poller
+from perftui.runtime.powers import port as port_of
+from perftui.runtime.powers import port_names
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Tap, Topic
 
 if TYPE_CHECKING:
+    from perftui.runtime.alerting import Alerting
     from perftui.runtime.memory import Memory
 
 ADVICE = "optimization"
+ALERTS = "alerts"
 STOP = 0.4  # seconds a leaving console waits for its tasks
 
 
@@ -65,10 +67,11 @@ class Session:
             environment, self.audit, self.clock, read_only or environment.read_only, note=self.events.add
         )
         self.memory: Memory | None = None
+        self.alerts: Alerting | None = None  # there with the memory
         self._remember = False
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
@@ -113,6 +116,8 @@ class Session:
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
+        if self.alerts is not None and self.alerts.ruler is not None:
+            await self.alerts.ruler.close()
         memory, self.memory = self.memory, None
         if memory is not None:
             await memory.close(self._observers, STOP)
@@ -182,13 +187,13 @@ class Session:
 
     def sources(self, power: str) -> tuple[str, ...]:
         """Names of the backends that have a power, by the name of its port."""
-        port = _port(power)
-        return tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+        wanted = port_of(power)
+        return tuple(name for name, backend in self._backends.items() if isinstance(backend, wanted))
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
         backend = self._backends.get(source)
-        return tuple(name for name in _port_names() if isinstance(backend, _port(name)))
+        return tuple(name for name in port_names() if isinstance(backend, port_of(name)))
 
     async def probe(
         self,
@@ -223,7 +228,7 @@ class Session:
             self._pollers[source].retry()
 
     def _power(self, source: str, port: type | str) -> Any:
-        wanted = _port(port) if isinstance(port, str) else port
+        wanted = port_of(port) if isinstance(port, str) else port
         backend = self._backends.get(source)
         if backend is None:
             raise Unsupported(f"there is no backend {source} in environment {self.env.name}")
@@ -252,7 +257,7 @@ class Session:
             return False, str(error)
         if spec.risk is not Risk.READS and self.read_only:
             return False, f"{self.env.name} is read-only"
-        health = self._health(source)
+        health = self._health(source) if source in self._looks else Health(Link.LIVE, 0.0)
         if health.link in (Link.LOST, Link.REFUSED):
             return False, f"{source} is {health.link.value}: {health.error}"
         return True, ""
@@ -277,7 +282,7 @@ class Session:
             self._add_engine(stem, await bring(place))
         self._loaded = True
         if self._remember:
-            await self._open_memory()
+            await self._remember_all()
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
@@ -314,13 +319,25 @@ class Session:
         if self.memory is not None:
             self.memory.history.record(reading)
 
-    async def _open_memory(self) -> None:
+    async def open_memory(self) -> None:
+        """Open the store, its history and its alerts; nothing is written before somebody does."""
         opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
+        kinds = {name: entry.kind for name, entry in self.env.backends.items()}
+        alerting = await bring("perftui.runtime.alerting:Alerting")
+        self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
+        self._backends[ALERTS] = self.alerts.desk
+
+    async def _remember_all(self) -> None:
+        await self.open_memory()
+        assert self.memory is not None
+        assert self.alerts is not None
         self.rings.past = self.memory.history
         self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers))
+        ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
+        self._crew.start("rule", ruler.run())
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)
@@ -366,20 +383,6 @@ class Session:
             now = self.clock.wall()
             report = ActionsReport(tuple(running), self.conductor.undoable)
             self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
-
-
-def _port(name: str) -> type:
-    port = getattr(ports, name, None)
-    if not isinstance(port, type):
-        raise Unsupported(f"there is no power {name}")
-    return port
-
-
-def _port_names() -> tuple[str, ...]:
-    made_here = (
-        name for name, kind in vars(ports).items() if getattr(kind, "__module__", "") == ports.__name__
-    )
-    return tuple(name for name in made_here if getattr(getattr(ports, name), "_is_protocol", False))
 
 
 def _spec(action_id: str) -> ActionSpec:

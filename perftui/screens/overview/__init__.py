@@ -3,4 +3,5 @@
 TABS: tuple[str, ...] = (
     "perftui.screens.overview.summary:SummaryTab",
     "perftui.screens.overview.hosts:HostsTab",
+    "perftui.screens.overview.alerts:AlertsTab",
 )
