@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
-from perftui.engines import ActionSpec
-from perftui.model.action import Action, Risk
+from perftui.model import ports
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
@@ -18,34 +16,25 @@ from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
-from perftui.runtime.audit import Audit
+from perftui.model.risk import Risk
 from perftui.runtime.clock import Clock
-from perftui.runtime.conductor import Conductor, Running, Undoable
 from perftui.runtime.events import EventLog, Events
 from perftui.runtime.loading import bring, load
-from perftui.runtime.observer import Observer
-from perftui.runtime.poller import Poller
-from perftui.runtime.powers import port as port_of
-from perftui.runtime.powers import port_names
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Tap, Topic
 
 if TYPE_CHECKING:
+    from perftui.model.action import Action
     from perftui.runtime.alerting import Alerting
+    from perftui.runtime.conductor import Conductor
     from perftui.runtime.memory import Memory
+    from perftui.runtime.observer import Observer
+    from perftui.runtime.poller import Poller
 
 ADVICE = "optimization"
-ALERTS = "alerts"
+ALERTS = "alerts"  # their topic, and their desk where a backend would be named
 STOP = 0.4  # seconds a leaving console waits for its tasks
-
-
-@dataclass(frozen=True, slots=True)
-class ActionsReport:
-    """What is under way, oldest first, and what can be undone, latest first."""
-
-    running: tuple[Running, ...]
-    undoable: tuple[Undoable, ...]
 
 
 class Session:
@@ -62,16 +51,15 @@ class Session:
         self.clock = Clock()
         self.rings = Rings()
         self.events = EventLog(self._tell_events)
-        self.audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
-        self.conductor = Conductor(
-            environment, self.audit, self.clock, read_only or environment.read_only, note=self.events.add
-        )
+        self._conductor: Conductor | None = None
+        self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
         self.alerts: Alerting | None = None  # there with the memory
         self._remember = False
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
+        self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
@@ -105,22 +93,29 @@ class Session:
 
         Returns when all parts are there; what is watched before is fed as they come.
         """
-        self._crew.start("follow actions", self._follow_actions())
-        self._crew.start("look for unfinished actions", self._tell_unfinished())
         await self._crew.start("load", self._load_parts(), watched=True)
 
     async def close(self) -> None:
         """Stop actions, pollers and engines; bounded, may be called twice."""
-        if self.conductor.running:
-            await self.conductor.close(STOP)
+        if self._conductor is not None and self._conductor.running:
+            await self._conductor.close(STOP)
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
-        if self.alerts is not None and self.alerts.ruler is not None:
-            await self.alerts.ruler.close()
         memory, self.memory = self.memory, None
         if memory is not None:
             await memory.close(self._observers, STOP)
+
+    @property
+    def conductor(self) -> Conductor:
+        """The one door through which anything is changed; made for the first who asks."""
+        if self._conductor is None:
+            from perftui.runtime.audit import Audit
+            from perftui.runtime.conductor import Conductor
+
+            audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
+            self._conductor = Conductor(self.env, audit, self.clock, self._read_only, note=self.events.add)
+        return self._conductor
 
     # what is shown
 
@@ -177,7 +172,8 @@ class Session:
     @property
     def problem(self) -> str:
         """Why the store or the audit cannot be written, as a sentence; empty when all is well."""
-        return self.conductor.problem or (self.memory.store.problem if self.memory else "")
+        said = self._conductor.problem if self._conductor else ""
+        return said or (self.memory.store.problem if self.memory else "")
 
     def setting(self, dotted: str) -> Any:
         """The value of `section.key` of the configuration."""
@@ -187,13 +183,17 @@ class Session:
 
     def sources(self, power: str) -> tuple[str, ...]:
         """Names of the backends that have a power, by the name of its port."""
-        wanted = port_of(power)
-        return tuple(name for name, backend in self._backends.items() if isinstance(backend, wanted))
+        found = self._holders.get(power)
+        if found is None:
+            port = ports.named(power)
+            found = tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+            self._holders[power] = found
+        return found
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
         backend = self._backends.get(source)
-        return tuple(name for name in port_names() if isinstance(backend, port_of(name)))
+        return tuple(name for name in ports.names() if isinstance(backend, ports.named(name)))
 
     async def probe(
         self,
@@ -228,7 +228,7 @@ class Session:
             self._pollers[source].retry()
 
     def _power(self, source: str, port: type | str) -> Any:
-        wanted = port_of(port) if isinstance(port, str) else port
+        wanted = ports.named(port) if isinstance(port, str) else port
         backend = self._backends.get(source)
         if backend is None:
             raise Unsupported(f"there is no backend {source} in environment {self.env.name}")
@@ -240,7 +240,7 @@ class Session:
 
     def action(self, action_id: str, source: str, **params: Any) -> Action:
         """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
-        spec = _spec(action_id)
+        spec = engines.spec(action_id)
         factory = load(spec.factory)
         try:
             action: Action = factory(self._power(source, spec.port), source, **params)
@@ -251,7 +251,7 @@ class Session:
     def can(self, action_id: str, source: str) -> tuple[bool, str]:
         """Whether an action may be offered on a backend now, and if not, why."""
         try:
-            spec = _spec(action_id)
+            spec = engines.spec(action_id)
             self._power(source, spec.port)
         except PerftuiError as error:
             return False, str(error)
@@ -265,7 +265,7 @@ class Session:
     @property
     def read_only(self) -> bool:
         """Whether everything above reading is refused."""
-        return self.conductor.read_only
+        return self._conductor.read_only if self._conductor else self._read_only
 
     @read_only.setter
     def read_only(self, on: bool) -> None:
@@ -278,6 +278,9 @@ class Session:
 
     async def _load_parts(self) -> None:
         """Engines first: they show what is remembered, and whatever the backends read from then on."""
+        for needed in ("conductor:Conductor", "observer:Observer", "poller:Poller"):
+            await bring(f"perftui.runtime.{needed}")
+        self._crew.start("follow actions", self._follow_actions())
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
@@ -286,16 +289,20 @@ class Session:
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
+        self._crew.start("look for unfinished actions", self._tell_unfinished())
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]
         try:
             self._backends[name] = backend = backend_class(name, options())
+            self._holders.clear()
         except ConfigError as error:
             tap.publish(
                 Look(name, backend_class.kind, None, Health(Link.REFUSED, self.clock.wall(), str(error)))
             )
             return
+        from perftui.runtime.poller import Poller
+
         self._pollers[name] = poller = Poller(backend, tap, self.clock, keep=self._keep)
         self._crew.start(f"poll {name}", poller.run())
 
@@ -304,6 +311,8 @@ class Session:
         looks = {name: tap for name, tap in self._looks.items() if self.env.backends[name].kind in kinds}
         if not looks:
             return
+        from perftui.runtime.observer import Observer
+
         observer = Observer(
             engine_class(), looks, self.rings, self.clock, hold=stem != ADVICE, topic=self.topic(stem)
         )
@@ -320,14 +329,15 @@ class Session:
             self.memory.history.record(reading)
 
     async def open_memory(self) -> None:
-        """Open the store, its history and its alerts; nothing is written before somebody does."""
+        """Open the store, its history and its alerts; by itself this writes nothing."""
         opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
-        kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         alerting = await bring("perftui.runtime.alerting:Alerting")
+        kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
         self._backends[ALERTS] = self.alerts.desk
+        self._holders.clear()
 
     async def _remember_all(self) -> None:
         await self.open_memory()
@@ -379,14 +389,9 @@ class Session:
             self.events.add(Event(entry.at, "action", entry.target, title, detail, entry.user, ref=entry.run))
 
     async def _follow_actions(self) -> None:
+        from perftui.runtime.conductor import ActionsReport
+
         async for running in self.conductor.actions.watch():
             now = self.clock.wall()
             report = ActionsReport(tuple(running), self.conductor.undoable)
             self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
-
-
-def _spec(action_id: str) -> ActionSpec:
-    spec = engines.ACTIONS.get(action_id)
-    if spec is None:
-        raise Unsupported(f"there is no action {action_id}")
-    return spec

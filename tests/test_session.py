@@ -143,8 +143,9 @@ async def test_a_secret_that_cannot_be_had_refuses_one_backend_only(lab: Lab, tm
     path.write_text(text, "utf-8")
     config = load(path, "lab", {})
     async with running(Session.open(config, config.environment)) as session:
-        frame = await frame_with(session, "cache", lambda f: f.report is not None)
-        assert frame.health["locked"].link is Link.REFUSED
+        frame = await frame_with(
+            session, "cache", lambda f: f.report is not None and f.health["locked"].link is Link.REFUSED
+        )
         assert "NO_SUCH" in frame.health["locked"].error
 
 

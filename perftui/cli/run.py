@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -53,6 +54,7 @@ def open_console(
     flags: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the console on a configuration and return its exit code; ConfigError before anything is drawn."""
+    gc.disable()  # until all modules are in: half a hundred walks over what only grows
     from perftui.config import load
 
     config = load(config_path, env, flags)
@@ -63,6 +65,13 @@ def open_console(
     return app.return_code or 0
 
 
+def _keep_what_is_loaded() -> None:
+    """Modules and classes stay for good: the collector need not walk them again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 def console(
     config: Config, screen: str = "", colours: int | None = None, *, remember: bool = False
 ) -> PerftuiApp:
@@ -71,8 +80,6 @@ def console(
     With `remember` its session keeps history in the store.
     """
     from perftui.app import Options, PerftuiApp
-    from perftui.config import reload
-    from perftui.config.effective import changes
     from perftui.session import Session
 
     now = [config]
@@ -82,6 +89,9 @@ def console(
         return Session.open(now[0], environment, read_only=now[0].read_only, remember=remember)
 
     def reread() -> tuple[str, ...]:
+        from perftui.config import reload
+        from perftui.config.effective import changes
+
         new = reload(now[0])
         told = changes(now[0], new)
         now[0] = new
@@ -102,5 +112,6 @@ def console(
         config_name=config.where("keys"),
         reload=reread,
         colours=colours,
+        settled=_keep_what_is_loaded,
     )
     return PerftuiApp(session, options)

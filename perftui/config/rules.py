@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from perftui.analysis.matchers import parse_selector
-from perftui.model.alertrules import DEFAULTS
-from perftui.model.alerts import FINDING, Rule, RuleGroup, Selector
 from perftui.model.errors import ConfigError
-from perftui.model.finding import Severity
+
+if TYPE_CHECKING:  # most starts read no rule: what rules are made of is imported when one is made
+    from perftui.model.alerts import Rule, RuleGroup
 
 How = Literal["last", "avg", "min", "max"]
 Word = Literal["info", "warning", "critical"]
@@ -55,6 +54,8 @@ class RuleSettings:
         if self.above is not None and self.below is not None:
             raise ValueError("takes one of `above` and `below`")
         if self.series is not None:
+            from perftui.analysis.matchers import parse_selector
+
             try:
                 parse_selector(self.series)
             except ConfigError as error:
@@ -67,6 +68,9 @@ class RuleSettings:
 
     def over_rule(self, base: Rule) -> Rule:
         """`base` with what is set here."""
+        from perftui.analysis.matchers import parse_selector
+        from perftui.model.finding import Severity
+
         plain = ("title", "how", "over", "per", "keep", "traffic", "traffic_above", "limit", "off")
         given: dict[str, Any] = {n: getattr(self, n) for n in plain if getattr(self, n) is not None}
         if self.lasting is not None:
@@ -100,6 +104,10 @@ class AlertSettings:
     )
 
     def __post_init__(self) -> None:
+        if not self.rules:
+            return
+        from perftui.model.alertrules import DEFAULTS
+
         shipped = {rule.name for rule in DEFAULTS}
         for name, rule in self.rules.items():
             if rule is None:  # already told by whoever read it
@@ -108,6 +116,9 @@ class AlertSettings:
 
     def group(self) -> RuleGroup:
         """The rules in force, switched-off ones included, in order: shipped, then the operator's own."""
+        from perftui.model.alertrules import DEFAULTS
+        from perftui.model.alerts import Rule, RuleGroup, Selector
+
         known = {rule.name: rule for rule in DEFAULTS} if self.shipped else {}
         bases = {rule.name: rule for rule in DEFAULTS}
         for name, changed in self.rules.items():
@@ -116,6 +127,8 @@ class AlertSettings:
 
 
 def _check(name: str, rule: RuleSettings, *, own: bool) -> None:
+    from perftui.model.alerts import FINDING
+
     if name.startswith(FINDING):
         raise ValueError(f"rules.{name}: names that begin with {FINDING} belong to the engines' findings")
     if own and rule.series is None:

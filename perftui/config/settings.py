@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from perftui.config import paths
 from perftui.config.lines import line_of
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
-from perftui.model.alerts import RuleGroup
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
+
+if TYPE_CHECKING:
+    from perftui.model.alerts import RuleGroup
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perftui.model.action import Risk
+from perftui.model.errors import Unsupported
+from perftui.model.risk import Risk
 
 BUILTIN: dict[str, str] = {
     "cache": "perftui.engines.cache:CacheEngine",
@@ -33,8 +34,8 @@ class ActionSpec:
 
 
 ACTIONS: dict[str, ActionSpec] = {
-    spec.id: spec
-    for spec in (
+    one.id: one
+    for one in (
         ActionSpec(
             "cache.purge",
             "Purge keys by pattern",
@@ -133,3 +134,11 @@ ACTIONS: dict[str, ActionSpec] = {
         ),
     )
 }
+
+
+def spec(action_id: str) -> ActionSpec:
+    """The action of that id; Unsupported when there is none."""
+    found = ACTIONS.get(action_id)
+    if found is None:
+        raise Unsupported(f"there is no action {action_id}")
+    return found

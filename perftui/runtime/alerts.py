@@ -116,14 +116,20 @@ class Ruler:
 
     async def run(self) -> None:
         """Evaluate on whole multiples of the interval until cancelled; a missed one is never made up for."""
-        while True:
-            await self.tick()
-            left = self.group.interval - self._clock.wall() % self.group.interval
-            try:
-                async with asyncio.timeout(left):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+        try:
+            while True:
+                await self.tick()
+                await self._rest(self.group.interval - self._clock.wall() % self.group.interval)
+        finally:
+            await self.close()
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
             self._woken.clear()
 
     async def close(self) -> None:

@@ -9,7 +9,6 @@ from perftui.draw.clean import inert
 from perftui.draw.format import clock, count
 from perftui.draw.rows import Row, Span
 from perftui.draw.text import line
-from perftui.model.alerts import Alert, AlertsReport
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Link
@@ -18,6 +17,7 @@ from perftui.widgets.header import Status
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
+    from perftui.model.alerts import Alert
     from perftui.screens.live import LiveScreen
 
 _WORST = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
@@ -57,7 +57,7 @@ def status(app: PerftuiApp, screen: LiveScreen) -> Status:
 def open_alerts(app: PerftuiApp) -> tuple[Alert, ...]:
     """Alerts that want somebody."""
     report = app.session.frame("alerts").report if app.started else None
-    return report.open if isinstance(report, AlertsReport) else ()
+    return report.open if report is not None else ()
 
 
 def link_text(app: PerftuiApp) -> tuple[str, str]:

@@ -132,7 +132,8 @@ class Tab(Widget):
 
     def source_for(self, power: str) -> str:
         """Backend an act needs: the selection's, else the first that has the power, else ''."""
-        chosen = (self.selection or {}).get("source")
+        # The footer asks about a tab's keys before the tab has its parts.
+        chosen = (self.selection or {}).get("source") if self.is_mounted else ""
         if chosen:
             return str(chosen)
         return next(iter(self.session.sources(power)), "")

@@ -9,6 +9,7 @@ from typing import Any
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.geometry import Size as Cells
@@ -127,19 +128,23 @@ class LineWidget(Widget):
     @property
     def ground(self) -> Style:
         """The background under every span that has none; null where the terminal's own shows."""
+        return self._ground_on(*self.background_colors)
+
+    def _ground_on(self, below: Color, own: Color) -> Style:
         if not self.colours.background:
             return NO_GROUND
-        below, own = self.background_colors
         return Style.from_color(bgcolor=(below + own).rich_color)
 
     def render_line(self, y: int) -> Strip:
         """One line of the picture, drawn now if size or look changed since."""
         if not self.is_current:
             self._draw()
+        return self._line(y, self.ground)
+
+    def _line(self, y: int, ground: Style) -> Strip:
         if y >= len(self._rows):
-            return Strip.blank(self.size.width, self.ground)
-        muted = y >= self._muted_from
-        return _strip(self._rows[y], self.colours, muted, self.size.width, self.ground)
+            return Strip.blank(self.size.width, ground)
+        return _strip(self._rows[y], self.colours, y >= self._muted_from, self.size.width, ground)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines as the compositor takes them: finished ones are kept until their row changes.
@@ -151,25 +156,26 @@ class LineWidget(Widget):
             return super().render_lines(crop)
         if not self.is_current:
             self._draw()
-        filters, ground = tuple(self.get_line_filters()), self.ground
+        below, own = self.background_colors  # asked once: it walks up to the screen
+        filters, ground = tuple(self.get_line_filters()), self._ground_on(below, own)
         key = (self.colours, self.size, ground, filters)
         if key != self._painted_on:
             self._painted.clear()
             self._painted_on = key
-        strips = [self._finished(y, ground, filters) for y in crop.line_range]
+        strips = [self._finished(y, ground, filters, own) for y in crop.line_range]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
-    def _finished(self, y: int, ground: Style, filters: Sequence[LineFilter]) -> Strip:
+    def _finished(self, y: int, ground: Style, filters: Sequence[LineFilter], below: Color) -> Strip:
         row = self._rows[y] if y < len(self._rows) else ()
         muted = y >= self._muted_from
         kept = self._painted.get(y)
         if kept is not None and kept[0] == row and kept[1] == muted:
             return kept[2]
-        strip = self.render_line(y)
+        strip = self._line(y, ground)
         for each in filters:
-            strip = strip.apply_filter(each, self.background_colors[1])
+            strip = strip.apply_filter(each, below)
         self._painted[y] = (row, muted, strip)
         return strip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from perftui.analysis.sqlshape import fingerprint
 from perftui.engines.database.words import seconds, size, statement
@@ -60,8 +61,8 @@ def _evidence(item: Statement, work: Workload) -> tuple[str, ...]:
 def chatty(report: ServerReport) -> Iterator[Finding]:
     """A SELECT of single rows that is 30 % of all calls and called 4 times as often as any other."""
     work = report.reading.workload
-    often = sorted(work.statements if work else (), key=lambda s: -s.calls_per_s)
-    often = [s for s in often if not _CONTROL.match(fingerprint(s.text).text)][:2]
+    by_calls = sorted(work.statements if work else (), key=lambda s: -s.calls_per_s)
+    often = list(islice((s for s in by_calls if not _CONTROL.match(fingerprint(s.text).text)), 2))
     if work is None or not often or not often[0].text.lstrip().lower().startswith("select"):
         return
     item, second = often[0], often[1].calls_per_s if len(often) > 1 else 0.0
