@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from perftui.analysis.alertstate import flaps
 from perftui.analysis.matchers import matches
-from perftui.model.alerts import Ack, Alert, AlertEvent, AlertState, RuleStats, Silence
+from perftui.model.alerts import Ack, Alert, AlertEvent, AlertState, Matcher, RuleStats, Silence
 from perftui.model.finding import Severity
 
 ORDER = ("firing", "flapping", "pending", "acknowledged", "muted", "silenced", "resolved")
@@ -43,8 +43,12 @@ def _loud(alert: Alert) -> bool:
 
 
 def _silence(alert: Alert, running: Iterable[Silence]) -> str:
-    labels = {**dict(alert.labels), "severity": alert.severity.name.lower()}
-    return next((silence.id for silence in running if matches(silence.matchers, labels)), "")
+    return next((silence.id for silence in running if reaches(silence.matchers, alert)), "")
+
+
+def reaches(matchers: Iterable[Matcher], alert: Alert) -> bool:
+    """Whether matchers hold for an alert's labels, its severity among them."""
+    return matches(matchers, {**dict(alert.labels), "severity": alert.severity.name.lower()})
 
 
 def _rank(alert: Alert) -> tuple[int, int, float, str]:

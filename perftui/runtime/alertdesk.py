@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from perftui.analysis.alertexpr import rehearse, selected
-from perftui.analysis.alertnoise import dressed, stats
+from perftui.analysis.alertnoise import dressed, reaches, stats
 from perftui.model.alerts import (
     FINDING,
     Ack,
@@ -98,10 +98,8 @@ class Desk:
 
     async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:
         """The alerts such a silence would reach."""
-        now = self._clock.wall()
-        trial = Silence("trial", tuple(matchers), now, now + 1.0)
-        page = await self._book.page()
-        return [a for a in dressed(page.alerts.values(), page.acks, (trial,), now) if a.silence]
+        shown = self._dressed(await self._book.page(), self._clock.wall())
+        return [alert for alert in shown if reaches(matchers, alert)]
 
     async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
         """Enter one from now on."""

@@ -80,18 +80,18 @@ def alert_columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Co
     """Of the alerts' view."""
     return [
         Column("state", "State", lambda a: state_cell(a, look()), value=lambda a: a, width=14),
-        Column("severity", "Severity", _severity, width=8, priority=2),
+        Column("severity", "Severity", _severity, width=8, priority=3),
         Column(
             "age",
             "Age",
             lambda began: fmt.age(now() - began),
             value=lambda a: a.fired_at or a.began,
-            width=6,
+            width=5,
             align="right",
         ),
-        Column("title", "Alert", inert, width=20, grow=True),
-        Column("value", "Value", value=against, width=20, priority=2),
-        Column("source", "Source", inert, width=14),
+        Column("title", "Alert", inert, width=16, grow=True),
+        Column("value", "Value", value=against, width=17, priority=2),
+        Column("source", "Source", inert, width=9),
         Column("rule", "Rule", inert, width=18, priority=5),
         Column("owner", "Owner", inert, value=lambda a: a.ack.who if a.ack else "", width=14, priority=4),
     ]

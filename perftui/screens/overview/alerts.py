@@ -28,7 +28,7 @@ class AlertsTab(Tab):
     """One table a view; the alert under the cursor is explained beside it, or below after enter."""
 
     DEFAULT_CSS = """
-    AlertsTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 1 2fr 1fr; grid-gutter: 0 1; }
+    AlertsTab { layout: grid; grid-size: 2; grid-columns: 2fr 1fr; grid-rows: 1 2fr 1fr; grid-gutter: 0 1; }
     AlertsTab #chips { column-span: 2; }
     AlertsTab LiveTable { row-span: 2; }
     AlertsTab.plain { grid-size: 1; grid-columns: 1fr; grid-rows: 1 1fr; }
