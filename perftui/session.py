@@ -11,7 +11,7 @@ from perftui.config import Config, Environment, paths
 from perftui.model import ports
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
 from perftui.model.event import Event
-from perftui.model.finding import Finding
+from perftui.model.finding import Finding, Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
@@ -248,6 +248,10 @@ class Session:
             raise PlanRejected(f"{action_id} does not take that: {error}") from error
         return action
 
+    def target_of(self, offer: Offer) -> str:
+        """The backend an offer means: the one it names, else the first with the power; "" for none."""
+        return offer.source or next(iter(self.sources(engines.spec(offer.action).port)), "")
+
     def can(self, action_id: str, source: str) -> tuple[bool, str]:
         """Whether an action may be offered on a backend now, and if not, why."""
         try:
@@ -284,6 +288,10 @@ class Session:
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
+        for stem in (
+            engines.BUILTIN.keys() - self._observers.keys()
+        ):  # whoever watches learns that none feeds it
+            self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._remember:
             await self._remember_all()
         for name in self._looks:
@@ -344,7 +352,7 @@ class Session:
         assert self.memory is not None
         assert self.alerts is not None
         self.rings.past = self.memory.history
-        self.memory.restore(self._observers.values())
+        await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers))
         ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
         self._crew.start("rule", ruler.run())

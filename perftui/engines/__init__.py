@@ -137,7 +137,7 @@ ACTIONS: dict[str, ActionSpec] = {
 
 
 def spec(action_id: str) -> ActionSpec:
-    """The action of that id; Unsupported when there is none."""
+    """The row of an action; Unsupported when there is none of that name."""
     found = ACTIONS.get(action_id)
     if found is None:
         raise Unsupported(f"there is no action {action_id}")
