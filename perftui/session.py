@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.model import ports
-from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
-from perftui.model.event import Event
+from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
@@ -284,7 +283,9 @@ class Session:
         """Engines first: they show what is remembered, and whatever the backends read from then on."""
         for needed in ("conductor:Conductor", "observer:Observer", "poller:Poller"):
             await bring(f"perftui.runtime.{needed}")
-        self._crew.start("follow actions", self._follow_actions())
+        from perftui.runtime.deeds import follow, tell_unfinished
+
+        self._crew.start("follow actions", follow(self.conductor, self.clock, self.topic("actions")))
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
@@ -294,10 +295,13 @@ class Session:
             self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._remember:
             await self._remember_all()
+        else:
+            said = "a console evaluates the rules: perftui run; perftui alerts list tells what it found"
+            self.topic(ALERTS).publish(self._empty(ALERTS, self.clock.wall(), said))
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
-        self._crew.start("look for unfinished actions", self._tell_unfinished())
+        self._crew.start("look for unfinished actions", tell_unfinished(self.conductor, self.events))
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]
@@ -384,22 +388,3 @@ class Session:
     def _tell_events(self, events: Events) -> None:
         now = self.clock.wall()
         self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
-
-    async def _tell_unfinished(self) -> None:
-        """What an earlier console began and never ended stands among the events until it is looked at."""
-        try:
-            entries = await self.conductor.unfinished()
-        except StoreError:
-            return  # said by `problem` as soon as something must be written
-        for entry in entries:
-            title = f"unfinished: {entry.plan or entry.action}"
-            detail = f"begun by {entry.user} and never ended: look at its state now"
-            self.events.add(Event(entry.at, "action", entry.target, title, detail, entry.user, ref=entry.run))
-
-    async def _follow_actions(self) -> None:
-        from perftui.runtime.conductor import ActionsReport
-
-        async for running in self.conductor.actions.watch():
-            now = self.clock.wall()
-            report = ActionsReport(tuple(running), self.conductor.undoable)
-            self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))

@@ -73,13 +73,6 @@ class Undoable(NamedTuple):
     at: float
 
 
-class ActionsReport(NamedTuple):
-    """What is under way, oldest first, and what can be undone, latest first."""
-
-    running: tuple[Running, ...]
-    undoable: tuple[Undoable, ...]
-
-
 @dataclass(slots=True)
 class _Run:
     """What the steps of one run share."""

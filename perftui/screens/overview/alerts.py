@@ -110,6 +110,8 @@ class AlertsTab(Tab):
         """Show the newest report in the view that is chosen."""
         report = frames["alerts"].report
         if not isinstance(report, AlertsReport):
+            self.query_one("#alerts", LiveTable).empty = frames["alerts"].error or "not evaluated yet"
+            self._table.set_items(())
             return
         self.query_one("#chips", Panel).set_rows(lambda size, look: rows.chips(report, self.view, size, look))
         active = sum(not status.rule.off for status in report.rules)
