@@ -21,7 +21,7 @@ SCAN_RATE = 50_000.0
 _CONTROL = re.compile(
     r"(begin|commit|end|rollback|start transaction|listen|vacuum|analyze|copy|fetch|wait)\b"
 )
-_ASKS = re.compile(r"\s*(select|insert|update|delete|with|merge)\b", re.IGNORECASE)
+_ASKS = re.compile(r"\s*(select\b.*\bfrom|insert|update|delete|with|merge)\b", re.IGNORECASE | re.DOTALL)
 
 
 def slow(report: ServerReport) -> Iterator[Finding]:
