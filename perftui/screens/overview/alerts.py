@@ -13,6 +13,7 @@ from perftui.model.alerts import Alert, AlertsReport, Rule, RuleStatus, Silence
 from perftui.model.errors import ConfigError
 from perftui.model.finding import Severity
 from perftui.model.frame import Frame
+from perftui.model.series import SeriesKey
 from perftui.screens.overview import alertrows as rows
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
@@ -97,7 +98,8 @@ class AlertsTab(Tab):
         self.set_class(detail, "detail")
         for name in VIEWS:
             self.query_one(f"#{name}").display = name == self.view and (wide or not detail)
-        self.query_one("#about").display = self.query_one("#course").display = detail
+        self.query_one("#about").display = detail
+        self.query_one("#course").display = detail and self._course_key is not None
 
     def _choose(self, view: str) -> None:
         self.view, self.opened = view, False
@@ -150,6 +152,13 @@ class AlertsTab(Tab):
         alert = self._alert
         return self._named(alert.rule) if alert is not None else None
 
+    @property
+    def _course_key(self) -> SeriesKey | None:
+        report, alert, rule = self._report, self._alert, self._rule
+        if alert is None and report is not None and rule is not None:
+            alert = next((a for a in report.alerts if a.rule == rule.name), None)
+        return alert.key if alert is not None else None
+
     def _named(self, name: str) -> Rule | None:
         report = self._report
         found = (status.rule for status in report.rules if status.rule.name == name) if report else ()
@@ -178,9 +187,8 @@ class AlertsTab(Tab):
 
     def _course(self, course: ChartPanel, frame: Frame, alert: Alert | None) -> None:
         """The series around the firing."""
+        course.display = self.has_class("detail") and alert is not None and alert.key is not None
         if alert is None or alert.key is None:
-            course.title = "no series behind it" if alert is not None else ""
-            course.set_lines((), frame.at)
             return
         end = min(frame.at, (alert.resolved_at or frame.at) + course.seconds / 4)
         history = self.session.history
