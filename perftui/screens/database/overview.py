@@ -31,7 +31,8 @@ class OverviewTab(Tab):
     """Cards, calls and times of the last 15 minutes, waits, and the five heaviest statements."""
 
     DEFAULT_CSS = """
-    OverviewTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 2fr 2fr 7; grid-gutter: 0 1; }
+    OverviewTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 2fr 2fr 7; }
+    OverviewTab { grid-gutter: 0 1; }
     OverviewTab #cards { column-span: 2; }
     OverviewTab #top { column-span: 2; }
     OverviewTab #waits { column-span: 2; }

@@ -19,7 +19,8 @@ class RecommendationsTab(AdviceTab):
     """List left, evidence right; below 120 columns the evidence stands under the list."""
 
     DEFAULT_CSS = """
-    RecommendationsTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 1fr; grid-gutter: 0 1; }
+    RecommendationsTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 1fr; }
+    RecommendationsTab { grid-gutter: 0 1; }
     RecommendationsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 1fr 9; }
     """
     id_: ClassVar[str] = "optimization.recommendations"
