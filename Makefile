@@ -6,6 +6,7 @@ VENV ?= .venv
 UV ?= $(shell command -v uv 2>/dev/null)
 BIN := $(VENV)/bin
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: lab setup setup-dev test test-all check format lint types imports licences bench docs lock clean
 
@@ -23,13 +24,15 @@ else
 	@$(PYTHON) -m venv $(VENV)
 endif
 
+# Compiled once here, so that the first start is as fast as the second, whatever PYTHONDONTWRITEBYTECODE says.
+compiled = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q perftui
 # $(1): lock file
 ifneq ($(UV),)
-install = $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(1) && \
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+install = $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) && \
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . && $(compiled)
 else
 install = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1) && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && $(compiled)
 endif
 
 $(VENV)/.lab: $(BIN)/python pyproject.toml requirements/lab.lock

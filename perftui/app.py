@@ -22,16 +22,11 @@ from perftui.model.frame import Frame
 from perftui.runtime.pace import STEPS, Pace
 from perftui.screens import chrome, colours
 from perftui.screens.commands import SCREENS, Keymap, keymap
-from perftui.screens.copying import Takeaway
-from perftui.screens.deeds import Deeds
+from perftui.screens.hands import Hands
 from perftui.screens.live import LiveScreen, screen_class
-from perftui.screens.pictures import svg_of
-from perftui.screens.switches import Switches
-from perftui.screens.verbs import ShellVerbs
 from perftui.screens.work import begin
 from perftui.widgets.header import header
 from perftui.widgets.output import DiffApp, MeteredDriver
-from perftui.widgets.picture import text_of
 from perftui.widgets.rowbox import RowBox
 from perftui.widgets.toast import Toasts, toast_rows
 
@@ -67,7 +62,7 @@ class Options:
     colours: int | None = None  # what the terminal shows; None: ask it
 
 
-class PerftuiApp(DiffApp):
+class PerftuiApp(Hands, DiffApp):
     """The console over the session that `session_factory(env)` makes; it is started after the first paint."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -98,10 +93,6 @@ class PerftuiApp(DiffApp):
         self.keymap: Keymap = keymap(self.options.keys, self.options.config_name)
         self.pace = Pace()
         self.toasts = Toasts()
-        self.deeds = Deeds(self)
-        self.takeaway = Takeaway(self)
-        self.switches = Switches(self)
-        self.verbs = ShellVerbs(self)
         self.mouse_on = self.options.mouse
         shown = self.options.colours
         self.depth = colours.colours_of(self.console.color_system) if shown is None else shown
@@ -131,9 +122,9 @@ class PerftuiApp(DiffApp):
 
     async def _live(self, session: Session) -> None:
         """Start the session, follow it, and keep an eye on its findings."""
-        await session.start()
         self.started = True
         self.base.follow()
+        await session.start()
         await self._tell_unfinished(session)
         async for frame in session.watch("findings"):
             self.findings = frame
@@ -279,6 +270,8 @@ class PerftuiApp(DiffApp):
 
     def text(self) -> str:
         """The visible screen's cells as lines, trailing blanks cut."""
+        from perftui.widgets.picture import text_of
+
         return text_of(self)
 
     # -- colours
@@ -352,6 +345,8 @@ async def render(
 
     Waits until every topic of the tab has a report or an error, at most `deadline` seconds.
     """
+    from perftui.screens.pictures import svg_of
+
     options = Options(screen=tab, theme=theme, mono=theme == "mono", ascii_=ascii_, colours=TRUE_COLOUR)
     app = PerftuiApp(lambda _env: session, options, environment={"TERM": "xterm-256color"})
     async with app.run_test(size=size) as pilot:

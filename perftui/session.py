@@ -11,28 +11,28 @@ from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.engines import ActionSpec
 from perftui.model import ports
-from perftui.model.action import Action, Risk
 from perftui.model.backend import Backend
-from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
-from perftui.model.event import Event
+from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
+from perftui.model.event import Event, Events
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
-from perftui.runtime.audit import Audit
+from perftui.model.risk import Risk
 from perftui.runtime.clock import Clock
-from perftui.runtime.conductor import Conductor, Running, Undoable
-from perftui.runtime.events import EventLog, Events
+from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.loading import bring, load
-from perftui.runtime.observer import Observer
-from perftui.runtime.poller import Poller
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Tap, Topic
 
 if TYPE_CHECKING:
+    from perftui.model.action import Action
+    from perftui.runtime.conductor import Conductor, Running, Undoable
     from perftui.runtime.memory import Memory
+    from perftui.runtime.observer import Observer
+    from perftui.runtime.poller import Poller
 
 ADVICE = "optimization"
 STOP = 0.4  # seconds a leaving console waits for its tasks
@@ -60,15 +60,15 @@ class Session:
         self.clock = Clock()
         self.rings = Rings()
         self.events = EventLog(self._tell_events)
-        self.audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
-        self.conductor = Conductor(
-            environment, self.audit, self.clock, read_only or environment.read_only, note=self.events.add
-        )
+        self._spans = Spans(self.events)
+        self._conductor: Conductor | None = None
+        self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
         self._remember = False
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Backend] = {}
+        self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
@@ -102,20 +102,29 @@ class Session:
 
         Returns when all parts are there; what is watched before is fed as they come.
         """
-        self._crew.start("follow actions", self._follow_actions())
-        self._crew.start("look for unfinished actions", self._tell_unfinished())
         await self._crew.start("load", self._load_parts(), watched=True)
 
     async def close(self) -> None:
         """Stop actions, pollers and engines; bounded, may be called twice."""
-        if self.conductor.running:
-            await self.conductor.close(STOP)
+        if self._conductor is not None and self._conductor.running:
+            await self._conductor.close(STOP)
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
         memory, self.memory = self.memory, None
         if memory is not None:
-            await memory.close(self._observers, STOP)
+            await memory.close(self._observers, STOP, self.events)
+
+    @property
+    def conductor(self) -> Conductor:
+        """The one door through which anything is changed; made for the first who asks."""
+        if self._conductor is None:
+            from perftui.runtime.audit import Audit
+            from perftui.runtime.conductor import Conductor
+
+            audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
+            self._conductor = Conductor(self.env, audit, self.clock, self._read_only, note=self.events.add)
+        return self._conductor
 
     # what is shown
 
@@ -172,7 +181,8 @@ class Session:
     @property
     def problem(self) -> str:
         """Why the store or the audit cannot be written, as a sentence; empty when all is well."""
-        return self.conductor.problem or (self.memory.store.problem if self.memory else "")
+        said = self._conductor.problem if self._conductor else ""
+        return said or (self.memory.store.problem if self.memory else "")
 
     def setting(self, dotted: str) -> Any:
         """The value of `section.key` of the configuration."""
@@ -182,13 +192,17 @@ class Session:
 
     def sources(self, power: str) -> tuple[str, ...]:
         """Names of the backends that have a power, by the name of its port."""
-        port = _port(power)
-        return tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+        found = self._holders.get(power)
+        if found is None:
+            port = ports.named(power)
+            found = tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
+            self._holders[power] = found
+        return found
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
         backend = self._backends.get(source)
-        return tuple(name for name in _port_names() if isinstance(backend, _port(name)))
+        return tuple(name for name in ports.names() if isinstance(backend, ports.named(name)))
 
     async def probe(
         self,
@@ -217,13 +231,19 @@ class Session:
         self.topic(topic).publish(frame)
         return frame
 
+    def note(self, text: str) -> None:
+        """Put an operator's note on the timeline."""
+        from perftui.runtime.audit import who
+
+        self.events.add(Event(self.clock.wall(), "note", self.env.name, text, actor=who()[0]))
+
     def retry(self, source: str) -> None:
         """Read now; leaves REFUSED."""
         if source in self._pollers:
             self._pollers[source].retry()
 
     def _power(self, source: str, port: type | str) -> Any:
-        wanted = _port(port) if isinstance(port, str) else port
+        wanted = ports.named(port) if isinstance(port, str) else port
         backend = self._backends.get(source)
         if backend is None:
             raise Unsupported(f"there is no backend {source} in environment {self.env.name}")
@@ -260,7 +280,7 @@ class Session:
     @property
     def read_only(self) -> bool:
         """Whether everything above reading is refused."""
-        return self.conductor.read_only
+        return self._conductor.read_only if self._conductor else self._read_only
 
     @read_only.setter
     def read_only(self, on: bool) -> None:
@@ -273,6 +293,9 @@ class Session:
 
     async def _load_parts(self) -> None:
         """Engines first: they show what is remembered, and whatever the backends read from then on."""
+        for needed in ("conductor:Conductor", "observer:Observer", "poller:Poller"):
+            await bring(f"perftui.runtime.{needed}")
+        self._crew.start("follow actions", self._follow_actions())
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
@@ -281,16 +304,22 @@ class Session:
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
+        chronicle = await bring("perftui.runtime.chronicle:Chronicle")
+        kept = chronicle(self.conductor, self.events, self.topic("overview.audit"), self.clock)
+        self._crew.start("chronicle", kept.run(self._backends))
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]
         try:
             self._backends[name] = backend = backend_class(name, options())
+            self._holders.clear()
         except ConfigError as error:
             tap.publish(
                 Look(name, backend_class.kind, None, Health(Link.REFUSED, self.clock.wall(), str(error)))
             )
             return
+        from perftui.runtime.poller import Poller
+
         self._pollers[name] = poller = Poller(backend, tap, self.clock, keep=self._keep)
         self._crew.start(f"poll {name}", poller.run())
 
@@ -299,6 +328,8 @@ class Session:
         looks = {name: tap for name, tap in self._looks.items() if self.env.backends[name].kind in kinds}
         if not looks:
             return
+        from perftui.runtime.observer import Observer
+
         observer = Observer(
             engine_class(), looks, self.rings, self.clock, hold=stem != ADVICE, topic=self.topic(stem)
         )
@@ -320,7 +351,7 @@ class Session:
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
         self.rings.past = self.memory.history
         self.memory.restore(self._observers.values())
-        self._crew.start("remember", self.memory.run(self._observers))
+        self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)
@@ -337,6 +368,7 @@ class Session:
             if frame is not None and stem != ADVICE:
                 found[stem] = frame.findings
                 self.events.add(*getattr(frame.report, "events", ()))
+        self._spans.observe((f for group in found.values() for f in group), self.clock.wall())
         adviser: Any = self._observers[ADVICE].engine if ADVICE in self._observers else None
         if adviser is not None:
             adviser.collect(found)
@@ -350,36 +382,11 @@ class Session:
         now = self.clock.wall()
         self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
 
-    async def _tell_unfinished(self) -> None:
-        """What an earlier console began and never ended stands among the events until it is looked at."""
-        try:
-            entries = await self.conductor.unfinished()
-        except StoreError:
-            return  # said by `problem` as soon as something must be written
-        for entry in entries:
-            title = f"unfinished: {entry.plan or entry.action}"
-            detail = f"begun by {entry.user} and never ended: look at its state now"
-            self.events.add(Event(entry.at, "action", entry.target, title, detail, entry.user, ref=entry.run))
-
     async def _follow_actions(self) -> None:
         async for running in self.conductor.actions.watch():
             now = self.clock.wall()
             report = ActionsReport(tuple(running), self.conductor.undoable)
             self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
-
-
-def _port(name: str) -> type:
-    port = getattr(ports, name, None)
-    if not isinstance(port, type):
-        raise Unsupported(f"there is no power {name}")
-    return port
-
-
-def _port_names() -> tuple[str, ...]:
-    made_here = (
-        name for name, kind in vars(ports).items() if getattr(kind, "__module__", "") == ports.__name__
-    )
-    return tuple(name for name in made_here if getattr(getattr(ports, name), "_is_protocol", False))
 
 
 def _spec(action_id: str) -> ActionSpec:

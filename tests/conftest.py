@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # Two busy cores must not fail a property that holds: no clock on single examples.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+# A bug in a drawing is an error here, not a sentence in its place.
+os.environ["PERFTUI_STRICT"] = "1"
 
 
 def need(what: str, find: Callable[[], object]) -> None:

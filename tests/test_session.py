@@ -30,7 +30,8 @@ WRITE_AND_DIE = """
 import sys, time
 from pathlib import Path
 from perftui.model.action import Outcome
-from perftui.runtime.audit import Audit, AuditEntry
+from perftui.model.auditlog import AuditEntry
+from perftui.runtime.audit import Audit
 entry = AuditEntry(at=time.time(), run="abc", user="", origin="", env="lab", action="scaling.set",
                    target="pool", outcome=Outcome.STARTED, plan="Scale pool from 3 to 12")
 Audit(Path(sys.argv[1])).write(entry)
@@ -143,8 +144,9 @@ async def test_a_secret_that_cannot_be_had_refuses_one_backend_only(lab: Lab, tm
     path.write_text(text, "utf-8")
     config = load(path, "lab", {})
     async with running(Session.open(config, config.environment)) as session:
-        frame = await frame_with(session, "cache", lambda f: f.report is not None)
-        assert frame.health["locked"].link is Link.REFUSED
+        frame = await frame_with(
+            session, "cache", lambda f: f.report is not None and f.health["locked"].link is Link.REFUSED
+        )
         assert "NO_SUCH" in frame.health["locked"].error
 
 

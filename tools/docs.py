@@ -15,7 +15,7 @@ from typing import Any
 
 from perftui import backends, engines
 from perftui.config.describe import Described, described
-from perftui.config.load import SECTIONS, backend_class
+from perftui.config.load import SECTIONS
 from perftui.config.settings import EnvironmentSettings, TargetSettings
 from perftui.model import ports
 from perftui.screens.commands import SCREENS, Command, every_command
@@ -86,7 +86,8 @@ def systems() -> str:
         SYSTEMS_TEXT,
     ]
     for kind in backends.BUILTIN:
-        cls = backend_class(kind)
+        module, _, name = backends.BUILTIN[kind].partition(":")
+        cls = getattr(importlib.import_module(module), name)
         parts += [
             f"## {kind}",
             _first(cls),

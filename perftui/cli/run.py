@@ -71,8 +71,6 @@ def console(
     With `remember` its session keeps history in the store.
     """
     from perftui.app import Options, PerftuiApp
-    from perftui.config import reload
-    from perftui.config.effective import changes
     from perftui.session import Session
 
     now = [config]
@@ -82,6 +80,9 @@ def console(
         return Session.open(now[0], environment, read_only=now[0].read_only, remember=remember)
 
     def reread() -> tuple[str, ...]:
+        from perftui.config import reload
+        from perftui.config.effective import changes
+
         new = reload(now[0])
         told = changes(now[0], new)
         now[0] = new

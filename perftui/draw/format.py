@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from perftui.draw.clean import fit
 
@@ -176,6 +175,8 @@ def zone(name: str) -> tzinfo:
     """The time zone called `name`; UTC when the machine does not know it."""
     if name == "UTC":
         return timezone.utc  # noqa: UP017 - a constant, needs no tz database
+    from zoneinfo import ZoneInfo  # few need it, and it costs the start
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perftui.model.action import Risk
+from perftui.model.risk import Risk
 
 BUILTIN: dict[str, str] = {
     "cache": "perftui.engines.cache:CacheEngine",

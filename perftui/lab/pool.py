@@ -50,6 +50,7 @@ from perftui.lab.processes import allow_tracing, die_with_parent
 EVENTS = 200
 DRAIN_SECONDS = 15.0
 YOUNG = 2.0
+SILENT = 3.0
 
 
 class Ledger(Protocol):
@@ -61,6 +62,10 @@ class Ledger(Protocol):
 
     def inflight(self) -> int:
         """Requests begun and not finished."""
+        ...
+
+    def silent(self) -> float:
+        """Seconds since the worker last gave a sign of life; 0 before the first."""
         ...
 
     def clear_gauges(self) -> None:
@@ -148,7 +153,7 @@ class Pool:
         return {
             "id": worker.id,
             "pid": worker.pid,
-            "state": worker.state,
+            "state": "silent" if worker.state == "ready" and ledger.silent() > SILENT else worker.state,
             "since": worker.since,
             "requests": ledger.requests() - worker.base,
             "inflight": max(0, ledger.inflight()),

@@ -14,7 +14,8 @@ from typing import Any
 
 from perftui.lab.folders import Folder, programs, write_private
 from perftui.lab.pgtemplate import install_folder, template
-from perftui.lab.processes import Child, Command, LabError, free_port, spawn, tail, until
+from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.server import Server
 
 DATABASE = "shop"
 SETTINGS = {
@@ -51,7 +52,7 @@ SETTINGS = {
 }
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """One PostgreSQL on 127.0.0.1 (scram passwords) and a unix socket in a 0700 folder (peer).
 
     Roles: `shop` owns the schema, `perftui` watches and may signal backends, `replicator` streams.
@@ -71,7 +72,6 @@ class PostgresServer:
         self.home = folder.part(name)
         self.data = self.home / "data"
         self.log = self.home / "server.log"
-        self.child: Child | None = None
 
     @property
     def password(self) -> str:
@@ -91,11 +91,6 @@ class PostgresServer:
     def dsn_of(self, role: str) -> str:
         """DSN of one of the roles, password included."""
         return f"postgresql://{role}:{self.passwords[role]}@{self.host}:{self.port}/{self.database}"
-
-    @property
-    def pid(self) -> int:
-        """Process id; 0 when it is not running."""
-        return self.child.pid if self.child and self.child.alive else 0
 
     async def prepare(self) -> None:
         """Lay out the data folder from the cached cluster, once."""
@@ -246,11 +241,6 @@ class PostgresServer:
         """Let it go on after `pause`."""
         for pid in self.processes():
             os.kill(pid, signal.SIGCONT)
-
-    async def restart(self) -> None:
-        """Stop if it runs, start on the same port with the same data."""
-        await self.stop()
-        await self.start()
 
     def status(self) -> dict[str, Any]:
         """JSON-able: pid, port, running."""

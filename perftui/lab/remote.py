@@ -60,7 +60,7 @@ def start(*, bound: bool, rate: float = 60.0, parts: Sequence[str] = ()) -> Held
             stderr=errors,
             cwd="/",
             start_new_session=True,
-            preexec_fn=(lambda: die_with_parent(parent, signal.SIGTERM)) if bound else None,  # noqa: PLW1509
+            preexec_fn=(lambda: die_with_parent(parent)) if bound else None,  # noqa: PLW1509
         )
     assert process.stdin is not None
     assert process.stdout is not None

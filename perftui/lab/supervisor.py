@@ -193,7 +193,8 @@ def main() -> int:
     parent = os.getppid()
     config = json.loads(sys.stdin.buffer.raw.readline() or b"{}")  # type: ignore[union-attr]
     if config.get("bound"):
-        die_with_parent(parent, signal.SIGTERM)
+        # At once: the servers follow by their own tie, and the next start sweeps the folder.
+        die_with_parent(parent)
     state = state_dir()
     lock = os.open(state / "lab.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:

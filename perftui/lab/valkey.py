@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
 from perftui.lab.folders import Folder, programs, write_private
-from perftui.lab.processes import Child, Command, LabError, free_port, spawn, tail, until
+from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.server import Server
 
 
 def server_program() -> Path:
@@ -38,7 +38,7 @@ def _runs_here(program: Path) -> bool:
     return program.parent.name.startswith(system) and machine in program.parent.name
 
 
-class ValkeyServer:
+class ValkeyServer(Server):
     """One Valkey process on 127.0.0.1 and a unix socket, with a random password.
 
     `replica_of` is the primary it follows. `restart` comes back empty on the same port, as a
@@ -62,7 +62,6 @@ class ValkeyServer:
         self.home = folder.part(name)
         self.log = self.home / "valkey.log"
         self.socket = self.home / "valkey.sock"
-        self.child: Child | None = None
 
     @property
     def url(self) -> str:
@@ -73,11 +72,6 @@ class ValkeyServer:
     def bare_url(self) -> str:
         """URL without the password."""
         return f"redis://{self.host}:{self.port}/0"
-
-    @property
-    def pid(self) -> int:
-        """Process id; 0 when it is not running."""
-        return self.child.pid if self.child and self.child.alive else 0
 
     async def start(self) -> None:
         """Start and wait for PONG; a replica also for its first synchronisation.
@@ -146,31 +140,6 @@ class ValkeyServer:
         if self.primary is not None:
             lines.append(f"replicaof {self.primary.host} {self.primary.port}")
         return "\n".join(lines) + "\n"
-
-    async def stop(self) -> None:
-        """End it in order; may be called twice."""
-        if self.child is not None:
-            await self.child.stop()
-
-    async def kill(self) -> None:
-        """End it by SIGKILL, as a crash does."""
-        if self.child is not None:
-            await self.child.stop(signal.SIGKILL)
-
-    async def pause(self) -> None:
-        """Hang it: the port accepts, nothing answers (SIGSTOP)."""
-        if self.child is not None:
-            self.child.send(signal.SIGSTOP)
-
-    async def resume(self) -> None:
-        """Let it go on after `pause`."""
-        if self.child is not None:
-            self.child.send(signal.SIGCONT)
-
-    async def restart(self) -> None:
-        """Stop if it runs, start on the same port with the same password."""
-        await self.stop()
-        await self.start()
 
     def status(self) -> dict[str, Any]:
         """JSON-able: pid, port, running."""

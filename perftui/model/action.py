@@ -7,13 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from perftui.model.risk import Risk
 
-class Risk(Enum):
-    """What an action can do to the system."""
-
-    READS = "reads"
-    CHANGES = "changes"
-    DESTROYS = "destroys"
+__all__ = ["Action", "Outcome", "Plan", "Progress", "Receipt", "Risk"]
 
 
 @dataclass(frozen=True, slots=True)

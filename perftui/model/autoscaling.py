@@ -26,7 +26,7 @@ class Instance:
 
     id: str
     pid: int
-    state: str  # starting, ready, draining, dead
+    state: str  # starting, ready, silent (its event loop does not turn), draining, dead
     since: float
     requests: int
     inflight: int

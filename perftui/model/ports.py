@@ -7,10 +7,14 @@ errors of `perftui.model.errors`, are safe to cancel, and put deadlines on their
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from perftui.model.action import Progress, Receipt
-from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
+from perftui.model.errors import Unsupported
+
+if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
+    from perftui.model.action import Progress, Receipt
+    from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
 
 
 @runtime_checkable
@@ -243,5 +247,20 @@ class SettingsReader(Protocol):
     """A server that tells all its settings, so that changes to them can be noticed."""
 
     async def settings(self) -> Mapping[str, str]:
-        """Every setting's name and value in the server's own words; those that hold secrets left out."""
+        """Every setting's name and value in the server's own words, secrets too: mask before showing."""
         ...
+
+
+def named(name: str) -> type:
+    """The port of that name; Unsupported when there is none."""
+    port = globals().get(name)
+    if name not in names():
+        raise Unsupported(f"there is no power {name}")
+    return cast("type", port)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The name of every port."""
+    ports = (n for n, kind in globals().items() if getattr(kind, "__module__", "") == __name__)
+    return tuple(n for n in ports if getattr(globals()[n], "_is_protocol", False))

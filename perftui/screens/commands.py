@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from perftui.model.action import Risk
+from perftui.model.risk import Risk
 from perftui.screens.reserved import RESERVED, SOFT
 
 SCREENS: tuple[str, ...] = (

@@ -141,15 +141,12 @@ class Takeaway:
         self.app.toast(f"picture: {inert(self.last_path, 400)} (and .txt) · `:copy path` copies the path")
 
     def export(self, form: str, name: str) -> None:
-        """The focused table as CSV or JSON into a file of the export folder."""
-        from perftui.screens.tables import csv_text, json_text
-
-        base = self.app.base
-        table = base.tab.export_rows() if base.tab is not None else None
-        if table is None:
+        """The focused table as CSV or JSON, or a file the tab offers, into the export folder."""
+        found = self._content(form)
+        if found is None:
             self.app.toast("nothing here can be exported", "warn")
             return
-        text = csv_text(*table) if form == "csv" else json_text(*table)
+        text, what = found
         path = Path(name).expanduser()
         try:
             if not path.is_absolute():
@@ -159,4 +156,18 @@ class Takeaway:
             self.app.toast(f"cannot write {inert(name)}: {error}", "crit")
             return
         self.last_path = str(path)
-        self.app.toast(f"{len(table[1])} rows written to {inert(self.last_path, 400)}")
+        self.app.toast(f"{what} written to {inert(self.last_path, 400)}")
+
+    def _content(self, form: str) -> tuple[str, str] | None:
+        """The text to write and what it is, None when there is nothing."""
+        from perftui.screens.tables import csv_text, json_text
+
+        tab = self.app.base.tab
+        files = tab.export_files() if tab is not None else {}
+        if form in files:
+            what, text = files[form]
+            return text(), what
+        table = tab.export_rows() if tab is not None else None
+        if table is None:
+            return None
+        return (csv_text(*table) if form == "csv" else json_text(*table)), f"{len(table[1])} rows"

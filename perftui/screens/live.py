@@ -25,6 +25,7 @@ from perftui.screens.keys import KeyReader
 from perftui.screens.notice import DOWN, empty_text, hides, lost_row, problem_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
+from perftui.widgets.guard import BUGS, failed
 from perftui.widgets.header import tab_row
 from perftui.widgets.rowbox import RowBox
 
@@ -115,7 +116,9 @@ class LiveScreen(Screen[None]):
         yield RowBox(id="header")
         yield RowBox(id="tabs")
         yield RowBox(id="notice")
-        yield Container(id="body")
+        with Container(id="body"):  # the front tab comes with its screen: one layout, one painting less
+            if self.words:
+                yield self._made()
         yield RowBox(id="empty")
         yield RowBox(id="small")
         yield RowBox(id="drawer")
@@ -153,13 +156,16 @@ class LiveScreen(Screen[None]):
             return  # not mounted yet: `on_mount` opens what `index` says
         body = self.query_one("#body", Container)
         if self.tab is None:
-            self.tabs[self.tab_name] = made = load_tab(self.tab_name)()
-            body.mount(made)
+            body.mount(self._made())
         for name, tab in self.tabs.items():
             tab.display = name == self.tab_name
         self.follow()
         self.fresh = True
         self.call_after_refresh(self._arrived, self.tab_name)
+
+    def _made(self) -> Tab:
+        self.tabs[self.tab_name] = made = load_tab(self.tab_name)()
+        return made
 
     def keep_focus(self) -> None:
         """Remember which panel of the tab in front has the keys."""
@@ -219,7 +225,7 @@ class LiveScreen(Screen[None]):
         """Draw what is new; called by the application's one timer."""
         self.chrome()
         tab = self.tab
-        if not self.fresh or tab is None or not tab.is_mounted or not self.is_attached:
+        if not self.fresh or tab is None or not tab.is_mounted or not self.is_attached or not self._whole:
             return
         self.fresh = False
         hidden = hides(self.frames)
@@ -229,8 +235,12 @@ class LiveScreen(Screen[None]):
             lines = self.query_one("#empty", RowBox)
             size = Size(self.size.width, max(1, self.size.height - 3))
             lines.show(message(size, *empty_text(tab.empty, self.frames, time.time())))
-        tab.show(dict(self.frames))
-        if self.focused is None and self.is_current:
+        try:
+            tab.show(dict(self.frames))
+        except BUGS as error:
+            self.toast(failed(error, self.tab_name), "crit")
+        # A tab that was hidden for want of figures could not take the keys from the tab before it.
+        if self.is_current and (self.focused is None or tab not in self.focused.ancestors):
             self._refocus()
 
     def chrome(self) -> None:

@@ -40,8 +40,8 @@ def empty_text(empty: str, frames: Mapping[str, Frame], now: float) -> tuple[str
 
 
 def down_text(health: Health, now: float) -> str:
-    """Error, age and what happens next, as one sentence."""
-    parts = [inert(health.error or health.link.value, 300)]
+    """Age, what happens next and the error, as one sentence: a narrow row cuts the error, not the age."""
+    parts = []
     old = health.age(now)
     if old is not None:
         parts.append(f"last good {age(old)} ago")
@@ -49,7 +49,7 @@ def down_text(health: Health, now: float) -> str:
         parts.append("ctrl+r tries again")
     elif health.retry_at is not None:
         parts.append(f"retry in {age(health.retry_at - now)}")
-    return " · ".join(parts)
+    return " · ".join([*parts, inert(health.error or health.link.value, 300)])
 
 
 def problem_row(problem: str, width: int, look: Look) -> Row | None:

@@ -23,6 +23,9 @@ LAYOUTS: tuple[int, ...] = (200, 160, 120, 80)
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 """Header and rows of what `e` writes."""
 
+Files = Mapping[str, tuple[str, Callable[[], str]]]
+"""Ending → (what it is, what makes its text)."""
+
 
 def layout_for(width: int) -> int:
     """The arrangement for a width in columns: 80, 120, 160 or 200."""
@@ -75,6 +78,10 @@ class Tab(Widget):
         """Header and rows for the export dialog; None when this tab has no table."""
         return self.live.table_in(self)
 
+    def export_files(self) -> Files:
+        """Other files the export dialog offers: ending → (what it is, the function that makes its text)."""
+        return {}
+
     def palette_entries(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
         """More things the palette finds on this tab: text, a note, what it does."""
         return ()
@@ -125,7 +132,8 @@ class Tab(Widget):
 
     def source_for(self, power: str) -> str:
         """Backend an act needs: the selection's, else the first that has the power, else ''."""
-        chosen = (self.selection or {}).get("source")
+        # The footer asks about a tab's keys before the tab has its parts.
+        chosen = (self.selection or {}).get("source") if self.is_mounted else ""
         if chosen:
             return str(chosen)
         return next(iter(self.session.sources(power)), "")

@@ -9,6 +9,7 @@ from typing import Any
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.geometry import Size as Cells
@@ -18,7 +19,8 @@ from textual.widget import Widget
 from perftui.draw.ascii import ascii_row, ascii_rows
 from perftui.draw.palette import Palette, palette
 from perftui.draw.rows import Look, Row, Rows, Size
-from perftui.draw.text import row_width
+from perftui.draw.text import message, row_width
+from perftui.widgets.guard import BUGS, failed
 
 _DEFAULT_LOOK = Look()
 NO_GROUND = Style.null()
@@ -112,7 +114,11 @@ class LineWidget(Widget):
     def _draw(self) -> None:
         size, look = self.size, self.look
         self._drawn_with = (look, size)
-        rows = self.rows(Size(size.width, size.height), look)
+        cells = Size(size.width, size.height)
+        try:
+            rows = self.rows(cells, look)
+        except BUGS as error:
+            rows = message(cells, failed(error, self.id or type(self).__name__))
         self._rows = ascii_rows(rows) if look.ascii_ else rows
 
     def on_resize(self, event: events.Resize) -> None:
@@ -131,10 +137,12 @@ class LineWidget(Widget):
         """One line of the picture, drawn now if size or look changed since."""
         if not self.is_current:
             self._draw()
+        return self._line(y, self.ground)
+
+    def _line(self, y: int, ground: Style) -> Strip:
         if y >= len(self._rows):
-            return Strip.blank(self.size.width, self.ground)
-        muted = y >= self._muted_from
-        return _strip(self._rows[y], self.colours, muted, self.size.width, self.ground)
+            return Strip.blank(self.size.width, ground)
+        return _strip(self._rows[y], self.colours, y >= self._muted_from, self.size.width, ground)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines as the compositor takes them: finished ones are kept until their row changes.
@@ -151,20 +159,21 @@ class LineWidget(Widget):
         if key != self._painted_on:
             self._painted.clear()
             self._painted_on = key
-        strips = [self._finished(y, ground, filters) for y in crop.line_range]
+        below = self.background_colors[1]  # asked once: it walks up to the screen
+        strips = [self._finished(y, ground, filters, below) for y in crop.line_range]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
-    def _finished(self, y: int, ground: Style, filters: Sequence[LineFilter]) -> Strip:
+    def _finished(self, y: int, ground: Style, filters: Sequence[LineFilter], below: Color) -> Strip:
         row = self._rows[y] if y < len(self._rows) else ()
         muted = y >= self._muted_from
         kept = self._painted.get(y)
         if kept is not None and kept[0] == row and kept[1] == muted:
             return kept[2]
-        strip = self.render_line(y)
+        strip = self._line(y, ground)
         for each in filters:
-            strip = strip.apply_filter(each, self.background_colors[1])
+            strip = strip.apply_filter(each, below)
         self._painted[y] = (row, muted, strip)
         return strip
 

@@ -12,7 +12,6 @@ from textual.message import Message
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.table import Column, body_row, fit_columns, header_row
 from perftui.draw.text import message, pad, restyle
-from perftui.widgets.columnchooser import ColumnChooser
 from perftui.widgets.panel import Panel
 from perftui.widgets.tableview import TableView
 
@@ -282,6 +281,8 @@ class LiveTable(Panel):
 
     def choose_columns(self) -> None:
         """Open the list of columns."""
+        from perftui.widgets.columnchooser import ColumnChooser
+
         self.app.push_screen(ColumnChooser(self.view.columns, self.view.hidden), self._chosen)
 
     def _chosen(self, hidden: set[str] | None) -> None:

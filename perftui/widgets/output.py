@@ -122,6 +122,12 @@ class MeteredDriver(LinuxDriver):
         self._drop_pictures()
         super().stop_application_mode()
 
+    def _disable_mouse_support(self) -> None:
+        """Also what Textual 8.2 leaves on: positions in pixels."""
+        super()._disable_mouse_support()
+        if self._mouse_pixels:
+            self.write("\x1b[?1016l")
+
     def _drop_pictures(self) -> None:
         thread: WriterThread | None = self._writer_thread
         if thread is None:

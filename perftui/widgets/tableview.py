@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
-from perftui.analysis.rowfilter import Field, compile_filter
 from perftui.draw.table import Column, sort_items
 
 FREEZE = 2.0  # seconds after a cursor key during which rows keep their places
@@ -124,6 +122,8 @@ class TableView:
 
     def set_filter(self, text: str) -> None:
         """Show only what matches."""
+        from perftui.analysis.rowfilter import Field, compile_filter
+
         self.filter_text = text
         fields = [Field(c.key, c.title, c.of, c.text) for c in self.columns]
         self._accept = compile_filter(text, fields, self.sort or "")
@@ -151,6 +151,8 @@ class TableView:
         Text that a spreadsheet would take for a formula gets a leading apostrophe.
         """
         columns = self.shown_columns
+        import csv
+
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow([c.key for c in columns])

@@ -171,5 +171,6 @@ async def test_a_bound_lab_ends_with_its_console_even_when_that_is_killed(tmp_pa
     console.kill()
     console.wait()
     console.stdout.close()
-    await until(lambda: not [pid for pid in pids if living(pid)], 1.5)
-    await until(lambda: not Path(ends["dir"]).exists(), 5)
+    await until(lambda: not [pid for pid in pids if living(pid)], 1.0)
+    sweep(Path(ends["dir"]).parent)
+    assert not Path(ends["dir"]).exists()

@@ -54,8 +54,12 @@ async def client(postgres: Any) -> AsyncIterator[Callable[[], Any]]:
         return made[-1]
 
     yield connect
-    for connection in made:
+    admin = await postgres.admin()
+    for connection in made:  # a client that hangs up leaves its statement running
+        if not connection.is_closed():
+            await admin.execute("select pg_terminate_backend($1, 5000)", connection.get_server_pid())
         connection.terminate()
+    await admin.close()
 
 
 def outcomes(state_dir: Path) -> list[tuple[str, str]]:
@@ -72,7 +76,6 @@ async def test_overview_agrees_with_the_server(place: Any, client: Any) -> None:
         found = await seen.sees(r" (\d+)/(\d+) ")
         assert int(found[2]) == int(await app.fetchval("show max_connections"))
         await seen.sees("1 in xact")
-        await seen.sees("no replica")
 
 
 async def test_a_statement_is_ranked_and_explained_by_key(place: Any, client: Any) -> None:
@@ -122,7 +125,8 @@ async def test_the_root_of_a_pile_up_is_terminated_by_key(place: Any, client: An
     async with console(place, "database.locks") as seen:
         await seen.sees(rf"■ {pid} +2")
         await seen.sees(r"wants Exclusive on")
-        await seen.press("shift+tab")
+        if "━ Waiting ━" not in await seen.text():
+            await seen.press("shift+tab")
         await seen.sees(r"━ Waiting ━")
         await seen.press("K")
         await seen.sees(f"Terminate session {pid}")
@@ -142,11 +146,11 @@ async def test_a_statement_is_cancelled_by_key_and_declined_first(
     place: Any, client: Any, state_dir: Path
 ) -> None:
     app = await client()
-    task = asyncio.ensure_future(app.execute("select pg_sleep(60), 'private'"))
+    task = asyncio.ensure_future(app.execute("select pg_sleep(60) as flow_cancel, 'private'"))
     async with console(place, "database.locks") as seen:
         await seen.sees(r"Timeout PgS")
         await seen.press("/")
-        await seen.types("pg_sleep")
+        await seen.types("flow_cancel")
         await seen.press("x")
         await seen.sees("Cancel the statement of pid")
         await seen.sees(r"pg_sleep\(\?\)")

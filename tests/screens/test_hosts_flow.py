@@ -47,7 +47,7 @@ async def test_this_host_is_shown_with_its_processes(session, size):
         assert f"{psutil.cpu_count()} cores" in text
         assert "tasks waited for cpu" in text
         assert ("File systems" in text) == (size[0] >= 120)
-        assert app.base.focused.id == "processes"
+        await until(lambda: app.base.focused and app.base.focused.id == "processes")
         table = app.base.tab.query_one("#processes")
         assert any(pid == os.getpid() for pid, _ in table.view.order)
 

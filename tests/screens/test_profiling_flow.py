@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -112,6 +113,19 @@ async def test_the_graph_is_walked_zoomed_and_searched(size):
 def named(app):
     tab = app.base.tab
     return tab.profile.name(tab.state.selected)
+
+
+async def test_the_profile_is_written_for_other_tools(tmp_path):
+    async with shown("profiling.cpu", still(), (120, 40), export_dir=str(tmp_path)) as (app, pilot):
+        await pilot.press("e")
+        await until(lambda: "speedscope" in app.text())
+        await pilot.press("down", "enter")
+        await until(lambda: "goes into the export folder" in app.text())
+        await pilot.press("enter")
+        (path,) = await until(lambda: list(tmp_path.glob("*.speedscope.json")))
+        data = json.loads(path.read_text())
+        assert sum(data["profiles"][0]["weights"]) == 1000
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_new_profile_is_looked_at_from_its_root():

@@ -107,7 +107,7 @@ class Scrape:
         if self._client is None:
             raise Lost(f"{self.name}: not open")
         try:
-            async with asyncio.timeout(self.deadline * 0.9):
+            async with asyncio.timeout(self.deadline * 0.7):
                 return await self._get(self._client)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Lost(f"{self.name}: no answer from {self._options.url} in time") from error

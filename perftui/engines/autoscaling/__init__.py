@@ -74,6 +74,7 @@ def _findings(report: AutoscalingReport, workload: Workload) -> Iterator[Finding
     ready = [i for i in workload.instances if i.state == "ready" and i.cpu_ratio is not None]
     yield from _hot(workload, ready)
     yield from _missing(report.at, workload)
+    yield from _silent(workload)
     yield from _crashing(report, workload)
 
 
@@ -115,6 +116,17 @@ def _missing(now: float, workload: Workload) -> Iterator[Finding]:
     evidence = tuple(f"worker {i.id} (pid {i.pid}) starting for {now - i.since:.0f} s" for i in late[:3])
     title = f"{workload.source}: {scale.ready} of {scale.desired} wanted workers are ready"
     yield Finding("scaling.not-ready", Severity.WARNING, workload.source, title, evidence)
+
+
+def _silent(workload: Workload) -> Iterator[Finding]:
+    """Workers that are there and answer nothing: stopped, or stuck in a call."""
+    silent = [i for i in workload.instances if i.state == "silent"]
+    if silent:
+        title = f"{workload.source}: {len(silent)} of {len(workload.instances)} workers are silent"
+        evidence = tuple(
+            f"worker {i.id} (pid {i.pid}) holds {i.inflight} requests and does not answer" for i in silent[:3]
+        )
+        yield Finding("scaling.silent", Severity.CRITICAL, workload.source, title, evidence)
 
 
 def _crashing(report: AutoscalingReport, workload: Workload) -> Iterator[Finding]:

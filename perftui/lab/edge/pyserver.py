@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import sys
 from typing import Any
 
 from perftui.lab.folders import Folder, write_private
-from perftui.lab.processes import Child, Command, LabError, free_port, python_env, spawn, tail, until
+from perftui.lab.processes import Command, LabError, free_port, python_env, spawn, tail, until
+from perftui.lab.server import Server
 from perftui.lab.wire import status_of
 
 
-class PyEdgeServer:
+class PyEdgeServer(Server):
     """The program `perftui.lab.edge.python` before an origin on 127.0.0.1."""
 
     def __init__(self, folder: Folder, origin_port: int, name: str = "edge") -> None:
@@ -23,12 +23,6 @@ class PyEdgeServer:
         self.home = folder.part(name)
         self.log = self.home / "edge.log"
         self.token = secrets.token_urlsafe(24)
-        self.child: Child | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id; 0 when it is not running."""
-        return self.child.pid if self.child and self.child.alive else 0
 
     @property
     def url(self) -> str:
@@ -58,31 +52,6 @@ class PyEdgeServer:
         if self.child is not None and not self.child.alive:
             raise LabError(f"the edge ended at once:\n{tail(self.log)}")
         return await status_of(self.port, "/_edge/ping") == 204
-
-    async def stop(self) -> None:
-        """End it in order; may be called twice."""
-        if self.child is not None:
-            await self.child.stop()
-
-    async def kill(self) -> None:
-        """End it by SIGKILL, as a crash does."""
-        if self.child is not None:
-            await self.child.stop(signal.SIGKILL)
-
-    async def pause(self) -> None:
-        """Hang it (SIGSTOP)."""
-        if self.child is not None:
-            self.child.send(signal.SIGSTOP)
-
-    async def resume(self) -> None:
-        """Let it go on after `pause`."""
-        if self.child is not None:
-            self.child.send(signal.SIGCONT)
-
-    async def restart(self) -> None:
-        """Stop if it runs, start on the same port with an empty cache."""
-        await self.stop()
-        await self.start()
 
     def status(self) -> dict[str, Any]:
         """JSON-able: pid, port, running."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from perftui.lab.folders import Folder, write_private
-from perftui.lab.processes import Child, Command, LabError, free_port, spawn, tail, until
+from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.server import Server
 from perftui.lab.wire import status_of
 
 VMODS = (Path("/usr/lib"), Path("/usr/local/lib"))
@@ -31,7 +32,7 @@ def has_xkey() -> bool:
     return any(found for root in VMODS for found in root.glob("**/varnish/vmods/libvmod_xkey.so"))
 
 
-class VarnishServer:
+class VarnishServer(Server):
     """varnishd on two listeners of 127.0.0.1: `pub` for visitors, `int` for purges."""
 
     def __init__(self, folder: Folder, origin_port: int, name: str = "edge") -> None:
@@ -45,12 +46,6 @@ class VarnishServer:
         self.workdir = self.home / "v"
         self.log = self.home / "varnish.log"
         self.token = secrets.token_urlsafe(24)
-        self.child: Child | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id; 0 when it is not running."""
-        return self.child.pid if self.child and self.child.alive else 0
 
     @property
     def url(self) -> str:
@@ -113,11 +108,6 @@ class VarnishServer:
             raise LabError(f"Varnish ended at once:\n{tail(self.log)}")
         return await status_of(self.internal_port, "/_edge/ping") == 204
 
-    async def stop(self) -> None:
-        """End it in order; may be called twice."""
-        if self.child is not None:
-            await self.child.stop()
-
     async def kill(self) -> None:
         """End manager and worker by SIGKILL, as an out-of-memory kill does."""
         if self.child is not None:
@@ -138,11 +128,6 @@ class VarnishServer:
 
         if self.child is not None and self.child.alive:
             os.killpg(self.child.pid, number)
-
-    async def restart(self) -> None:
-        """Stop if it runs, start on the same ports with an empty cache."""
-        await self.stop()
-        await self.start()
 
     def status(self) -> dict[str, Any]:
         """JSON-able: pid, port, running."""

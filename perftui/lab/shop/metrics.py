@@ -7,6 +7,7 @@ A slot outlives its worker, so sums never go back when a worker ends.
 from __future__ import annotations
 
 import mmap
+import time
 from collections.abc import Iterator
 
 SLOTS = 48
@@ -35,7 +36,7 @@ COUNTERS = (
     "errors",
     "requests",
 )
-GAUGES = ("inflight", "pool_size", "pool_idle", "pool_waiting", "loop_lag", "leaked")
+GAUGES = ("inflight", "pool_size", "pool_idle", "pool_waiting", "loop_lag", "leaked", "beat")
 
 _HISTOGRAM = len(BUCKETS) + 2  # one bucket for +Inf, one for the sum
 _SERIES = [(route, method, status) for route, method in ROUTES.items() for status in STATUSES]
@@ -111,6 +112,11 @@ class Slot:
     def inflight(self) -> int:
         """Requests begun and not finished."""
         return int(self._cells[_GAUGE_AT["inflight"]])
+
+    def silent(self) -> float:
+        """Seconds since its event loop last turned; 0 before the first time."""
+        beat = self._cells[_GAUGE_AT["beat"]]
+        return max(0.0, time.monotonic() - beat) if beat else 0.0
 
     def clear_gauges(self) -> None:
         """Its worker ended: what it held is gone, what it counted stays."""

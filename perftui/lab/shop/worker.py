@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,13 +109,14 @@ class ShopWorker:
         self._server.should_exit = True
 
     async def _sample(self) -> None:
-        """Twice a second: how late the loop wakes, and how full the pool is."""
+        """Twice a second: that the loop wakes at all, how late, and how full the pool is."""
         loop, lag, pause = asyncio.get_running_loop(), 0.0, 0.5
         while True:
             began = loop.time()
             await asyncio.sleep(pause)
             lag = max(loop.time() - began - pause, lag * 0.8)
             self._store.slot.set("loop_lag", max(0.0, lag))
+            self._store.slot.set("beat", time.monotonic())
             self._store.sample_pool()
 
 

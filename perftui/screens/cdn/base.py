@@ -11,9 +11,13 @@ from perftui.model.cdn import EdgeLook
 from perftui.model.ports import EdgeVerifier
 from perftui.screens.tab import Tab
 
+VENDORS = (
+    "Cloudflare, Fastly, CloudFront: would add their traffic, PoPs and purges here; "
+    "this version has no backend that connects them"
+)
 CONNECT = (
     'connect one: [env.NAME.backends.edge] kind = "varnish", url = "http://host:port", dir = "-n folder"\n'
-    "Cloudflare, Fastly and CloudFront have no backend in this version"
+    f"{VENDORS}"
 )
 
 

@@ -12,11 +12,11 @@ from perftui.draw.chart import Line, Threshold
 from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.table import Cell, Column
-from perftui.draw.text import line
+from perftui.draw.text import line, wrap
 from perftui.model.cdn import CdnReport, EdgeView, Origin
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
-from perftui.screens.cdn.base import CONNECT, CdnTab
+from perftui.screens.cdn.base import CONNECT, VENDORS, CdnTab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
@@ -136,4 +136,5 @@ def origin_rows(view: EdgeView, said: str, size: Size, look: Look) -> Rows:
         rows.append(line(size.width, Span(f"{view.facts.product}: {', '.join(view.facts.limits)}", "muted")))
     if said:
         rows.append(line(size.width, Span(said)))
+    rows += wrap(VENDORS, size.width, "faint")
     return rows

@@ -1,6 +1,6 @@
 """Keys of the optimization screen."""
 
-from perftui.model.action import Risk
+from perftui.model.risk import Risk
 from perftui.screens.commands import Command
 
 KEYS: tuple[Command, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from perftui.analysis.buckets import Window
 from perftui.draw import format as fmt
@@ -13,10 +14,13 @@ from perftui.draw.sparkline import spark, sparkline
 from perftui.draw.text import line
 from perftui.model.event import Event
 from perftui.model.frame import Frame
-from perftui.model.resources import CpuUse, HostReading, ResourcesReport
 from perftui.model.series import SeriesKey
 from perftui.model.target import Target
 from perftui.screens.overview.layers import WINDOW, Card
+
+if TYPE_CHECKING:  # the report is there before the class has to be
+    from perftui.model.endpoint import ApiView
+    from perftui.model.resources import CpuUse, HostReading, HostView
 
 NARROW = 40
 
@@ -114,7 +118,7 @@ def _target_strip(
 def host_rows(frame: Frame, size: Size, look: Look) -> Rows:
     """Cores, memory, disks and network of the first host, as many rows as fit."""
     report = frame.report
-    views = report.hosts if isinstance(report, ResourcesReport) else ()
+    views: tuple[HostView, ...] = report.hosts if report is not None else ()
     if not views:
         return [line(size.width, Span('no host connected: add a backend of kind = "host"', "muted"))]
     view = views[0]
@@ -198,7 +202,7 @@ def _network(reading: HostReading, width: int) -> Row:
 def service_rows(frame: Frame, size: Size, look: Look) -> Rows:
     """The first service: requests, errors, quantiles, and its busiest routes in what room is left."""
     report = frame.report
-    views = report.apis if isinstance(report, ResourcesReport) else ()
+    views: tuple[ApiView, ...] = report.apis if report is not None else ()
     if not views:
         return [line(size.width, Span('no service connected: add a backend of kind = "scrape"', "muted"))]
     view = views[0]

@@ -22,6 +22,7 @@ from perftui.screens.profiling import flametext
 from perftui.screens.profiling.base import ProfilingTab
 from perftui.screens.profiling.graph import Graph
 from perftui.screens.profiling.overview import recording_note
+from perftui.screens.tab import Files
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
@@ -265,6 +266,12 @@ class CpuTab(ProfilingTab):
         """Hide lighter subtrees from now on."""
         self.state = replace(self.state, floor=float(text.rstrip("% ")) / 100)
         self.redraw()
+
+    def export_files(self) -> Files:
+        """The profile for other tools."""
+        from perftui.export.profile import writers
+
+        return writers(self.profile) if self.profile is not None else {}
 
     def target(self) -> ProcessRow | None:
         """The process of the profile shown, while it still lives."""

@@ -10,8 +10,8 @@ from perftui.draw.table import Cell, Column
 from perftui.model.autoscaling import Instance, Workload
 from perftui.model.event import Event
 
-STATE_STYLE = {"ready": "ok", "starting": "warn", "draining": "warn", "dead": "crit"}
-STATE_GLYPH = {"ready": "●", "starting": "◌", "draining": "▲", "dead": "■"}
+STATE_STYLE = {"ready": "ok", "starting": "warn", "draining": "warn", "silent": "crit", "dead": "crit"}
+STATE_GLYPH = {"ready": "●", "starting": "◌", "draining": "▲", "silent": "■", "dead": "■"}
 
 
 def state_cell(state: str) -> Cell:

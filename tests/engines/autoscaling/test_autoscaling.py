@@ -140,3 +140,11 @@ async def test_out_of_bounds_is_rejected_before_anything_is_sent(n: int) -> None
     with pytest.raises(PlanRejected, match="bounds 1 to 8"):
         await ScaleTo(pool, "pool", n=n).plan()
     assert pool.now.revision == 1
+
+
+def test_a_silent_worker_is_told_with_what_it_holds() -> None:
+    _, findings, _ = observe(facts(instance(1), instance(2, "silent")))
+    found = findings["scaling.silent"]
+    assert found.severity is Severity.CRITICAL
+    assert found.title == "pool: 1 of 2 workers are silent"
+    assert "worker 2 (pid 102) holds 1 requests" in found.evidence[0]

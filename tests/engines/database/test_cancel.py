@@ -34,7 +34,15 @@ async def app(postgres: Any) -> AsyncIterator[Any]:
         postgres.dsn_of("shop"), server_settings={"application_name": "orders"}
     )
     yield connection
+    await ended(postgres, connection.get_server_pid())
     connection.terminate()
+
+
+async def ended(postgres: Any, pid: int) -> None:
+    """End a session for good: a client that hangs up leaves its statement running."""
+    admin = await postgres.admin()
+    await admin.execute("select pg_terminate_backend($1, 5000)", pid)
+    await admin.close()
 
 
 async def running(db: Postgres, app: Any, sql: str = "select pg_sleep(60), 'secret'") -> asyncio.Task[Any]:
