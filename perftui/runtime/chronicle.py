@@ -16,6 +16,8 @@ from perftui.runtime.events import EventLog
 from perftui.runtime.settingswatch import SettingsWatch
 from perftui.runtime.topic import Topic
 
+EVERY = 5.0
+
 
 class Chronicle:
     """Writes into `events` and publishes the audit on `topic`, for as long as it runs."""
@@ -32,6 +34,12 @@ class Chronicle:
             group.create_task(self._desk.run(), name="read the audit")
             group.create_task(self._follow(), name="follow the audit")
             group.create_task(watch.run(), name="watch settings")
+            group.create_task(self._tell(), name="tell events")
+
+    async def _tell(self) -> None:
+        while True:
+            self._events.tell()
+            await asyncio.sleep(EVERY)
 
     async def _follow(self) -> None:
         async for _running in self._conductor.actions.watch():

@@ -35,6 +35,10 @@ class EventLog:
             self._unsaved |= new
             self._keep(new)
 
+    def tell(self) -> None:
+        """Say again what there is, as of now: a picture of the last hour goes on though nothing happens."""
+        self._told(Events(tuple(self._events.values())))
+
     def restore(self, events: Iterable[Event]) -> None:
         """Events of earlier runs, which are stored already."""
         old = {e.identity: e for e in events if e.identity not in self._events}
@@ -63,7 +67,7 @@ class EventLog:
     def _keep(self, events: Mapping[Identity, Event]) -> None:
         merged = sorted({**self._events, **events}.values(), key=lambda event: event.at)
         self._events = {event.identity: event for event in merged[-CAPACITY:]}
-        self._told(Events(tuple(self._events.values())))
+        self.tell()
 
 
 class Spans:
