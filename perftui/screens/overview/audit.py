@@ -37,8 +37,8 @@ class AuditTab(Tab):
     DEFAULT_CSS = """
     AuditTab #chain { height: 1; }
     AuditTab #body { height: 1fr; layout: horizontal; }
-    AuditTab #lines { width: 1fr; }
-    AuditTab #entry { width: 1fr; display: none; margin-left: 1; }
+    AuditTab #lines { width: 3fr; }
+    AuditTab #entry { width: 2fr; display: none; margin-left: 1; }
     AuditTab.open #entry { display: block; }
     AuditTab.narrow.open #lines { display: none; }
     AuditTab.narrow #entry { margin-left: 0; }

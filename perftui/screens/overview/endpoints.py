@@ -20,6 +20,7 @@ from perftui.model.series import Series, SeriesKey
 
 WINDOW = 900.0
 SPARK = 15
+STEP, COLUMNS = 10.0, 90  # a heat map of a quarter of an hour; what was not watched is empty
 SLOW, SLOWEST = 0.1, 1.0  # seconds
 ERRORS, MOST_ERRORS = 0.001, 0.01
 
@@ -87,6 +88,8 @@ def errors(past: EndpointPast) -> list[Line]:
     """Failed requests a second by status."""
     names = sorted({status for s in past.stretches for status, _ in s.statuses if status[:1] in {"4", "5"}})
     at = [s.end for s in past.stretches]
+    if not names:
+        return [Line("none", at, [0.0] * len(at))]
     found = [
         [dict(s.statuses).get(name, 0.0) / max(1e-3, s.end - s.start) for s in past.stretches]
         for name in names
@@ -98,8 +101,14 @@ def heat(past: EndpointPast) -> Heat | None:
     """Requests by time and duration from what the buckets gained; None before the first stretch."""
     if not past.stretches or len(past.bounds) < 2:
         return None
-    times = [past.stretches[0].start, *(s.end for s in past.stretches)]
-    return Heat(times=times, edges=(0.0, *past.bounds), counts=[s.counts for s in past.stretches])
+    first, missing = past.stretches[0].start, max(0, COLUMNS - len(past.stretches))
+    times = [first - STEP * n for n in range(missing, -1, -1)]
+    none = (0.0,) * len(past.bounds)
+    return Heat(
+        times=[*times, *(s.end for s in past.stretches)],
+        edges=(0.0, *past.bounds),
+        counts=[none] * missing + [s.counts for s in past.stretches],
+    )
 
 
 def evidence(row: EndpointRow) -> str:

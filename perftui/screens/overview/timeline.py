@@ -26,7 +26,7 @@ class TimelineTab(Tab):
     """Lanes above a list; below 120 columns the list alone, with the axis as its first column."""
 
     DEFAULT_CSS = """
-    TimelineTab #lanes { height: 10; }
+    TimelineTab #lanes { height: 8; }
     TimelineTab #events { height: 1fr; }
     """
     id_: ClassVar[str] = "overview.timeline"
@@ -81,6 +81,7 @@ class TimelineTab(Tab):
         rows = happenings.lanes_of(kept)
         panel = self.query_one("#lanes", Panel)
         panel.note = span_text(self.seconds)
+        panel.styles.height = len(rows) + 2
         panel.set_rows(lambda size, look: lanes(rows, size, window, look, cursor=cursor))
 
     def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
