@@ -1,8 +1,6 @@
 """`python -m perftui`, the same program as the `perftui` command."""
 
-import sys
-
-from perftui.cli import main
+from perftui.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -60,6 +60,7 @@ class Options:
     config_name: str = "[keys]"
     reload: Callable[[], Sequence[str]] | None = None
     colours: int | None = None  # what the terminal shows; None: ask it
+    settled: Callable[[], None] | None = None  # told once everything is loaded
 
 
 class PerftuiApp(Hands, DiffApp):
@@ -125,6 +126,8 @@ class PerftuiApp(Hands, DiffApp):
         self.started = True
         self.base.follow()
         await session.start()
+        if self.options.settled is not None:
+            self.options.settled()
         await self._tell_unfinished(session)
         async for frame in session.watch("findings"):
             self.findings = frame

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
-from perftui.engines import ActionSpec
 from perftui.model import ports
 from perftui.model.backend import Backend
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
 from perftui.model.event import Event, Events
-from perftui.model.finding import Finding
+from perftui.model.finding import Finding, Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
@@ -255,7 +254,7 @@ class Session:
 
     def action(self, action_id: str, source: str, **params: Any) -> Action:
         """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
-        spec = _spec(action_id)
+        spec = engines.spec(action_id)
         factory = load(spec.factory)
         try:
             action: Action = factory(self._power(source, spec.port), source, **params)
@@ -263,10 +262,14 @@ class Session:
             raise PlanRejected(f"{action_id} does not take that: {error}") from error
         return action
 
+    def target_of(self, offer: Offer) -> str:
+        """The backend an offer means: the one it names, else the first with the power; "" for none."""
+        return offer.source or next(iter(self.sources(engines.spec(offer.action).port)), "")
+
     def can(self, action_id: str, source: str) -> tuple[bool, str]:
         """Whether an action may be offered on a backend now, and if not, why."""
         try:
-            spec = _spec(action_id)
+            spec = engines.spec(action_id)
             self._power(source, spec.port)
         except PerftuiError as error:
             return False, str(error)
@@ -387,10 +390,3 @@ class Session:
             now = self.clock.wall()
             report = ActionsReport(tuple(running), self.conductor.undoable)
             self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))
-
-
-def _spec(action_id: str) -> ActionSpec:
-    spec = engines.ACTIONS.get(action_id)
-    if spec is None:
-        raise Unsupported(f"there is no action {action_id}")
-    return spec

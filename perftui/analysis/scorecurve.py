@@ -23,7 +23,7 @@ def score(value: float, curve: Curve) -> float:
     if value <= 0:
         return 100.0
     sigma = math.log(curve.median / curve.good) / _Z90
-    return 50.0 * math.erfc(math.log(value / curve.median) / (sigma * math.sqrt(2)))
+    return 50.0 * math.erfc((math.log(value) - math.log(curve.median)) / (sigma * math.sqrt(2)))
 
 
 def value_at(points: float, curve: Curve) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -80,11 +81,13 @@ def redacted(sql: str) -> str:
     return "".join(parts)
 
 
+@lru_cache(maxsize=1024)
 def parameters(sql: str) -> bool:
     """Whether it holds `$n` parameters (outside literals and comments)."""
     return any(token.kind == "parameter" for token in tokens(sql))
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(sql: str) -> Fingerprint:
     """The shape of a statement: literals and parameters are `?`, lists of them one, words lower-case,
     spaces single; quoted names keep their case. Equal shapes have equal ids on every machine.
@@ -102,6 +105,7 @@ def fingerprint(sql: str) -> Fingerprint:
     return Fingerprint(blake2b(shape.encode("utf-8", "replace"), digest_size=8).hexdigest(), shape)
 
 
+@lru_cache(maxsize=1024)
 def line(sql: str, limit: int = 500) -> str:
     """The statement on one line without comments, cut at `limit` characters."""
     kept = "".join(

@@ -7,6 +7,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from perftui import __version__
 from perftui.model.errors import PerftuiError
@@ -48,6 +50,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return SIGPIPE_CODE
     except PerftuiError as error:
         return fail(error)
+
+
+def entry() -> NoReturn:
+    """The program: `main`, then the end without taking the interpreter apart.
+
+    Everything is closed by then; freeing a few hundred thousand objects one by one would only keep
+    the operator waiting. What was registered to happen at exit happens.
+    """
+    import atexit
+    import threading
+
+    code = main()
+    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    if others:
+        sys.exit(code)  # the interpreter waits for them
+    atexit._run_exitfuncs()  # noqa: SLF001 - has no public name
+    with suppress(OSError, ValueError):  # the reader may be gone, the stream closed
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _dispatch(words: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -53,6 +54,7 @@ def open_console(
     flags: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the console on a configuration and return its exit code; ConfigError before anything is drawn."""
+    gc.disable()  # until all modules are in: half a hundred walks over what only grows
     from perftui.config import load
 
     config = load(config_path, env, flags)
@@ -61,6 +63,13 @@ def open_console(
     app = console(config, screen, remember=True)
     app.run(mouse=config.ui.mouse)
     return app.return_code or 0
+
+
+def _keep_what_is_loaded() -> None:
+    """Modules and classes stay for good: the collector need not walk them again."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def console(
@@ -103,5 +112,6 @@ def console(
         config_name=config.where("keys"),
         reload=reread,
         colours=colours,
+        settled=_keep_what_is_loaded,
     )
     return PerftuiApp(session, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perftui.model.errors import Unsupported
 from perftui.model.risk import Risk
 
 BUILTIN: dict[str, str] = {
@@ -101,3 +102,11 @@ ACTIONS: dict[str, ActionSpec] = {
         ),
     )
 }
+
+
+def spec(action_id: str) -> ActionSpec:
+    """The row of an action; Unsupported when there is none of that name."""
+    found = ACTIONS.get(action_id)
+    if found is None:
+        raise Unsupported(f"there is no action {action_id}")
+    return found

@@ -155,9 +155,10 @@ class ShopPart:
         }
 
     def backends(self) -> dict[str, dict[str, str]]:
-        """Shop's metrics, its workers, and the machine they run on."""
+        """Shop's metrics, its workers, the machine they run on, and what samples their stacks."""
         return {
             "shop": {"kind": "scrape", "url": f"{self.url}/metrics"},
             "pool": {"kind": "processpool", "socket": str(self.control)},
             "host": {"kind": "host"},
+            "pyspy": {"kind": "pyspy"},
         }

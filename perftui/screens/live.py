@@ -203,7 +203,7 @@ class LiveScreen(Screen[None]):
 
     async def _feed(self, topic: str) -> None:
         async for frame in self.session.watch(topic, glance=load_tab(self.tab_name).glance):
-            if self.frozen_at is not None:
+            if self.frozen_at is not None or topic not in self.frames:  # or let go of meanwhile
                 continue
             first = self.frames[topic].report is None and frame.report is not None
             self.frames[topic] = frame

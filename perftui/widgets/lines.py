@@ -128,9 +128,11 @@ class LineWidget(Widget):
     @property
     def ground(self) -> Style:
         """The background under every span that has none; null where the terminal's own shows."""
+        return self._ground_on(*self.background_colors)
+
+    def _ground_on(self, below: Color, own: Color) -> Style:
         if not self.colours.background:
             return NO_GROUND
-        below, own = self.background_colors
         return Style.from_color(bgcolor=(below + own).rich_color)
 
     def render_line(self, y: int) -> Strip:
@@ -154,13 +156,13 @@ class LineWidget(Widget):
             return super().render_lines(crop)
         if not self.is_current:
             self._draw()
-        filters, ground = tuple(self.get_line_filters()), self.ground
+        below, own = self.background_colors  # asked once: it walks up to the screen
+        filters, ground = tuple(self.get_line_filters()), self._ground_on(below, own)
         key = (self.colours, self.size, ground, filters)
         if key != self._painted_on:
             self._painted.clear()
             self._painted_on = key
-        below = self.background_colors[1]  # asked once: it walks up to the screen
-        strips = [self._finished(y, ground, filters, below) for y in crop.line_range]
+        strips = [self._finished(y, ground, filters, own) for y in crop.line_range]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips

@@ -152,6 +152,7 @@ async def test_configuration_names_backends_and_hides_secrets(lab):
         "shop": "scrape",
         "pool": "processpool",
         "host": "host",
+        "pyspy": "pyspy",
         "edge": "?",
     }
     assert lab.part(ValkeyPart).primary.password not in text

@@ -21,6 +21,7 @@ class DatabaseEngine:
 
     def __init__(self) -> None:
         self._past = Past()
+        self._concluded: tuple[DatabaseReport | None, Sequence[Finding]] = (None, ())
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> DatabaseReport | None:
         """One report of all servers read so far, primaries first; None before the first reading."""
@@ -28,7 +29,9 @@ class DatabaseEngine:
 
     def findings(self, report: DatabaseReport | None) -> Sequence[Finding]:
         """What is wrong, with the numbers that say so."""
-        return conclude(report) if report is not None else ()
+        if report is not self._concluded[0]:  # asked twice a frame: once more for the offers
+            self._concluded = (report, conclude(report) if report is not None else ())
+        return self._concluded[1]
 
     def actions(self, report: DatabaseReport | None) -> Sequence[Offer]:
         """The deeds that the findings propose."""

@@ -11,6 +11,7 @@ from perftui.model.finding import Finding
 RULES: tuple[Callable[[ServerReport], Iterator[Finding]], ...] = (
     locks.pile_up,
     locks.idle_in_transaction,
+    locks.leaking,
     locks.long_transaction,
     statements.slow,
     statements.missing_index,

@@ -11,6 +11,7 @@ from perftui.model.finding import Effort, Finding, Offer, Severity
 WAITED = 5.0
 PILE = 5
 IDLE_IN_XACT = 300.0
+LEAKED, LEAK_AGE = 5, 10.0
 LONG_XACT = 3600.0
 
 
@@ -93,6 +94,31 @@ def idle_in_transaction(report: ServerReport) -> Iterator[Finding]:
             effort=Effort.KEY,
             offer=_offer(report.source, session),
             labels=(("pid", str(session.pid)),),
+        )
+
+
+def leaking(report: ServerReport) -> Iterator[Finding]:
+    """Several sessions of one application that forgot their transactions."""
+    held: dict[tuple[str, str], list[Session]] = {}
+    for session in report.reading.sessions:
+        if session.idle_in_transaction and (session.state_age or 0.0) >= LEAK_AGE and not session.own:
+            held.setdefault((session.app, session.user), []).append(session)
+    for (app, user), sessions in held.items():
+        if len(sessions) < LEAKED:
+            continue
+        oldest = max(sessions, key=lambda s: s.state_age or 0.0)
+        used = report.reading.connections
+        yield Finding(
+            id="db.connections-leaking",
+            severity=Severity.WARNING,
+            source=report.source,
+            title=f"{len(sessions)} connections of {user} from {app or '?'} sit idle in a transaction",
+            evidence=(
+                f"the oldest, {who(oldest)}, for {seconds(oldest.state_age or 0.0)}",
+                f"last: {statement(oldest.query)}",
+                f"{used.used} of {used.maximum} connections in use",
+            ),
+            effort=Effort.HOURS,
         )
 
 

@@ -32,7 +32,7 @@ class QueriesTab(Tab):
     topics: ClassVar[tuple[str, ...]] = ("database",)
     empty: ClassVar[str] = (
         "would show the statements that cost most: share of time, calls/s, mean, rows, hits\n"
-        "it needs pg_stat_statements on a connected PostgreSQL"
+        'connect one: [env.NAME.backends.db] kind = "postgres", dsn = "postgresql://user@host/database"'
     )
 
     def compose(self) -> Iterable[Widget]:

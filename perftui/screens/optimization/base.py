@@ -36,11 +36,12 @@ class AdviceTab(Tab):
         if offer is None:
             self.toast("no key applies this one: it needs a change elsewhere", "warn")
             return
-        able, why = self.session.can(offer.action, offer.source)
+        source = self.session.target_of(offer)
+        able, why = self.session.can(offer.action, source)
         if not able:
             self.toast(why, "warn")
             return
-        self.perform(offer.action, offer.source, **dict(offer.params))
+        self.perform(offer.action, source, **dict(offer.params))
 
 
 def columns() -> list[Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -91,7 +92,7 @@ class SummaryTab(Tab):
             for card in shown:
                 self._draw_card(card, frames[card.layer.topic])
         resources, findings, events = frames["resources"], frames["findings"], frames["events"]
-        targets = self.session.config.objectives()
+        targets = tuple(self._fed(target) for target in self.session.config.objectives())
         self._panel("targets").set_rows(lambda s, k: target_rows(targets, self._value_of, s, k))
         self._panel("host").set_rows(lambda s, k: host_rows(resources, s, k))
         self._panel("service").set_rows(lambda s, k: service_rows(resources, s, k))
@@ -113,16 +114,25 @@ class SummaryTab(Tab):
         backend = self.session.env.backends.get(source)
         return str(backend.kind) if backend else ""
 
+    def _sources_of(self, target: Target) -> list[str]:
+        """The backends that feed a target."""
+        if target.source:
+            return [target.source]
+        return [name for name in self.session.env.backends if self._kind_of(name) == target.kind]
+
+    def _fed(self, target: Target) -> Target:
+        """A target that has its backend needs no line on how to connect one."""
+        return replace(target, connect="") if target.series and self._sources_of(target) else target
+
     def _value_of(self, target: Target) -> float | None:
         """The worst newest figure of the backends that feed a target."""
         if not target.series:
             return None
         found = []
         newest = max(self.frames.values(), key=lambda frame: frame.at)
-        for source in self.session.env.backends:
-            if target.source == source or (not target.source and self._kind_of(source) == target.kind):
-                series = newest.window(SeriesKey(source, target.series), WINDOW)
-                found += [series.last.value] if series.last else []
+        for source in self._sources_of(target):
+            series = newest.window(SeriesKey(source, target.series), WINDOW)
+            found += [series.last.value] if series.last else []
         return (max(found) if target.below is not None else min(found)) if found else None
 
     def _columns(self) -> list[Column]:

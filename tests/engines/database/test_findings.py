@@ -21,7 +21,7 @@ from perftui.model.database import (
     Totals,
     Workload,
 )
-from perftui.model.finding import Severity
+from perftui.model.finding import Finding, Severity
 from perftui.model.health import Health, Link
 from perftui.model.reading import Look
 from tests.engines.database.readings import HEALTHY, changed, findings, report_of, session, statement
@@ -188,9 +188,21 @@ def test_one_row_lookups_that_drown_the_rest_are_told() -> None:
     begin = replace(statement("BEGIN", 0.00001), calls_per_s=50.0, query_id=8)
     work = Workload(60.0, 130.0, 0.001, 0.004, 0.1, (other, begin, loop))
     found = findings(changed(workload=work))["db.n-plus-one"]
-    assert "60 calls/s" in found.title and "SELECT name FROM products" in found.title
-    assert "46% of all calls" in found.evidence[0]
+    assert "60 calls/s" in found.title
+    assert "SELECT name FROM products" in found.title
+    assert "91% of what is asked" in found.evidence[0]
     rows = replace(work, statements=(other, replace(loop, rows_per_call=40.0)))
     assert "db.n-plus-one" not in findings(changed(workload=rows))
-    even = replace(work, statements=(replace(other, calls_per_s=20.0), loop))
+    even = replace(work, statements=(replace(other, calls_per_s=40.0), loop))
     assert "db.n-plus-one" not in findings(changed(workload=even))
+
+
+def test_connections_left_in_a_transaction_are_a_leak_when_there_are_several() -> None:
+    def held(count: int, age: float) -> dict[str, Finding]:
+        idle = {"state": "idle in transaction", "state_age": age, "query": "SELECT stock FROM products"}
+        return findings(changed(sessions=tuple(session(n, **idle) for n in range(1, count + 1))))
+
+    found = held(6, 12.0)["db.connections-leaking"]
+    assert found.title == "6 connections of shop from orders sit idle in a transaction"
+    assert "db.connections-leaking" not in held(4, 12.0)
+    assert "db.connections-leaking" not in held(6, 2.0)
