@@ -174,8 +174,10 @@ async def test_an_action_an_earlier_console_never_ended_is_told(lab: Lab, state_
     )
     assert await child.wait() == 0
     async with running(session):
-        frame = await frame_with(session, "events", lambda f: f.report is not None)
-        assert any(e.title == "unfinished: Scale pool from 3 to 12" for e in frame.report.events)
+        wanted = "unfinished: Scale pool from 3 to 12"
+        await frame_with(
+            session, "events", lambda f: f.report and any(e.title == wanted for e in f.report.events)
+        )
 
 
 async def test_a_store_that_cannot_be_opened_is_said_and_costs_only_memory(lab: Lab, state_dir: Path) -> None:

@@ -30,13 +30,13 @@ class Chronicle:
         """Until cancelled; each part on its own."""
         watch = SettingsWatch(backends, self._events.add, self._clock)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_unfinished(), name="look for unfinished actions")
             group.create_task(self._desk.run(), name="read the audit")
             group.create_task(self._follow(), name="follow the audit")
             group.create_task(watch.run(), name="watch settings")
             group.create_task(self._tell(), name="tell events")
 
     async def _tell(self) -> None:
+        await self._tell_unfinished()
         while True:
             self._events.tell()
             await asyncio.sleep(EVERY)
