@@ -302,6 +302,10 @@ class Session:
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
+        for stem in (
+            engines.BUILTIN.keys() - self._observers.keys()
+        ):  # whoever watches learns that none feeds it
+            self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._remember:
             await self._open_memory()
         for name in self._looks:
@@ -353,7 +357,7 @@ class Session:
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
         self.rings.past = self.memory.history
-        self.memory.restore(self._observers.values())
+        await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
 
     def _looked(self, look: Look) -> None:

@@ -38,15 +38,16 @@ class Memory:
         self.events = EventStore(self.store)
         self._clock = clock
 
-    def restore(self, observers: Iterable[Observer]) -> None:
+    async def restore(self, observers: Iterable[Observer]) -> None:
         """Publish the reports of last time, marked stale, where nothing newer is there."""
-        stored = self.store.last_all()
+        stored = await asyncio.to_thread(self.store.last_all)
         for observer in observers:
             at, body = stored.get(observer.engine.stem, (0.0, ""))
             if body and observer.topic.value is None:
                 frame = self._stale(observer, at, body)
                 if frame is not None:
                     observer.topic.publish(frame)
+                await asyncio.sleep(0)  # reading one takes long enough that a key should come between
 
     def _stale(self, observer: Observer, at: float, body: str) -> Frame | None:
         kind = report_type(observer.engine)

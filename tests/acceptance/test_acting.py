@@ -123,6 +123,8 @@ async def test_a_profile_by_key_is_audited_and_can_be_cut_short(lab: Lab, state_
         await seen.sees("seconds", 10)
         await seen.press("backspace", "backspace")
         await seen.types("60")
+        await seen.sees("for 60 s", 10)
+        await seen.press("y")
         await until(lambda: bool(seen.app.running()), 20)
         await until(lambda: done(seen) >= 2, 30)
         await seen.press("R")

@@ -72,7 +72,7 @@ async def test_the_newest_report_comes_back_stale(path: Path) -> None:
 
     second, again = memory(path), observer()
     assert await second.store.ready()
-    second.restore([again])
+    await second.restore([again])
     frame = again.topic.value
     assert frame is not None
     assert frame.stale
@@ -88,7 +88,7 @@ async def test_a_stale_report_is_not_remembered_again_and_never_replaces_a_live_
     await first.close({}, 5.0)
     second = memory(path)
     await second.store.ready()
-    second.restore([seen])
+    await second.restore([seen])
     stale = seen.topic.value
     assert stale is not None
     assert stale.stale
@@ -97,7 +97,7 @@ async def test_a_stale_report_is_not_remembered_again_and_never_replaces_a_live_
     live = observer()
     live._looks["one"].publish(Look("one", "one", reading(1.0, 2.0), Health(Link.LIVE, 0.0)))
     live.topic.publish(live.observe())
-    second.restore([live])
+    await second.restore([live])
     assert live.topic.value is not None
     assert not live.topic.value.stale
     await second.close({}, 5.0)
@@ -111,7 +111,7 @@ async def test_a_body_that_does_not_fit_is_left_alone(path: Path, body: str) -> 
     await kept.store.ready()
     await kept.store.put_last("small", body)
     await kept.history.flush()
-    kept.restore([seen])
+    await kept.restore([seen])
     assert seen.topic.value is None
     await kept.close({}, 5.0)
 

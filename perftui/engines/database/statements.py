@@ -21,7 +21,7 @@ SCAN_RATE = 50_000.0
 _CONTROL = re.compile(
     r"(begin|commit|end|rollback|start transaction|listen|vacuum|analyze|copy|fetch|wait)\b"
 )
-_ASKS = re.compile(r"\s*(select|insert|update|delete|with|merge)\b", re.IGNORECASE)
+_ASKS = re.compile(r"\s*(select\b.*\bfrom|insert|update|delete|with|merge)\b", re.IGNORECASE | re.DOTALL)
 
 
 def slow(report: ServerReport) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def chatty(report: ServerReport) -> Iterator[Finding]:
         evidence=(
             f"{share:.0%} of what is asked is this one, {item.rows_per_call:.2g} rows a call",
             f"the next most frequent statement is called {second:.1f} times/s",
-            "a loop asks for what one join, or = ANY(...), would bring at once",
+            "a loop, or a cache that misses, asks for what one join, or = ANY(...), would bring at once",
         ),
         gain=item.calls_per_s,
         gain_unit="1/s",

@@ -32,7 +32,7 @@ class Stampede(Fault):
 
     name = "stampede"
     what = "pages live 1 s in the cache, cost a heavy query, and all who miss load at once"
-    look = "cache.keys"
+    look = "database.queries"
 
 
 class NPlusOne(Fault):

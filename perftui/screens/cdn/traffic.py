@@ -60,7 +60,7 @@ class TrafficTab(CdnTab):
     """Edges as a table, the selected one as charts."""
 
     DEFAULT_CSS = """
-    TrafficTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 1fr 1fr; }
+    TrafficTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 1fr 1fr; grid-gutter: 0 1; }
     TrafficTab #edges { column-span: 2; }
     TrafficTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 4 1fr 6; }
     TrafficTab.narrow #edges { column-span: 1; }

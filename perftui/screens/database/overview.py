@@ -32,6 +32,7 @@ class OverviewTab(Tab):
 
     DEFAULT_CSS = """
     OverviewTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 2fr 2fr 7; }
+    OverviewTab { grid-gutter: 0 1; }
     OverviewTab #cards { column-span: 2; }
     OverviewTab #top { column-span: 2; }
     OverviewTab #waits { column-span: 2; }

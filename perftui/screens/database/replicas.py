@@ -29,7 +29,7 @@ class ReplicasTab(Tab):
     """Servers, replicas as their primary sees them, lag over time, slots."""
 
     DEFAULT_CSS = """
-    ReplicasTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 1fr 1fr; }
+    ReplicasTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 5 1fr 1fr; grid-gutter: 0 1; }
     ReplicasTab #servers { column-span: 2; }
     ReplicasTab #replicas { column-span: 2; }
     ReplicasTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 4 1fr 1fr 4; }

@@ -42,7 +42,7 @@ class OverviewTab(AdviceTab):
     """Score, checks, the selected check's curve, the first recommendations."""
 
     DEFAULT_CSS = """
-    OverviewTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 11 1fr 8; }
+    OverviewTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 11 1fr 8; grid-gutter: 0 1; }
     OverviewTab #score { column-span: 2; }
     OverviewTab #next { column-span: 2; }
     OverviewTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 6 1fr 7; }

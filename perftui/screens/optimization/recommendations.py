@@ -20,6 +20,7 @@ class RecommendationsTab(AdviceTab):
 
     DEFAULT_CSS = """
     RecommendationsTab { layout: grid; grid-size: 2; grid-columns: 3fr 2fr; grid-rows: 1fr; }
+    RecommendationsTab { grid-gutter: 0 1; }
     RecommendationsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 1fr 9; }
     """
     id_: ClassVar[str] = "optimization.recommendations"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the report is there before the class has to be
     from perftui.model.endpoint import ApiView
     from perftui.model.resources import CpuUse, HostReading, HostView
 
-NARROW = 40
+HEAD = (Span("   rate ", "muted"), Span("    p95", "muted"))
 
 
 def card_rows(card: Card, now: float, size: Size, look: Look) -> Rows:
@@ -76,8 +76,8 @@ def target_rows(
             line(
                 size.width,
                 _target_state(word, value, look),
-                Span(f" {target.title:<16} "),
-                Span(f"{said:>8}  ", "bold" if value is not None else "faint"),
+                Span(f" {fit(target.title, 16 if value is None else 13)} "),
+                Span(f"{said:>8} ", "bold" if value is not None else "faint"),
                 Span(goal, "muted"),
             )
         )
@@ -219,10 +219,11 @@ def service_rows(frame: Frame, size: Size, look: Look) -> Rows:
     ]
     series = frame.window(SeriesKey(view.source, "http.requests_per_s"), WINDOW)
     rows.append(spark(series, Window.last(WINDOW, frame.at), size.width, look, low=0))
+    rows.append(line(size.width, Span(f"{'busiest routes':<{max(8, size.width - 15)}}", "muted"), *HEAD))
     routes = sorted(view.reading.endpoints, key=lambda e: -e.rate)[: max(0, size.height - len(rows))]
     for route in routes:
         name = f"{route.method} {route.route}"
-        figures = f"{fmt.rate(route.rate, width=8)}  p95 {fmt.duration(route.p95_s, width=8)}"
+        figures = f"{fmt.rate(route.rate, width=7)} {fmt.duration(route.p95_s, width=7)}"
         room = max(8, size.width - len(figures) - 1)
         rows.append(line(size.width, Span(f"{fit(name, room - 1)} "), Span(figures, "muted")))
     return rows[: size.height]

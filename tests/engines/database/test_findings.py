@@ -186,7 +186,8 @@ def test_one_row_lookups_that_drown_the_rest_are_told() -> None:
     loop = replace(statement("SELECT name FROM products WHERE id = $1", 0.0001), calls_per_s=60.0, query_id=9)
     other = replace(statement("SELECT id FROM orders WHERE customer_id = $1", 0.001), calls_per_s=6.0)
     begin = replace(statement("BEGIN", 0.00001), calls_per_s=50.0, query_id=8)
-    work = Workload(60.0, 130.0, 0.001, 0.004, 0.1, (other, begin, loop))
+    reset = replace(statement("SELECT pg_advisory_unlock_all()", 0.00001), calls_per_s=90.0, query_id=10)
+    work = Workload(60.0, 220.0, 0.001, 0.004, 0.1, (other, begin, loop, reset))
     found = findings(changed(workload=work))["db.n-plus-one"]
     assert "60 calls/s" in found.title
     assert "SELECT name FROM products" in found.title

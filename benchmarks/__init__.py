@@ -1,0 +1,1 @@
+"""Measurements of the console and of its parts, beside peers."""

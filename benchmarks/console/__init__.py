@@ -1,0 +1,1 @@
+"""The whole console on a pseudo-terminal, beside other terminal programs."""
