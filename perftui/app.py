@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
@@ -23,7 +24,7 @@ from perftui.runtime.pace import STEPS, Pace
 from perftui.screens import chrome, colours
 from perftui.screens.commands import SCREENS, Keymap, keymap
 from perftui.screens.hands import Hands
-from perftui.screens.live import LiveScreen, screen_class
+from perftui.screens.live import LiveScreen, all_tabs, load_tab, screen_class
 from perftui.screens.work import begin
 from perftui.widgets.header import header
 from perftui.widgets.output import DiffApp, MeteredDriver
@@ -126,11 +127,20 @@ class PerftuiApp(Hands, DiffApp):
         self.started = True
         self.base.follow()
         await session.start()
+        if not self.is_headless:
+            begin(self, self._fetch_tabs, "tabs", "tabs")
         if self.options.settled is not None:
             self.options.settled()
         await self._tell_unfinished(session)
         async for frame in session.watch("findings"):
             self.findings = frame
+
+    async def _fetch_tabs(self) -> None:
+        """Import what keys may lead to, in a thread, so that the first visit is like the second."""
+        for name in all_tabs():
+            await asyncio.to_thread(load_tab, name)
+        for module in ("help", "palette"):
+            await asyncio.to_thread(import_module, f"perftui.screens.dialogs.{module}")
 
     async def _tell_unfinished(self, session: Session) -> None:
         """What an earlier console began and never ended: the operator must look before acting."""
