@@ -11,8 +11,8 @@ from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.model import ports
 from perftui.model.backend import Backend
-from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, StoreError, Unsupported
-from perftui.model.event import Event
+from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
+from perftui.model.event import Event, Events
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
@@ -20,7 +20,7 @@ from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
 from perftui.model.risk import Risk
 from perftui.runtime.clock import Clock
-from perftui.runtime.events import EventLog, Events
+from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.loading import bring, load
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
@@ -59,6 +59,7 @@ class Session:
         self.clock = Clock()
         self.rings = Rings()
         self.events = EventLog(self._tell_events)
+        self._spans = Spans(self.events)
         self._conductor: Conductor | None = None
         self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
@@ -111,7 +112,7 @@ class Session:
         await self._crew.stop(STOP)
         memory, self.memory = self.memory, None
         if memory is not None:
-            await memory.close(self._observers, STOP)
+            await memory.close(self._observers, STOP, self.events)
 
     @property
     def conductor(self) -> Conductor:
@@ -229,6 +230,12 @@ class Session:
         self.topic(topic).publish(frame)
         return frame
 
+    def note(self, text: str) -> None:
+        """Put an operator's note on the timeline."""
+        from perftui.runtime.audit import who
+
+        self.events.add(Event(self.clock.wall(), "note", self.env.name, text, actor=who()[0]))
+
     def retry(self, source: str) -> None:
         """Read now; leaves REFUSED."""
         if source in self._pollers:
@@ -304,7 +311,9 @@ class Session:
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
-        self._crew.start("look for unfinished actions", self._tell_unfinished())
+        chronicle = await bring("perftui.runtime.chronicle:Chronicle")
+        kept = chronicle(self.conductor, self.events, self.topic("overview.audit"), self.clock)
+        self._crew.start("chronicle", kept.run(self._backends))
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]
@@ -349,7 +358,7 @@ class Session:
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
         self.rings.past = self.memory.history
         await self.memory.restore(self._observers.values())
-        self._crew.start("remember", self.memory.run(self._observers))
+        self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)
@@ -366,6 +375,7 @@ class Session:
             if frame is not None and stem != ADVICE:
                 found[stem] = frame.findings
                 self.events.add(*getattr(frame.report, "events", ()))
+        self._spans.observe((f for group in found.values() for f in group), self.clock.wall())
         adviser: Any = self._observers[ADVICE].engine if ADVICE in self._observers else None
         if adviser is not None:
             adviser.collect(found)
@@ -378,17 +388,6 @@ class Session:
     def _tell_events(self, events: Events) -> None:
         now = self.clock.wall()
         self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
-
-    async def _tell_unfinished(self) -> None:
-        """What an earlier console began and never ended stands among the events until it is looked at."""
-        try:
-            entries = await self.conductor.unfinished()
-        except StoreError:
-            return  # said by `problem` as soon as something must be written
-        for entry in entries:
-            title = f"unfinished: {entry.plan or entry.action}"
-            detail = f"begun by {entry.user} and never ended: look at its state now"
-            self.events.add(Event(entry.at, "action", entry.target, title, detail, entry.user, ref=entry.run))
 
     async def _follow_actions(self) -> None:
         async for running in self.conductor.actions.watch():
