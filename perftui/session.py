@@ -10,6 +10,7 @@ from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.model import ports
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
+from perftui.model.event import Event, Events
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
@@ -17,7 +18,7 @@ from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
 from perftui.model.risk import Risk
 from perftui.runtime.clock import Clock
-from perftui.runtime.events import EventLog, Events
+from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.loading import bring, load
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
@@ -50,6 +51,7 @@ class Session:
         self.clock = Clock()
         self.rings = Rings()
         self.events = EventLog(self._tell_events)
+        self._spans = Spans(self.events)
         self._conductor: Conductor | None = None
         self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
@@ -103,7 +105,7 @@ class Session:
         await self._crew.stop(STOP)
         memory, self.memory = self.memory, None
         if memory is not None:
-            await memory.close(self._observers, STOP)
+            await memory.close(self._observers, STOP, self.events)
 
     @property
     def conductor(self) -> Conductor:
@@ -221,6 +223,12 @@ class Session:
         self.topic(topic).publish(frame)
         return frame
 
+    def note(self, text: str) -> None:
+        """Put an operator's note on the timeline."""
+        from perftui.runtime.audit import who
+
+        self.events.add(Event(self.clock.wall(), "note", self.env.name, text, actor=who()[0]))
+
     def retry(self, source: str) -> None:
         """Read now; leaves REFUSED."""
         if source in self._pollers:
@@ -283,15 +291,13 @@ class Session:
         """Engines first: they show what is remembered, and whatever the backends read from then on."""
         for needed in ("conductor:Conductor", "observer:Observer", "poller:Poller"):
             await bring(f"perftui.runtime.{needed}")
-        from perftui.runtime.deeds import follow, tell_unfinished
+        from perftui.runtime.deeds import follow
 
         self._crew.start("follow actions", follow(self.conductor, self.clock, self.topic("actions")))
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
-        for stem in (
-            engines.BUILTIN.keys() - self._observers.keys()
-        ):  # whoever watches learns that none feeds it
+        for stem in engines.BUILTIN.keys() - self._observers.keys():  # who watches learns that none feeds it
             self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._remember:
             await self._remember_all()
@@ -301,7 +307,9 @@ class Session:
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
-        self._crew.start("look for unfinished actions", tell_unfinished(self.conductor, self.events))
+        chronicle = await bring("perftui.runtime.chronicle:Chronicle")
+        kept = chronicle(self.conductor, self.events, self.topic("overview.audit"), self.clock)
+        self._crew.start("chronicle", kept.run(self._backends))
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]
@@ -357,7 +365,7 @@ class Session:
         assert self.alerts is not None
         self.rings.past = self.memory.history
         await self.memory.restore(self._observers.values())
-        self._crew.start("remember", self.memory.run(self._observers))
+        self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
         ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
         self._crew.start("rule", ruler.run())
 
@@ -376,6 +384,7 @@ class Session:
             if frame is not None and stem != ADVICE:
                 found[stem] = frame.findings
                 self.events.add(*getattr(frame.report, "events", ()))
+        self._spans.observe((f for group in found.values() for f in group), self.clock.wall())
         adviser: Any = self._observers[ADVICE].engine if ADVICE in self._observers else None
         if adviser is not None:
             adviser.collect(found)

@@ -30,7 +30,8 @@ WRITE_AND_DIE = """
 import sys, time
 from pathlib import Path
 from perftui.model.action import Outcome
-from perftui.runtime.audit import Audit, AuditEntry
+from perftui.model.auditlog import AuditEntry
+from perftui.runtime.audit import Audit
 entry = AuditEntry(at=time.time(), run="abc", user="", origin="", env="lab", action="scaling.set",
                    target="pool", outcome=Outcome.STARTED, plan="Scale pool from 3 to 12")
 Audit(Path(sys.argv[1])).write(entry)
@@ -173,8 +174,10 @@ async def test_an_action_an_earlier_console_never_ended_is_told(lab: Lab, state_
     )
     assert await child.wait() == 0
     async with running(session):
-        frame = await frame_with(session, "events", lambda f: f.report is not None)
-        assert any(e.title == "unfinished: Scale pool from 3 to 12" for e in frame.report.events)
+        wanted = "unfinished: Scale pool from 3 to 12"
+        await frame_with(
+            session, "events", lambda f: f.report and any(e.title == wanted for e in f.report.events)
+        )
 
 
 async def test_a_store_that_cannot_be_opened_is_said_and_costs_only_memory(lab: Lab, state_dir: Path) -> None:

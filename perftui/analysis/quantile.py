@@ -91,6 +91,8 @@ def merge(histograms: Iterable[Histogram]) -> Histogram:
     parts = list(histograms)
     if not parts:
         return Histogram((), ())
+    if len(parts) == 1:
+        return parts[0]
     if all(p.bounds == parts[0].bounds for p in parts):
         return Histogram(parts[0].bounds, tuple(map(sum, zip(*(p.counts for p in parts), strict=True))))
     shared = sorted(set(parts[0].bounds).intersection(*(p.bounds for p in parts[1:])))

@@ -25,6 +25,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "profile": ("perftui.cli.profile", "sample the stacks of a running process"),
     "alerts": ("perftui.cli.alerts", "list alerts, acknowledge, silence, move thresholds, look at history"),
     "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
+    "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
     "config": ("perftui.cli.config", "write, check and show the configuration"),
     "keys": ("perftui.cli.keys", "print every key and what it does"),

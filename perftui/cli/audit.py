@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from perftui.config.paths import audit_file
-    from perftui.runtime.audit import Audit, AuditEntry
+    from perftui.model.auditlog import AuditEntry
+    from perftui.runtime.audit import Audit
 
     found = Audit(audit_file()).entries(1_000_000, args.since, " ".join(args.words))
     entries = [entry for entry in found if not args.env or entry.env == args.env][: args.limit]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d{2,3})[x×](\d{2,3})\Z")
 _STEP = 0.02
+_ALWAYS = ("events", "overview.audit")  # topics the session fills by itself, whatever is connected
 _GONE = (Link.LOST, Link.REFUSED, Link.OFF)
 
 
@@ -117,7 +118,9 @@ def _ready(app: PerftuiApp) -> bool:
     """Whether every engine behind the tab has looked; probes and events may have nothing to tell."""
     from perftui.engines import BUILTIN
 
-    return app.started and all(_answered(f) for f in app.base.frames.values() if f.topic in BUILTIN)
+    frames = app.base.frames.values()
+    read = all(f.report is not None or f.error for f in frames if f.topic in _ALWAYS)
+    return app.started and read and all(_answered(f) for f in frames if f.topic in BUILTIN)
 
 
 def _answered(frame: Frame) -> bool:

@@ -10,7 +10,9 @@ class Endpoint:
     """Requests of one route and method over one window.
 
     `rate` is requests a second, ratios 0-1, quantiles seconds (None: no requests, or no histogram).
-    `source_of_quantiles` says how they were found ("histogram, 12 buckets").
+    `source_of_quantiles` says how they were found ("histogram, 12 buckets"). `apdex` is 0-1 for a target
+    of 100 ms, None without a histogram. `statuses` are requests a second by status, `buckets` requests by
+    duration as in `ApiReading` (the busiest endpoints only).
     """
 
     service: str
@@ -24,6 +26,32 @@ class Endpoint:
     p99_s: float | None = None
     mean_s: float | None = None
     source_of_quantiles: str = ""
+    apdex: float | None = None
+    statuses: tuple[tuple[str, float], ...] = ()
+    buckets: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one endpoint gained between two scrapes, `start` to `end` in epoch seconds.
+
+    `counts` are requests in each bucket, `statuses` requests by status.
+    """
+
+    start: float
+    end: float
+    counts: tuple[float, ...]
+    statuses: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPast:
+    """One endpoint's last quarter of an hour, oldest first; `bounds` are upper ones, the last infinite."""
+
+    route: str
+    method: str
+    bounds: tuple[float, ...]
+    stretches: tuple[Stretch, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ errors of `perftui.model.errors`, are safe to cancel, and put deadlines on their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -203,6 +203,10 @@ class EndpointSource(Protocol):
         """`Endpoint`s (`perftui.model.endpoint`) over about the last `window` seconds, busiest first."""
         ...
 
+    async def endpoint_past(self, route: str, method: str) -> Any:
+        """`EndpointPast` of one endpoint as far as it was watched; no stretches for one that is not known."""
+        ...
+
 
 @runtime_checkable
 class StackDumper(Protocol):
@@ -277,6 +281,15 @@ class AlertDesk(Protocol):
 
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`."""
+        ...
+
+
+@runtime_checkable
+class SettingsReader(Protocol):
+    """A server that tells all its settings, so that changes to them can be noticed."""
+
+    async def settings(self) -> Mapping[str, str]:
+        """Every setting's name and value in the server's own words, secrets too: mask before showing."""
         ...
 
 

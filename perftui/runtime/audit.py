@@ -7,7 +7,6 @@ import re
 import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from perftui.model.action import Outcome
+from perftui.model.auditlog import AuditEntry
 from perftui.model.errors import StoreError
 from perftui.runtime import chain
 from perftui.runtime.chain import Verdict
@@ -31,33 +31,6 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]+)@")
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One line. `at` is epoch seconds (UTC), `duration` seconds, `run` joins STARTED with its outcome."""
-
-    at: float
-    run: str
-    user: str
-    origin: str
-    env: str
-    action: str
-    target: str
-    outcome: Outcome
-    params: Mapping[str, Any] = field(default_factory=dict)
-    plan: str = ""
-    detail: str = ""
-    duration: float = 0.0
-    host: str = ""
-    pid: int = 0
-    seq: int = 0
-
-    def matches(self, text: str) -> bool:
-        """Whether every word of `text` occurs somewhere in the line (case does not matter)."""
-        fields = (self.user, self.origin, self.env, self.action, self.target, self.plan, self.detail)
-        line = " ".join([*fields, self.outcome.value]).lower()
-        return all(word in line for word in text.lower().split())
 
 
 def masked(value: Any, name: str = "") -> Any:

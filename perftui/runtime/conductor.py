@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from perftui.model.action import Action, Outcome, Plan, Progress, Receipt, Risk
+from perftui.model.auditlog import AuditEntry
 from perftui.model.errors import (
     Cancelled,
     PartlyDone,
@@ -18,7 +19,7 @@ from perftui.model.errors import (
     StoreError,
 )
 from perftui.model.event import Event
-from perftui.runtime.audit import Audit, AuditEntry, who
+from perftui.runtime.audit import Audit, who
 from perftui.runtime.clock import Clock
 from perftui.runtime.outcome import judged
 from perftui.runtime.tasks import Crew, end

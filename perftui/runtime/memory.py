@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from perftui.model.codec import from_jsonable, to_jsonable
+from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
 from perftui.runtime.clock import Clock
+from perftui.runtime.events import EventLog, Spans
+from perftui.runtime.eventstore import EventStore
 from perftui.runtime.history import History
 from perftui.runtime.observer import Observer
 from perftui.runtime.store import Store
@@ -22,6 +25,7 @@ from perftui.runtime.store import Store
 log = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two savings of the newest reports
+SOON = 2.0  # seconds between two savings of what happened
 MOST = 512 << 10  # characters of a stored report, one way and the other
 
 
@@ -31,6 +35,7 @@ class Memory:
     def __init__(self, url: str, env: str, clock: Clock, max_bytes: int) -> None:
         self.store = Store.open(url, env)
         self.history = History(self.store, clock, max_bytes)
+        self.events = EventStore(self.store)
         self._clock = clock
 
     async def restore(self, observers: Iterable[Observer]) -> None:
@@ -56,16 +61,41 @@ class Memory:
         health = {name: Health(Link.WAITING, at, seen=at) for name in observer.sources}
         return Frame(observer.engine.stem, at, report, health, history=self.history, stale=True, seen=at)
 
-    async def run(self, observers: Mapping[str, Observer]) -> None:
-        """Write samples each second and reports each minute, until cancelled."""
+    async def run(self, observers: Mapping[str, Observer], log_: EventLog, spans: Spans) -> None:
+        """Write samples each second, events every other and reports each minute, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.history.run(), name="history")
             group.create_task(self._keep_reports(observers), name="last reports")
+            group.create_task(self._keep_events(log_, spans), name="events")
 
     async def _keep_reports(self, observers: Mapping[str, Observer]) -> None:
         while True:
             await asyncio.sleep(EVERY)
             await self.remember(observers)
+
+    async def _keep_events(self, log_: EventLog, spans: Spans) -> None:
+        """Bring back what happened before, then write down what happens."""
+        try:
+            await self.events.expire(self._clock.wall())
+            before = await self.events.load()
+            log_.restore(before)
+            spans.resume(before, self._clock.wall())
+        except StoreError as error:
+            log.info("events of earlier runs are not there: %s", error)
+        while True:
+            await self.remember_events(log_)
+            await asyncio.sleep(SOON)
+
+    async def remember_events(self, log_: EventLog) -> None:
+        """Write what is new; what the store cannot take now waits for the next time."""
+        taken = log_.take()
+        try:
+            await self.events.put(taken)
+        except StoreError:  # `store.problem` says it
+            log_.put_back(taken)
+        except asyncio.CancelledError:
+            log_.put_back(taken)
+            raise
 
     async def remember(self, observers: Mapping[str, Observer]) -> None:
         """Put each engine's newest live report into the store."""
@@ -77,11 +107,15 @@ class Memory:
             if len(body) <= MOST:
                 await self.store.put_last(stem, body)
 
-    async def close(self, observers: Mapping[str, Observer], within: float) -> None:
+    async def close(
+        self, observers: Mapping[str, Observer], within: float, events: EventLog | None = None
+    ) -> None:
         """Write what is left and let go, in `within` seconds at most."""
         try:
             async with asyncio.timeout(within):
                 await self.remember(observers)
+                if events is not None:
+                    await self.remember_events(events)
                 await self.history.flush()
                 await self.store.close(within / 2)
         except TimeoutError:

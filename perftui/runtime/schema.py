@@ -31,6 +31,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     (
+        # what happened; id is a digest of what does not change about an event
+        """CREATE TABLE perftui_event (
+            env TEXT NOT NULL, id TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION,
+            kind TEXT NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL, detail TEXT NOT NULL,
+            actor TEXT NOT NULL, ref TEXT NOT NULL,
+            PRIMARY KEY (env, id)
+        )""",
+        "CREATE INDEX perftui_event_at ON perftui_event (env, at)",
+    ),
+    (
         # one row a label set of a rule, its occurrence in `body`
         """CREATE TABLE perftui_alert (
             env TEXT NOT NULL, fingerprint TEXT NOT NULL, rule TEXT NOT NULL, body TEXT NOT NULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -151,6 +152,37 @@ async def test_windows_reach_back_as_far_as_asked(service, scrape):
     first, last = scrape._kept[0], scrape._recent[-1]
     assert row.rate * (last.mono - first.mono) == pytest.approx(30)
     assert await scrape.endpoints(0) == ()
+
+
+async def test_each_route_says_its_statuses_buckets_and_apdex(service, scrape):
+    await scrape.read()
+    service.serve("/a", 0.05, 60)
+    service.serve("/a", 0.5, 20)
+    service.serve("/a", 0.001, 20, status="404")
+    facts = (await scrape.read()).facts
+    (row,) = facts.endpoints
+    assert {s: n * facts.window for s, n in row.statuses} == pytest.approx({"200": 80, "404": 20})
+    assert dict(row.buckets) == {0.01: 20, 0.1: 60, 1.0: 20, math.inf: 0}
+    assert row.apdex == pytest.approx((80 + (80 + 20 * 0.3 / 0.9)) / 2 / 100)
+
+
+async def test_the_past_of_a_route_adds_up_and_survives_a_restart(service, scrape, monkeypatch):
+    monkeypatch.setattr("perftui.backends.scrape.KEPT_EVERY", 0.0)
+    await scrape.read()
+    service.serve("/a", 0.05, 10)
+    await scrape.read()
+    service.serve("/a", 0.5, 4, status="500")
+    service.serve("/b", 0.05, 1)
+    await scrape.read()
+    service.seconds.clear()
+    service.serve("/a", 0.05, 3)
+    await scrape.read()
+    past = await scrape.endpoint_past("/a", "GET")
+    assert past.bounds == (0.01, 0.1, 1.0, math.inf)
+    assert [s.counts for s in past.stretches] == [(0, 10, 0, 0), (0, 0, 4, 0), (0, 3, 0, 0)]
+    assert [dict(s.statuses) for s in past.stretches][:2] == [{"200": 10}, {"500": 4}]
+    assert all(a.end == b.start for a, b in itertools.pairwise(past.stretches))
+    assert (await scrape.endpoint_past("/none", "GET")).stretches == ()
 
 
 async def test_samples_are_kept_for_the_whole_and_for_routes(service, scrape):

@@ -8,7 +8,8 @@ import pytest
 from perftui.cli import main
 from perftui.config.paths import audit_file
 from perftui.model.action import Outcome
-from perftui.runtime.audit import Audit, AuditEntry
+from perftui.model.auditlog import AuditEntry
+from perftui.runtime.audit import Audit
 
 
 @pytest.fixture

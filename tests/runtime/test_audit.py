@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perftui.model.action import Outcome
+from perftui.model.auditlog import AuditEntry
 from perftui.model.errors import StoreError
 from perftui.runtime import chain
-from perftui.runtime.audit import MASK, Audit, AuditEntry, masked, who
+from perftui.runtime.audit import MASK, Audit, masked, who
 
 ENTRY = AuditEntry(
     at=1_700_000_000.25,

@@ -77,6 +77,11 @@ class Postgres:
         with told(self.where):
             return tuple(facts.session(item) for item in json.loads(row["activity"] or "[]"))
 
+    async def settings(self) -> dict[str, str]:
+        """pg_settings, but what the session itself set; values with their unit."""
+        sql = "SELECT name, setting || coalesce(' ' || unit, '') FROM pg_settings WHERE source <> 'session'"
+        return {str(name): str(value) for name, value in await self._hand.rows(sql)}
+
     async def find_session(self, pid: int) -> Session | None:
         """The session behind `pid` now."""
         row = await self._hand.row(

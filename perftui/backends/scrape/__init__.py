@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from perftui.analysis.promtext import Scanner
+from perftui.backends.scrape.past import Past
 from perftui.backends.scrape.red import endpoints, reading
 from perftui.backends.scrape.roles import Counters, Names, Roles
-from perftui.model.endpoint import ApiReading, Endpoint
+from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.options import ScrapeOptions
 from perftui.model.reading import Measure, Reading
@@ -47,6 +48,7 @@ class Scrape:
         self._roles = Roles(Names(options.requests, options.durations, options.in_flight))
         self._recent: deque[Counters] = deque()
         self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
+        self._past = Past()
 
     async def open(self) -> None:
         """Prepare the client; the address is asked at the first read."""
@@ -85,12 +87,18 @@ class Scrape:
         past = [c for c in (*self._kept, *self._recent) if now.mono - c.mono <= window]
         return endpoints(self._service, now, min(past, key=lambda c: c.mono), self._roles.role)
 
+    async def endpoint_past(self, route: str, method: str) -> EndpointPast:
+        """The last quarter of an hour of one endpoint, by ten seconds, from counters' differences."""
+        return self._past.of(route, method)
+
     def _remember(self, now: Counters) -> None:
         """Keep scrapes one by one for the window, and one in ten seconds for longer ones."""
         self._recent.append(now)
         while len(self._recent) > 2 and now.mono - self._recent[1].mono >= self._options.window:
             self._recent.popleft()
         if not self._kept or now.mono - self._kept[-1].mono >= KEPT_EVERY:
+            if self._kept:
+                self._past.add(now, self._kept[-1], self._roles.role)
             self._kept.append(now)
 
     async def _fetch(self) -> str:

@@ -6,17 +6,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from perftui.analysis.apdex import apdex
 from perftui.analysis.promtext import Labels
 from perftui.analysis.quantile import Histogram, added, increase, merge
 from perftui.backends.scrape.roles import Counters, Role
 from perftui.model.endpoint import ApiReading, Endpoint
 
 MAX_ROUTES = 200
+DETAILED = 30  # endpoints whose buckets are told and kept
 RoleOf = Callable[[Labels], Role]
 
 
 @dataclass(slots=True)
-class _Gained:
+class Gained:
     """What one route (or everything) gained in a window."""
 
     requests: float = 0.0
@@ -24,14 +26,17 @@ class _Gained:
     client_errors: float = 0.0
     seconds: float = 0.0
     histograms: list[Histogram] = field(default_factory=list)
+    statuses: dict[str, float] = field(default_factory=dict)
 
-    def add(self, other: _Gained) -> None:
+    def add(self, other: Gained) -> None:
         """Count another's gains in."""
         self.requests += other.requests
         self.errors += other.errors
         self.client_errors += other.client_errors
         self.seconds += other.seconds
         self.histograms += other.histograms
+        for status, gained in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0.0) + gained
 
 
 def endpoints(service: str, now: Counters, before: Counters, role_of: RoleOf) -> tuple[Endpoint, ...]:
@@ -39,16 +44,23 @@ def endpoints(service: str, now: Counters, before: Counters, role_of: RoleOf) ->
     window = now.mono - before.mono
     if window <= 0:
         return ()
-    by_route = _gains(now, before, role_of)
-    rows = [_endpoint(service, key, gained, window)[0] for key, gained in by_route.items()]
-    return tuple(sorted(rows, key=lambda e: (-e.rate, e.route, e.method))[:MAX_ROUTES])
+    return _ranked(service, gains(now, before, role_of), window)
+
+
+def _ranked(service: str, by_route: dict[tuple[str, str], Gained], window: float) -> tuple[Endpoint, ...]:
+    busiest = sorted(by_route.items(), key=lambda item: (-item[1].requests, item[0]))[:MAX_ROUTES]
+    return tuple(
+        _endpoint(service, key, gained, window, detailed=place < DETAILED)[0]
+        for place, (key, gained) in enumerate(busiest)
+    )
 
 
 def reading(service: str, now: Counters, before: Counters, role_of: RoleOf) -> ApiReading:
     """The whole service and its routes between two scrapes."""
     window = max(0.0, now.mono - before.mono)
-    whole = _Gained()
-    for gained in _gains(now, before, role_of).values():
+    whole = Gained()
+    by_route = gains(now, before, role_of)
+    for gained in by_route.values():
         whole.add(gained)
     total, merged = _endpoint(service, ("", ""), whole, window)
     errors = sum(v for labels, v in now.requests.items() if role_of(labels).status.startswith("5"))
@@ -56,7 +68,7 @@ def reading(service: str, now: Counters, before: Counters, role_of: RoleOf) -> A
         service=service,
         window=window,
         total=total,
-        endpoints=endpoints(service, now, before, role_of),
+        endpoints=_ranked(service, by_route, window) if window else (),
         requests_total=sum(now.requests.values()),
         errors_total=errors,
         in_flight=now.in_flight,
@@ -65,30 +77,34 @@ def reading(service: str, now: Counters, before: Counters, role_of: RoleOf) -> A
     )
 
 
-def _gains(now: Counters, before: Counters, role_of: RoleOf) -> dict[tuple[str, str], _Gained]:
+def gains(now: Counters, before: Counters, role_of: RoleOf) -> dict[tuple[str, str], Gained]:
     """Gains by (route, method); each series is compared with itself, so one worker's restart is its own.
 
     A series that was not there before counts from zero: its first request made it.
     """
-    by_route: dict[tuple[str, str], _Gained] = {}
+    by_route: dict[tuple[str, str], Gained] = {}
     for labels, value in now.requests.items():
         role = role_of(labels)
-        gained = by_route.setdefault((role.route, role.method), _Gained())
+        gained = by_route.setdefault((role.route, role.method), Gained())
         more = increase(value, before.requests.get(labels, 0.0))
         gained.requests += more
         gained.errors += more if role.status.startswith("5") else 0.0
         gained.client_errors += more if role.status.startswith("4") else 0.0
+        if more:
+            gained.statuses[role.status] = gained.statuses.get(role.status, 0.0) + more
     for labels, histogram in now.histograms.items():
         role = role_of(labels)
-        gained = by_route.setdefault((role.route, role.method), _Gained())
+        gained = by_route.setdefault((role.route, role.method), Gained())
         old = before.histograms.get(labels, Histogram(histogram.bounds, (0.0,) * len(histogram.bounds)))
         gained.histograms.append(added(histogram, old))
         gained.seconds += increase(now.sums.get(labels, 0.0), before.sums.get(labels, 0.0))
+    for gained in by_route.values():
+        gained.histograms = [merge(gained.histograms)]
     return by_route
 
 
 def _endpoint(
-    service: str, key: tuple[str, str], gained: _Gained, window: float
+    service: str, key: tuple[str, str], gained: Gained, window: float, *, detailed: bool = False
 ) -> tuple[Endpoint, Histogram]:
     merged = merge(gained.histograms)
     n = gained.requests
@@ -104,6 +120,9 @@ def _endpoint(
         p99_s=_known(merged.quantile(0.99)),
         mean_s=gained.seconds / merged.count if merged.count else None,
         source_of_quantiles=f"histogram, {len(merged.bounds)} buckets" if merged.bounds else "",
+        apdex=apdex(merged),
+        statuses=tuple((s, n / window) for s, n in sorted(gained.statuses.items())) if window > 0 else (),
+        buckets=merged.per_bucket() if detailed else (),
     )
     return endpoint, merged
 

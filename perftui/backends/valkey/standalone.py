@@ -105,6 +105,12 @@ class Valkey(PurgePowers, MonitorPowers):
         value: bytes = reply[1]
         return value.decode("utf-8", "replace")
 
+    async def settings(self) -> dict[str, str]:
+        """CONFIG GET of everything, in one round trip."""
+        reply = await self._work.one("CONFIG", "GET", "*", deadline=self.deadline)
+        words = [part.decode("utf-8", "replace") for part in reply]
+        return dict(zip(words[::2], words[1::2], strict=False))
+
     async def set_parameter(self, name: str, value: str) -> None:
         """CONFIG SET; what it changes shows with the next look."""
         await self._work.one("CONFIG", "SET", name, value, deadline=self.deadline)

@@ -1,0 +1,108 @@
+"""What happened, as a console or agent wrote it into the store."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from perftui.cli import common
+from perftui.cli.audit import span
+
+if TYPE_CHECKING:
+    from perftui.config import Config
+    from perftui.model.event import Event
+
+DAY = 86400.0
+MOST = 10_000
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    common.options(parser, json_=False)
+    parser.add_argument(
+        "--since", type=span, default=None, metavar="2h", help="the last while (s, m, h, d; default 1d)"
+    )
+    parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind; may be repeated")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--md", action="store_true", help="print a Markdown table, as for a post-mortem")
+    parser.add_argument("words", nargs="*", help="only events that hold all these words")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the events, oldest first; 3 when the store cannot be read."""
+    since = time.time() - DAY if args.since is None else args.since
+    found = asyncio.run(_load(common.configuration(args), since))
+    events = [e for e in found if (not args.kind or e.kind in args.kind) and _matches(e, args.words)]
+    if args.json:
+        common.say(events)
+    else:
+        common.print_lines(_markdown(events) if args.md else map(_line, events))
+    if not events:
+        common.narrate("nothing was written down for that time")
+    return common.DONE
+
+
+async def _load(config: Config, since: float) -> tuple[Event, ...]:
+    """Events of the store, if there is one: looking makes none."""
+    from pathlib import Path
+
+    from perftui.config import paths
+    from perftui.runtime.eventstore import EventStore
+    from perftui.runtime.store import Store
+
+    url = config.store_url()
+    if not url:
+        path = paths.state_dir() / "store.sqlite"
+        if not Path(path).exists():
+            return ()
+        url = str(path)
+    store = Store.open(url, config.environment.name)
+    try:
+        await store.ready()  # an older store gets the table; one that cannot be written may still be read
+        return await EventStore(store).load(since, MOST)
+    finally:
+        await store.close()
+
+
+def _matches(event: Event, words: Iterable[str]) -> bool:
+    fields = (event.kind, event.source, event.title, event.detail, event.actor)
+    text = " ".join(fields).lower()
+    return all(word.lower() in text for word in words)
+
+
+def _stamp(at: float) -> str:
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _lasted(event: Event) -> str:
+    if event.until is None:
+        return "open" if event.kind == "finding" else ""
+    return f"{event.until - event.at:.1f} s"
+
+
+def _line(event: Event) -> str:
+    more = f"  {event.detail}" if event.detail else ""
+    by = f"  by {event.actor}" if event.actor else ""
+    lasted = f"  ({_lasted(event)})" if _lasted(event) else ""
+    return f"{_stamp(event.at)}  {event.kind:<8}  {event.source}  {event.title}{more}{lasted}{by}"
+
+
+def _markdown(events: Iterable[Event]) -> Iterator[str]:
+    """Rows in which a stranger's text can neither end a cell nor become a tag or link."""
+    yield "| UTC | kind | where | what | more | lasted | by |"
+    yield "|---|---|---|---|---|---|---|"
+    for e in events:
+        cells = (_stamp(e.at), e.kind, e.source, e.title, e.detail, _lasted(e), e.actor)
+        yield "| " + " | ".join(_cell(text) for text in cells) + " |"
+
+
+def _cell(text: str) -> str:
+    kept = " ".join(text.split())[:300].replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    for sign in "|`*_[]":
+        kept = kept.replace(sign, f"\\{sign}")
+    return kept

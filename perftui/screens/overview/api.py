@@ -1,0 +1,161 @@
+"""The application's endpoints: how often each is asked, how fast it answers, how often it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.analysis.endpoints import EndpointRow, merged
+from perftui.draw.clean import inert
+from perftui.draw.heatmap import Heat
+from perftui.model.endpoint import EndpointPast
+from perftui.model.frame import Frame
+from perftui.model.resources import ResourcesReport
+from perftui.screens.overview import endpoints
+from perftui.screens.tab import Tab
+from perftui.widgets.chart import ChartPanel
+from perftui.widgets.heatmap import HeatmapPanel
+from perftui.widgets.livetable import LiveTable
+
+TOPIC = "overview.endpoint"
+EVERY = 5.0
+"""Seconds between two looks at the past of the opened endpoint, which grows by one stretch in ten."""
+
+
+class ApiTab(Tab):
+    """A table; enter opens the endpoint under the cursor below it, in its place where there is no room."""
+
+    DEFAULT_CSS = """
+    ApiTab #endpoints { height: 1fr; }
+    ApiTab #detail { height: 2fr; layout: grid; grid-size: 2; grid-gutter: 0 1; display: none; }
+    ApiTab.open #detail { display: block; layout: grid; }
+    ApiTab.narrow #detail { height: 1fr; grid-size: 1; }
+    ApiTab.narrow.open #endpoints { height: 4; }
+    """
+    id_: ClassVar[str] = "overview.api"
+    title: ClassVar[str] = "API"
+    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC)
+    empty: ClassVar[str] = (
+        "would show each endpoint's rate, quantiles, errors and Apdex\n"
+        'no endpoint source connected: [env.NAME.backends.shop] kind = "scrape", url = "http://…/metrics"'
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = False
+        self._asked: tuple[tuple[str, str, str], float] | None = None
+
+    def compose(self) -> Iterable[Widget]:
+        """The table takes the keys."""
+        yield LiveTable(
+            endpoints.columns(self._spark_of, lambda: self.look),
+            key=lambda row: row.key,
+            title="Endpoints",
+            id="endpoints",
+            sort="rate",
+            reverse=True,
+            empty="no endpoint source connected",
+            hint='add a backend of kind = "scrape" with the url of an application\'s /metrics',
+        )
+        with Widget(id="detail"):
+            yield ChartPanel("p50 p95 p99", unit="s", low=0, id="quantiles")
+            yield HeatmapPanel("Latency", id="heat")
+            yield ChartPanel("requests/s", unit="1/s", low=0, id="rate")
+            yield ChartPanel("errors/s by status", unit="1/s", low=0, id="errors")
+
+    def arrange_for(self, layout: int) -> None:
+        """Below 120 columns the opened endpoint has room for two pictures."""
+        self.set_class(layout < 120, "narrow")
+        for name in ("#rate", "#errors"):
+            self.query_one(name).display = layout >= 120
+
+    def draw(self, frames: Mapping[str, Frame]) -> None:
+        """The newest figures, and the pictures of what is opened."""
+        frame = frames["resources"]
+        if not isinstance(frame.report, ResourcesReport):
+            return
+        rows = merged(frame.report.apis)
+        table = self.query_one("#endpoints", LiveTable)
+        table.set_items(rows)
+        windows = {f"{row.window:.0f} s" for row in rows}
+        table.note = f"over {' and '.join(sorted(windows))}" if windows else ""
+        row = self.current
+        if self.opened and row is not None:
+            self._detail(frame, frames[TOPIC], row)
+
+    @property
+    def current(self) -> EndpointRow | None:
+        """The endpoint under the cursor."""
+        row = self.query_one("#endpoints", LiveTable).current
+        return row if isinstance(row, EndpointRow) else None
+
+    def _spark_of(self, row: EndpointRow) -> Any:
+        frame = self.frames["resources"]
+        return frame.window(endpoints.series_key(row, "requests_per_s"), endpoints.WINDOW), frame.at
+
+    def _detail(self, frame: Frame, past_frame: Frame, row: EndpointRow) -> None:
+        self._ask(row, frame.at)
+        name = inert(" ".join(row.key[1:]), 60)
+        quantiles = self.query_one("#quantiles", ChartPanel)
+        quantiles.title = f"p50 p95 p99 of {name}"
+        quantiles.set_lines(
+            endpoints.lines(frame, row, ("p50_s", "p95_s", "p99_s"), quantiles.seconds), frame.at
+        )
+        rate = self.query_one("#rate", ChartPanel)
+        rate.set_lines(endpoints.lines(frame, row, ("requests_per_s",), rate.seconds), frame.at)
+        past = past_frame.report
+        if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
+            past = EndpointPast(row.key[2], row.key[1], (), ())
+        self.query_one("#errors", ChartPanel).set_lines(endpoints.errors(past), frame.at)
+        self.query_one("#heat", HeatmapPanel).set_heat(endpoints.heat(past) or Heat((), (), ()))
+
+    def _ask(self, row: EndpointRow, at: float) -> None:
+        """Look at the endpoint's past again when another is opened, and now and then."""
+        if self._asked is None or self._asked[0] != row.key or at - self._asked[1] >= EVERY:
+            self._asked = (row.key, at)
+            _, method, route = row.key
+            self.probe(
+                TOPIC, row.sources[0], "EndpointSource", lambda power: power.endpoint_past(route, method)
+            )
+
+    def set_open(self, opened: bool) -> None:
+        """Show or hide the pictures of the endpoint under the cursor."""
+        self.opened = opened and self.current is not None
+        self.set_class(self.opened, "open")
+        self.redraw()
+
+    def on_live_table_opened(self, _message: LiveTable.Opened) -> None:
+        """Enter."""
+        self.set_open(True)
+
+    def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
+        """The pictures follow the cursor."""
+        if self.opened:
+            self.redraw()
+
+    def on_chart_panel_zoomed(self, _zoomed: ChartPanel.Zoomed) -> None:
+        """Another window: hand over that much history."""
+        self.redraw()
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The endpoint under the cursor."""
+        row = self.current
+        if row is None:
+            return None
+        return {"source": row.sources[0], **endpoints.figures(row)}
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """`enter` opens, `esc` closes, `w` names the sources."""
+        row = self.current
+        if id == "open" and row is not None:
+            self.set_open(True)
+        elif id == "close" and self.opened:
+            self.set_open(False)
+        elif id == "overview.sources" and row is not None:
+            self.toast(inert(endpoints.evidence(row), 600))
+        else:
+            return False
+        return True
