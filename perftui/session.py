@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.model import ports
-from perftui.model.backend import Backend
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
 from perftui.model.event import Event, Events
 from perftui.model.finding import Finding, Offer
@@ -28,21 +26,15 @@ from perftui.runtime.topic import Tap, Topic
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
-    from perftui.runtime.conductor import Conductor, Running, Undoable
+    from perftui.runtime.alerting import Alerting
+    from perftui.runtime.conductor import Conductor
     from perftui.runtime.memory import Memory
     from perftui.runtime.observer import Observer
     from perftui.runtime.poller import Poller
 
 ADVICE = "optimization"
+ALERTS = "alerts"  # their topic, and their desk where a backend would be named
 STOP = 0.4  # seconds a leaving console waits for its tasks
-
-
-@dataclass(frozen=True, slots=True)
-class ActionsReport:
-    """What is under way, oldest first, and what can be undone, latest first."""
-
-    running: tuple[Running, ...]
-    undoable: tuple[Undoable, ...]
 
 
 class Session:
@@ -63,10 +55,11 @@ class Session:
         self._conductor: Conductor | None = None
         self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
+        self.alerts: Alerting | None = None  # there with the memory
         self._remember = False
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
         self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
@@ -275,7 +268,7 @@ class Session:
             return False, str(error)
         if spec.risk is not Risk.READS and self.read_only:
             return False, f"{self.env.name} is read-only"
-        health = self._health(source)
+        health = self._health(source) if source in self._looks else Health(Link.LIVE, 0.0)
         if health.link in (Link.LOST, Link.REFUSED):
             return False, f"{source} is {health.link.value}: {health.error}"
         return True, ""
@@ -298,16 +291,19 @@ class Session:
         """Engines first: they show what is remembered, and whatever the backends read from then on."""
         for needed in ("conductor:Conductor", "observer:Observer", "poller:Poller"):
             await bring(f"perftui.runtime.{needed}")
-        self._crew.start("follow actions", self._follow_actions())
+        from perftui.runtime.deeds import follow
+
+        self._crew.start("follow actions", follow(self.conductor, self.clock, self.topic("actions")))
         for stem, place in engines.BUILTIN.items():
             self._add_engine(stem, await bring(place))
         self._loaded = True
-        for stem in (
-            engines.BUILTIN.keys() - self._observers.keys()
-        ):  # whoever watches learns that none feeds it
+        for stem in engines.BUILTIN.keys() - self._observers.keys():  # who watches learns that none feeds it
             self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._remember:
-            await self._open_memory()
+            await self._remember_all()
+        else:
+            said = "a console evaluates the rules: perftui run; perftui alerts list tells what it found"
+            self.topic(ALERTS).publish(self._empty(ALERTS, self.clock.wall(), said))
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
@@ -352,13 +348,26 @@ class Session:
         if self.memory is not None:
             self.memory.history.record(reading)
 
-    async def _open_memory(self) -> None:
+    async def open_memory(self) -> None:
+        """Open the store, its history and its alerts; by itself this writes nothing."""
         opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
+        alerting = await bring("perftui.runtime.alerting:Alerting")
+        kinds = {name: entry.kind for name, entry in self.env.backends.items()}
+        self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
+        self._backends[ALERTS] = self.alerts.desk
+        self._holders.clear()
+
+    async def _remember_all(self) -> None:
+        await self.open_memory()
+        assert self.memory is not None
+        assert self.alerts is not None
         self.rings.past = self.memory.history
         await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
+        ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
+        self._crew.start("rule", ruler.run())
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)
@@ -388,9 +397,3 @@ class Session:
     def _tell_events(self, events: Events) -> None:
         now = self.clock.wall()
         self.topic("events").publish(Frame("events", now, events, {}, history=self.rings, seen=now))
-
-    async def _follow_actions(self) -> None:
-        async for running in self.conductor.actions.watch():
-            now = self.clock.wall()
-            report = ActionsReport(tuple(running), self.conductor.undoable)
-            self.topic("actions").publish(Frame("actions", now, report, {}, seen=now))

@@ -16,8 +16,10 @@ from typing import Any
 from perftui import backends, engines
 from perftui.config.describe import Described, described
 from perftui.config.load import SECTIONS
+from perftui.config.rules import RuleSettings
 from perftui.config.settings import EnvironmentSettings, TargetSettings
 from perftui.model import ports
+from perftui.model.alertrules import DEFAULTS
 from perftui.screens.commands import SCREENS, Command, every_command
 
 FOLDER = Path(__file__).parents[1] / "docs"
@@ -44,6 +46,10 @@ and nearest spelling, `perftui config show` prints what is in force. `PERFTUI_ST
 Secrets never stand in the file: a secret is `"env:NAME"`, `"file:PATH"` or
 `"keyring:service/user"`, fetched when the system is connected. A URL may be such a reference as a
 whole, and must be when it carries a password."""
+RULES_TEXT = """\
+A rule of a shipped name changes that rule, any other name is a rule of your own and needs `series` and one
+of `above` and `below`. `backend/series` is the name of one backend, `@kind/series` every backend of a kind,
+`*/series` every backend that has it; `*/up` is 1 while a link is good and 0 when it is lost."""
 ENVIRONMENT_TEXT = """\
 A named set of systems. Without `--env` the first that is not production is used; a production that
 is all there is, is opened read-only."""
@@ -125,6 +131,10 @@ def configuration() -> str:
         '`"command.id" = "key"`; the ids are on the page of keys.',
         "## [targets.NAME]",
         _options(described(TargetSettings)),
+        "## [alerts.rules.NAME]",
+        RULES_TEXT,
+        _options(described(RuleSettings)),
+        _table(("shipped rule", "severity", "condition"), _rules()),
         "## [env.NAME]",
         ENVIRONMENT_TEXT,
         _options(described(EnvironmentSettings)),
@@ -154,6 +164,10 @@ def _commands(commands: Iterable[Command], *, scoped: bool = False) -> str:
         for c in commands
     ]
     return _table(("key", *(("tab",) if scoped else ()), "id", "does", "more"), rows)
+
+
+def _rules() -> Iterable[tuple[str, ...]]:
+    return ((f"`{r.name}`", r.severity.name.lower(), f"`{r.text}`") for r in DEFAULTS)
 
 
 def _options(keys_: Iterable[Described]) -> str:

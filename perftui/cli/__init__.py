@@ -23,6 +23,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "db": ("perftui.cli.db", "explain statements, cancel and terminate sessions"),
     "scaling": ("perftui.cli.scaling", "look at workloads, set how many instances run"),
     "profile": ("perftui.cli.profile", "sample the stacks of a running process"),
+    "alerts": ("perftui.cli.alerts", "list alerts, acknowledge, silence, move thresholds, look at history"),
     "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
     "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),

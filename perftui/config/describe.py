@@ -168,7 +168,8 @@ def toml_value(value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if dataclasses.is_dataclass(value):
-        return toml_value({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return toml_value({name: item for name, item in pairs if item is not None})
     return _toml_text(str(value))
 
 

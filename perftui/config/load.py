@@ -14,6 +14,7 @@ from perftui.backends import BUILTIN, OPTIONS
 from perftui.config import paths
 from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.lines import key_lines
+from perftui.config.rules import AlertSettings
 from perftui.config.settings import (
     BackendConfig,
     Config,
@@ -33,10 +34,12 @@ SECTIONS: dict[str, type] = {
     "history": HistorySettings,
     "store": StoreSettings,
     "export": ExportSettings,
+    "alerts": AlertSettings,
 }
 TOP = (*SECTIONS, "read_only", "keys", "targets", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
+RESERVED = ("alerts",)  # names that stand beside those of backends
 _MAX_BYTES = 4 << 20
 
 
@@ -141,6 +144,9 @@ def _backends(entry: Any, path: KeyPath, converter: Converter) -> dict[str, Back
 def _backend(name: str, table: Any, path: KeyPath, converter: Converter) -> BackendConfig | None:
     if not isinstance(table, Mapping):
         converter.problem(path, f"{'.'.join(path)} must be a table")
+        return None
+    if name in RESERVED:
+        converter.problem(path, f"{'.'.join(path)}: the name is taken by perftui itself")
         return None
     kind = table.get("kind", name)
     if kind not in BUILTIN:

@@ -6,13 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from perftui.config import paths
 from perftui.config.lines import line_of
+from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
+
+if TYPE_CHECKING:
+    from perftui.model.alerts import RuleGroup
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
 
@@ -135,6 +139,7 @@ class Config:
     history: HistorySettings
     store: StoreSettings
     export: ExportSettings
+    alerts: AlertSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     environments: Mapping[str, Environment]
@@ -172,6 +177,10 @@ class Config:
         for name, wanted in self.targets.items():
             known[name] = wanted.over(known.get(name, Target(name, name, "")))
         return tuple(known.values())
+
+    def rules(self) -> RuleGroup:
+        """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""
+        return self.alerts.group()
 
     def export_folder(self) -> Path:
         """Where exports go; whoever writes there makes it."""

@@ -34,8 +34,8 @@ class ActionSpec:
 
 
 ACTIONS: dict[str, ActionSpec] = {
-    spec.id: spec
-    for spec in (
+    one.id: one
+    for one in (
         ActionSpec(
             "cache.purge",
             "Purge keys by pattern",
@@ -99,6 +99,38 @@ ACTIONS: dict[str, ActionSpec] = {
             "StackSampler",
             "perftui.engines.profiler.cpu:ProfileCpu",
             "Sample stacks of a process with py-spy for N seconds.",
+        ),
+        ActionSpec(
+            "alerts.ack",
+            "Acknowledge the alert",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.deeds:Acknowledge",
+            "Say that you know, with a note; the first one stands, on every console of the store.",
+        ),
+        ActionSpec(
+            "alerts.silence",
+            "Silence alerts",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.deeds:SilenceMatching",
+            "No notice of alerts that match, for a while; they are still recorded.",
+        ),
+        ActionSpec(
+            "alerts.unsilence",
+            "End the silence",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.deeds:EndSilence",
+            "What it silenced is heard of again.",
+        ),
+        ActionSpec(
+            "alerts.threshold",
+            "Set the rule's threshold",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.deeds:SetThreshold",
+            "For every console of the store; the plan says what it would have done in the last 24 h.",
         ),
     )
 }

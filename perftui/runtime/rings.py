@@ -166,6 +166,16 @@ class Rings:
             return recent
         return _joined(self._from_past(key, start, min(end, first)), start, recent)
 
+    def recent(self, key: SeriesKey, start: float, end: float) -> array[float]:
+        """Values with start < at <= end that are in memory; never waits for a disk."""
+        sheet = self._sheets.by_source.get(key.source)
+        after = math.nextafter(start, math.inf)
+        return sheet.series(key, after, end).between(after, end)[1] if sheet else array("d")
+
+    def recent_keys(self) -> tuple[SeriesKey, ...]:
+        """Keys in memory."""
+        return tuple(key for sheet in self._sheets.by_source.values() for key in sheet.columns)
+
     def _from_past(self, key: SeriesKey, start: float, end: float) -> Series:
         assert self.past is not None
         cached = self._older.get(key)

@@ -40,6 +40,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX perftui_event_at ON perftui_event (env, at)",
     ),
+    (
+        # one row a label set of a rule, its occurrence in `body`
+        """CREATE TABLE perftui_alert (
+            env TEXT NOT NULL, fingerprint TEXT NOT NULL, rule TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, fingerprint)
+        )""",
+        """CREATE TABLE perftui_alert_ack (
+            env TEXT NOT NULL, fingerprint TEXT NOT NULL, began DOUBLE PRECISION NOT NULL,
+            who TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, note TEXT NOT NULL, until DOUBLE PRECISION,
+            PRIMARY KEY (env, fingerprint, began)
+        )""",
+        """CREATE TABLE perftui_silence (
+            env TEXT NOT NULL, id TEXT NOT NULL, matchers TEXT NOT NULL,
+            starts DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION NOT NULL,
+            who TEXT NOT NULL, note TEXT NOT NULL,
+            PRIMARY KEY (env, id)
+        )""",
+        """CREATE TABLE perftui_alert_event (
+            id BIGINT NOT NULL PRIMARY KEY, env TEXT NOT NULL, at DOUBLE PRECISION NOT NULL,
+            kind TEXT NOT NULL, rule TEXT NOT NULL, body TEXT NOT NULL
+        )""",
+        "CREATE INDEX perftui_alert_event_at ON perftui_alert_event (env, at)",
+        """CREATE TABLE perftui_threshold (
+            env TEXT NOT NULL, rule TEXT NOT NULL, threshold DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (env, rule)
+        )""",
+        """CREATE TABLE perftui_watch (
+            env TEXT NOT NULL PRIMARY KEY, at DOUBLE PRECISION NOT NULL, holder TEXT NOT NULL
+        )""",
+    ),
 )
 
 

@@ -17,6 +17,7 @@ from perftui.widgets.header import Status
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
+    from perftui.model.alerts import Alert
     from perftui.screens.live import LiveScreen
 
 _WORST = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
@@ -34,6 +35,7 @@ def findings_of(frame: Frame | None) -> tuple[Finding, ...]:
 def status(app: PerftuiApp, screen: LiveScreen) -> Status:
     """What the header of `screen` tells now."""
     found = findings_of(app.findings)
+    alerts = open_alerts(app)
     link, state = link_text(app)
     env = app.session.env
     return Status(
@@ -42,12 +44,20 @@ def status(app: PerftuiApp, screen: LiveScreen) -> Status:
         current=SCREENS.index(screen.stem),
         findings=len(found),
         worst=_WORST[max((f.severity for f in found), default=Severity.INFO)],
+        alerts=len(alerts),
+        alert=_WORST[max((a.severity for a in alerts), default=Severity.INFO)],
         link=link,
         link_state=state,
         time=time_text(screen),
         production=env.kind == "production",
         read_only=bool(app.session.read_only),
     )
+
+
+def open_alerts(app: PerftuiApp) -> tuple[Alert, ...]:
+    """Alerts that want somebody."""
+    report = app.session.frame("alerts").report if app.started else None
+    return report.open if report is not None else ()
 
 
 def link_text(app: PerftuiApp) -> tuple[str, str]:

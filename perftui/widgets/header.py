@@ -23,6 +23,8 @@ class Status:
     screens: tuple[str, ...]
     current: int
     findings: int = 0
+    alerts: int = 0  # open ones; `alert` is the state word of the worst
+    alert: str = "ok"
     worst: str = "ok"
     link: str = ""
     link_state: str = "ok"
@@ -76,6 +78,10 @@ def _right(status: Status, look: Look) -> list[Span]:
         )
     if status.read_only:
         out.append(Span("read-only ", "warn"))
+    if status.alerts:
+        noun = "alert" if status.alerts == 1 else "alerts"
+        mark = f"{glyph(status.alert, look)} {status.alerts} {noun} "
+        out.append(Span(mark, f"{state_style(status.alert)} bold"))
     noun = "finding" if status.findings == 1 else "findings"
     word = status.worst if status.findings else "ok"
     out.append(Span(f"{glyph(word, look)} {status.findings} {noun} ", state_style(word)))

@@ -1,0 +1,93 @@
+"""What keeps alerts bearable: silences, critical ones that mute warnings, flapping; and what history says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from perftui.analysis.alertstate import flaps
+from perftui.analysis.matchers import matches
+from perftui.model.alerts import Ack, Alert, AlertEvent, AlertState, Matcher, RuleStats, Silence
+from perftui.model.finding import Severity
+
+ORDER = ("firing", "flapping", "pending", "acknowledged", "muted", "silenced", "resolved")
+
+
+def dressed(
+    alerts: Iterable[Alert],
+    acks: Mapping[tuple[str, float], Ack],
+    silences: Sequence[Silence],
+    now: float,
+) -> tuple[Alert, ...]:
+    """The alerts with what people and other alerts make of them, those that want somebody first."""
+    found = tuple(alerts)
+    running = [silence for silence in silences if silence.runs(now)]
+    loud = {a.source: a.fingerprint for a in found if _loud(a)}
+
+    def dress(alert: Alert) -> Alert:
+        ack = acks.get((alert.fingerprint, alert.began))
+        muted = loud.get(alert.source, "") if alert.source and alert.severity < Severity.CRITICAL else ""
+        return replace(
+            alert,
+            ack=ack if ack is not None and ack.stands(now) else None,
+            silence=_silence(alert, running),
+            muted_by=muted if alert.state is not AlertState.RESOLVED else "",
+            flapping=flaps(alert, now),
+        )
+
+    return tuple(sorted(map(dress, found), key=_rank))
+
+
+def _loud(alert: Alert) -> bool:
+    return alert.state is AlertState.FIRING and alert.severity is Severity.CRITICAL
+
+
+def _silence(alert: Alert, running: Iterable[Silence]) -> str:
+    return next((silence.id for silence in running if reaches(silence.matchers, alert)), "")
+
+
+def reaches(matchers: Iterable[Matcher], alert: Alert) -> bool:
+    """Whether matchers hold for an alert's labels, its severity among them."""
+    return matches(matchers, {**dict(alert.labels), "severity": alert.severity.name.lower()})
+
+
+def _rank(alert: Alert) -> tuple[int, int, float, str]:
+    return ORDER.index(alert.word), -alert.severity, -(alert.fired_at or alert.began), alert.fingerprint
+
+
+@dataclass
+class _Spell:
+    """One occurrence as history tells it."""
+
+    fired: float
+    acked: float | None = None
+    resolved: float | None = None
+
+
+def stats(events: Iterable[AlertEvent], now: float) -> tuple[RuleStats, ...]:
+    """Per rule: how often it fired, for how long in all, mean time to acknowledge and to resolve.
+
+    Events oldest first; what still fires counts up to `now`.
+    """
+    spells: dict[str, dict[tuple[str, float], _Spell]] = {}
+    for event in events:
+        of_rule = spells.setdefault(event.rule, {})
+        spell = of_rule.get((event.fingerprint, event.began))
+        if event.kind == "firing":
+            of_rule.setdefault((event.fingerprint, event.began), _Spell(event.at))
+        elif spell is not None and event.kind == "acknowledged" and spell.acked is None:
+            spell.acked = event.at
+        elif spell is not None and event.kind == "resolved":
+            spell.resolved = event.at
+    return tuple(_stats(rule, list(found.values()), now) for rule, found in sorted(spells.items()) if found)
+
+
+def _stats(rule: str, spells: list[_Spell], now: float) -> RuleStats:
+    acked = [spell.acked - spell.fired for spell in spells if spell.acked is not None]
+    resolved = [spell.resolved - spell.fired for spell in spells if spell.resolved is not None]
+    firing = sum((now if spell.resolved is None else spell.resolved) - spell.fired for spell in spells)
+    return RuleStats(rule, len(spells), firing, _mean(acked), _mean(resolved))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

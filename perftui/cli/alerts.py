@@ -1,0 +1,177 @@
+"""Alerts from a shell: what fires, who knows, which rules there are, and the same deeds as by key."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from perftui.cli import common
+from perftui.cli.audit import span
+from perftui.model.errors import StoreError
+
+if TYPE_CHECKING:
+    from perftui.model.action import Action
+    from perftui.model.alerts import Alert, AlertEvent, AlertsReport, RuleStatus
+    from perftui.session import Session
+
+STALE = 30.0  # seconds after which nobody evaluates the rules any more
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare `list ack silence unsilence threshold history rules`."""
+    verbs = common.verbs(parser)
+    common.options(verbs.add_parser("list", help="print the alerts as they stand"))
+    ack = verbs.add_parser("ack", help="acknowledge an alert; whoever is first stands")
+    ack.add_argument("fingerprint", help="its fingerprint, or how that begins")
+    ack.add_argument("--note", default="", help="words for the others")
+    ack.add_argument("--for", dest="long", type=seconds, default=0.0, metavar="2h", help="only for so long")
+    silence = verbs.add_parser("silence", help="no notice of alerts that match")
+    silence.add_argument("matchers", help="""such as 'source="db", severity="warning"'""")
+    silence.add_argument(
+        "--for", dest="long", type=seconds, default=3600.0, metavar="1h", help="how long (1h)"
+    )
+    silence.add_argument("--note", default="", help="words for the others")
+    end = verbs.add_parser("unsilence", help="end a silence")
+    end.add_argument("silence", help="its id")
+    threshold = verbs.add_parser("threshold", help="move a rule's threshold, after a rehearsal on history")
+    threshold.add_argument("rule", help="the rule's name")
+    threshold.add_argument("value", nargs="?", type=float, help="base units; left out: as configured")
+    for parser_ in (ack, silence, end, threshold):
+        common.options(parser_, change=True)
+    history = verbs.add_parser("history", help="print what happened, and each rule's figures")
+    history.add_argument("--rule", default="", metavar="NAME", help="only this rule")
+    history.add_argument("--since", type=span, default=0.0, metavar="2h", help="only the last while")
+    common.options(history)
+    common.options(verbs.add_parser("rules", help="print the rules in force"))
+
+
+def seconds(text: str) -> float:
+    """`2h` in seconds."""
+    return time.time() - span(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the verb."""
+    return common.go(_act(args) if args.verb in _DEEDS else _look(args))
+
+
+@asynccontextmanager
+async def desk(args: argparse.Namespace) -> AsyncIterator[Session]:
+    """A session that reads no backend and has the store open."""
+    from perftui.session import Session
+
+    config = common.configuration(args)
+    session = Session.open(config, config.environment, only=set(), read_only=config.read_only)
+    try:
+        await session.open_memory()
+        assert session.memory is not None
+        if not await session.memory.store.ready():
+            raise StoreError(session.memory.store.problem)
+        yield session
+    finally:
+        await session.close()
+
+
+async def _look(args: argparse.Namespace) -> int:
+    async with desk(args) as session:
+        assert session.alerts is not None
+        report = await session.alerts.desk.report()
+    _narrate_age(report)
+    return {"list": _list, "rules": _rules, "history": _history}[args.verb](report, args)
+
+
+def _narrate_age(report: AlertsReport) -> None:
+    if not report.evaluated:
+        common.narrate("no console has evaluated the rules of this environment yet: `perftui run` does")
+    elif time.time() - report.evaluated > STALE:
+        common.narrate(
+            f"nobody evaluates the rules now; this is how things stood at {_stamp(report.evaluated)}"
+        )
+
+
+def _list(report: AlertsReport, args: argparse.Namespace) -> int:
+    if args.json:
+        common.say(report.alerts)
+        return common.DONE
+
+    def line(alert: Alert) -> str:
+        goal = f"  {alert.value:g} {alert.op} {alert.threshold:g}" if alert.op else ""
+        owner = f"  {alert.ack.who}" if alert.ack else ""
+        since = _stamp(alert.fired_at or alert.began)
+        severity = alert.severity.name.lower()
+        head = f"{alert.fingerprint}  {alert.word:<12}  {severity:<8}  {since}"
+        return f"{head}  {alert.source}  {alert.rule}  {alert.title}{goal}{owner}"
+
+    common.print_lines(map(line, report.alerts))
+    return common.DONE
+
+
+def _rules(report: AlertsReport, args: argparse.Namespace) -> int:
+    if args.json:
+        common.say([{"status": status, "text": status.rule.text} for status in report.rules])
+        return common.DONE
+
+    def line(status: RuleStatus) -> str:
+        rule = status.rule
+        note = "  (off)" if rule.off else "  (set by hand)" if rule.threshold != status.default else ""
+        return f"{rule.name:<26}  {rule.severity.name.lower():<8}  {rule.text}{note}"
+
+    common.print_lines(map(line, report.rules))
+    return common.DONE
+
+
+def _history(report: AlertsReport, args: argparse.Namespace) -> int:
+    found = [e for e in report.history if e.at >= args.since and args.rule in ("", e.rule)]
+    stats = [s for s in report.stats if args.rule in ("", s.rule)]
+    if args.json:
+        common.say({"events": found, "rules": stats})
+        return common.DONE
+
+    def line(event: AlertEvent) -> str:
+        tail = "  ".join(text for text in (event.who, event.note) if text)
+        return f"{_stamp(event.at)}  {event.kind:<14}  {event.rule}  {event.source}  {event.title}  {tail}"
+
+    common.print_lines(map(line, reversed(found)))
+    for one in stats:
+        means = (
+            (w, v) for w, v in (("to acknowledge", one.mtta_s), ("to resolve", one.mttr_s)) if v is not None
+        )
+        said = "".join(f", {value:.0f} s {word} on average" for word, value in means)
+        common.print_lines([f"{one.rule}: fired {one.fired}, {one.firing_s:.0f} s in all{said}"])
+    return common.DONE
+
+
+def _ack(session: Session, args: argparse.Namespace) -> Action:
+    return session.action(
+        "alerts.ack", "alerts", fingerprint=args.fingerprint, note=args.note, seconds=args.long
+    )
+
+
+def _silence(session: Session, args: argparse.Namespace) -> Action:
+    return session.action(
+        "alerts.silence", "alerts", matchers=args.matchers, seconds=args.long, note=args.note
+    )
+
+
+def _unsilence(session: Session, args: argparse.Namespace) -> Action:
+    return session.action("alerts.unsilence", "alerts", silence=args.silence)
+
+
+def _threshold(session: Session, args: argparse.Namespace) -> Action:
+    return session.action("alerts.threshold", "alerts", rule=args.rule, threshold=args.value)
+
+
+_DEEDS = {"ack": _ack, "silence": _silence, "unsilence": _unsilence, "threshold": _threshold}
+
+
+async def _act(args: argparse.Namespace) -> int:
+    async with desk(args) as session:
+        return await common.perform(session, _DEEDS[args.verb](session, args), args)
+
+
+def _stamp(at: float) -> str:
+    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")

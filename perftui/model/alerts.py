@@ -1,0 +1,295 @@
+"""The words of alerting: what is watched for, what is happening, who knows about it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from perftui.model.finding import Severity
+from perftui.model.series import SeriesKey
+
+Labels = tuple[tuple[str, str], ...]
+
+UP = "up"  # the series every backend has without reporting it: 1 while its link is good, 0 when lost
+
+
+class AlertState(Enum):
+    """Where an alert stands in its life."""
+
+    PENDING = "pending"  # true, not yet for long enough
+    FIRING = "firing"
+    RESOLVED = "resolved"  # kept a while so that everybody learns of it
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on a label: `op` is `=`, `!=`, `=~` or `!~` (patterns match the whole value)."""
+
+    name: str
+    op: str
+    value: str
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.name}{self.op}"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which series: `source` a backend's name or "" for any, `kind` narrows those to one kind of backend."""
+
+    name: str
+    source: str = ""
+    kind: str = ""
+    matchers: tuple[Matcher, ...] = ()
+
+    def __str__(self) -> str:
+        tail = "{" + ", ".join(map(str, self.matchers)) + "}" if self.matchers else ""
+        return f"{self.source or (f'@{self.kind}' if self.kind else '*')}/{self.name}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition over series, true for `hold` seconds before it fires (Prometheus' `for`).
+
+    `how` reduces the samples of the last `over` seconds (`avg`, `min`, `max`; `last` takes the newest).
+    `per` divides by another series of the same backend. While the sum of the `traffic` series is below
+    `traffic_above` nothing is concluded: an idle system does not alarm. `keep` is `keep_firing_for`,
+    `limit` the most alerts at once (0: any number). Base units throughout.
+    """
+
+    name: str
+    title: str
+    series: Selector
+    op: str = ">"
+    threshold: float = 0.0
+    unit: str = "1"
+    how: str = "last"
+    over: float = 0.0
+    per: str = ""
+    hold: float = 0.0
+    keep: float = 0.0
+    severity: Severity = Severity.WARNING
+    labels: Labels = ()
+    traffic: tuple[str, ...] = ()
+    traffic_above: float = 0.0
+    limit: int = 100
+    off: bool = False
+
+    @property
+    def text(self) -> str:
+        """The rule as one line, in base units."""
+        value = (
+            f"{self.how} over {self.over:g} s of {self.series}" if self.how != "last" else f"{self.series}"
+        )
+        value += f" / {self.per}" if self.per else ""
+        hold = f" for {self.hold:g} s" if self.hold else ""
+        guard = f" while {' + '.join(self.traffic)} >= {self.traffic_above:g}" if self.traffic else ""
+        return f"{value} {self.op} {self.threshold:g}{hold}{guard}"
+
+    @property
+    def of_finding(self) -> bool:
+        """Whether it stands for an engine's finding instead of a condition over series."""
+        return self.name.startswith(FINDING)
+
+
+FINDING = "finding:"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGroup:
+    """Rules evaluated together, in order, every `interval` seconds."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    interval: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of what a rule's condition selected, with the words of a finding where it is one."""
+
+    labels: Labels
+    value: float
+    title: str = ""
+    evidence: tuple[str, ...] = ()
+    key: SeriesKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Somebody knows. `until` is when that no longer counts (epoch seconds), None: until it is resolved."""
+
+    who: str
+    at: float
+    note: str = ""
+    until: float | None = None
+
+    def stands(self, now: float) -> bool:
+        """Whether it still counts."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No notice of alerts whose labels match all `matchers`, from `starts` to `until` (epoch seconds)."""
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    starts: float
+    until: float
+    who: str = ""
+    note: str = ""
+
+    def runs(self, now: float) -> bool:
+        """Whether it is in force."""
+        return self.starts <= now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One label set of one rule, while it is true and shortly after.
+
+    `active_at` is when `for` began to count (moved on by time nobody was watching), `began` the same
+    unmoved: with the fingerprint it names this one occurrence for ever. `changes` are the instants of
+    its last firings and resolutions. The last four fields are what people and other alerts make of it.
+    """
+
+    fingerprint: str
+    rule: str
+    title: str
+    severity: Severity
+    labels: Labels
+    value: float
+    state: AlertState
+    active_at: float
+    began: float
+    op: str = ""
+    threshold: float = 0.0
+    unit: str = "1"
+    fired_at: float | None = None
+    keep_since: float | None = None
+    resolved_at: float | None = None
+    evidence: tuple[str, ...] = ()
+    key: SeriesKey | None = None
+    changes: tuple[float, ...] = ()
+    ack: Ack | None = None
+    silence: str = ""
+    muted_by: str = ""
+    flapping: bool = False
+
+    @property
+    def source(self) -> str:
+        """The backend it is about, "" when it has none."""
+        return dict(self.labels).get("source", "")
+
+    @property
+    def open(self) -> bool:
+        """Firing and nobody has seen to it: what the header counts."""
+        return self.state is AlertState.FIRING and not (self.ack or self.silence or self.muted_by)
+
+    @property
+    def word(self) -> str:
+        """Its state in one word, as people see it."""
+        if self.flapping:
+            return "flapping"
+        if self.state is not AlertState.FIRING:
+            return str(self.state.value)
+        if self.silence:
+            return "silenced"
+        if self.ack:
+            return "acknowledged"
+        return "muted" if self.muted_by else "firing"
+
+    def bare(self) -> Alert:
+        """Without what people and other alerts make of it: what its own row in the store holds."""
+        return replace(self, ack=None, silence="", muted_by="", flapping=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One line of history: firing, resolved, flapping, steady, acknowledged, silenced, threshold, …"""
+
+    at: float
+    kind: str
+    rule: str
+    fingerprint: str = ""
+    source: str = ""
+    title: str = ""
+    severity: Severity = Severity.WARNING
+    value: float | None = None
+    who: str = ""
+    note: str = ""
+    began: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStats:
+    """A rule's past: firings, seconds of firing, mean seconds to acknowledge and to resolve (None: never)."""
+
+    rule: str
+    fired: int
+    firing_s: float
+    mtta_s: float | None
+    mttr_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """A rule as it was last evaluated; `default` is the threshold of shipped rules and configuration."""
+
+    rule: Rule
+    default: float
+    pending: int = 0
+    firing: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rule would have done from `start` to `end`: each firing as (from, to), and what was found."""
+
+    rule: Rule
+    start: float
+    end: float
+    firings: tuple[tuple[float, float], ...]
+    series: int
+
+    @property
+    def sentence(self) -> str:
+        """Such as: would have fired 3 times, 12 min in all, in the last 24 h."""
+        span = self.end - self.start
+        long = f"{span / 3600:.0f} h" if span >= 5400 else f"{span / 60:.0f} min"
+        if not self.series:
+            return f"no series matched in the last {long}: nothing to rehearse"
+        times = {0: "never", 1: "once"}.get(len(self.firings), f"{len(self.firings)} times")
+        total = sum(end - start for start, end in self.firings) / 60
+        spent = f", {total:.0f} min in all," if self.firings else ""
+        return f"would have fired {times}{spent} in the last {long}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsReport:
+    """Everything about alerts at one instant. `evaluated` is when rules were last looked at, by `holder`."""
+
+    at: float
+    alerts: tuple[Alert, ...]
+    rules: tuple[RuleStatus, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    history: tuple[AlertEvent, ...] = ()
+    stats: tuple[RuleStats, ...] = ()
+    evaluated: float = 0.0
+    holder: str = ""
+    problem: str = field(default="")
+
+    @property
+    def open(self) -> tuple[Alert, ...]:
+        """Those that want somebody."""
+        return tuple(alert for alert in self.alerts if alert.open)
+
+
+def fingerprint(labels: Labels) -> str:
+    """Identity of an alert: a hash of its sorted labels, the same on every console."""
+    text = "\x00".join(f"{name}\x01{value}" for name, value in sorted(labels))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,192 @@
+"""What people do about alerts, entered in the store that all consoles share."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from perftui.analysis.alertexpr import rehearse, selected
+from perftui.analysis.alertnoise import dressed, reaches, stats
+from perftui.model.alerts import (
+    FINDING,
+    Ack,
+    Alert,
+    AlertEvent,
+    AlertsReport,
+    Matcher,
+    Rehearsal,
+    Rule,
+    RuleGroup,
+    RuleStatus,
+    Selector,
+    Silence,
+)
+from perftui.model.errors import PlanRejected
+from perftui.model.series import SeriesKey
+from perftui.runtime.alertbook import Book, Page
+from perftui.runtime.audit import who
+from perftui.runtime.chunks import Rollup
+from perftui.runtime.clock import Clock
+from perftui.runtime.history import History
+
+STEP = 10.0  # seconds a row of the past that a rehearsal reads
+MOST_SERIES = 40
+PAST = 30 * 86400.0
+SHOWN = 200
+
+_COLUMN: dict[str, Callable[[Rollup], Sequence[float]]] = {
+    "last": lambda rows: rows.last,
+    "avg": lambda rows: rows.mean,
+    "min": lambda rows: rows.low,
+    "max": lambda rows: rows.high,
+}
+
+
+class Desk:
+    """The `AlertDesk` of one environment; `changed` is called after each entry."""
+
+    def __init__(
+        self,
+        group: RuleGroup,
+        kinds: Mapping[str, str],
+        clock: Clock,
+        book: Book,
+        history: History | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.group = group
+        self._kinds = kinds
+        self._clock = clock
+        self._book = book
+        self._history = history
+        self._changed = changed
+
+    async def report(self) -> AlertsReport:
+        """What the store says, for who does not evaluate."""
+        now, page = self._clock.wall(), await self._book.page()
+        past = await self._book.events(now - PAST)
+        rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in self.group.rules)
+        silences = tuple(silence for silence in page.silences if silence.until > now)
+        shown = self._dressed(page, now)
+        return AlertsReport(
+            now, shown, rules, silences, past[-SHOWN:], stats(past, now), page.evaluated, page.holder
+        )
+
+    async def alert(self, fingerprint: str) -> Alert:
+        """The one whose fingerprint begins so; PlanRejected when there is none, or more than one."""
+        shown = self._dressed(await self._book.page(), self._clock.wall())
+        found = [alert for alert in shown if alert.fingerprint.startswith(fingerprint)]
+        if len(found) != 1 or not fingerprint:
+            said = "no alert has" if not found else f"{len(found)} alerts have"
+            raise PlanRejected(f"{said} the fingerprint {fingerprint!r}")
+        return found[0]
+
+    async def acknowledge(self, alert: Alert, note: str, until: float | None) -> tuple[Ack, bool]:
+        """Enter it; the one that stands, and whether it is this."""
+        stands = await self._book.acknowledge(alert, Ack(person(), self._clock.wall(), note, until))
+        self._changed()
+        return stands
+
+    async def unacknowledge(self, alert: Alert) -> None:
+        """Take one's own back."""
+        await self._book.forget_ack(alert, person(), self._clock.wall())
+        self._changed()
+
+    async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:
+        """The alerts such a silence would reach."""
+        shown = self._dressed(await self._book.page(), self._clock.wall())
+        return [alert for alert in shown if reaches(matchers, alert)]
+
+    async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
+        """Enter one from now on."""
+        now = self._clock.wall()
+        made = Silence(secrets.token_hex(4), tuple(matchers), now, now + seconds, person(), note)
+        await self._book.silence(made, _line(made, "silenced", now))
+        self._changed()
+        return made
+
+    async def unsilence(self, id: str) -> Silence:  # noqa: A002 - as the port names it
+        """End it now; as it was before."""
+        now = self._clock.wall()
+        running = [s for s in (await self._book.page()).silences if s.id == id and s.until > now]
+        if not running:
+            raise PlanRejected(f"no silence {id} is in force")
+        ended = replace(running[0], until=now)
+        await self._book.silence(ended, _line(ended, "unsilenced", now))
+        self._changed()
+        return running[0]
+
+    async def rule(self, name: str) -> Rule:
+        """The rule as it is in force."""
+        if name.startswith(FINDING):
+            return Rule(name, name, Selector(name.removeprefix(FINDING)), op="")
+        found = [rule for rule in self.group.rules if rule.name == name]
+        if not found:
+            raise PlanRejected(f"there is no rule {name}")
+        return self._set(found[0], await self._book.page())
+
+    async def set_threshold(self, name: str, threshold: float | None) -> float | None:
+        """Enter it; the override before."""
+        before = (await self._book.page()).thresholds.get(name)
+        rule = await self.rule(name)
+        note = "as configured" if threshold is None else f"{rule.op} {threshold:g}"
+        at = self._clock.wall()
+        event = AlertEvent(at, "threshold", name, title=rule.title, value=threshold, who=person(), note=note)
+        await self._book.set_threshold(name, threshold, event)
+        self._changed()
+        return before
+
+    async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
+        """What the rule would have done in the last `seconds`, on rows of ten seconds."""
+        end = self._clock.wall()
+        if self._history is None:
+            return Rehearsal(rule, end - seconds, end, (), 0)
+        keys = selected(rule, self._history.keys(name=rule.series.name), self._kinds)[:MOST_SERIES]
+        rows: dict[SeriesKey, tuple[Sequence[float], Sequence[float]]] = {}
+        for key in keys:
+            for one in _needed(rule, key):
+                if one not in rows:
+                    rollup = await self._history.rollup(one, end - seconds, end, STEP)
+                    rows[one] = _present(rollup, rule.how if one == key else "last")
+
+        def read(key: SeriesKey, start: float, until: float) -> Sequence[float]:
+            at, values = rows.get(key, ((), ()))
+            return values[bisect_right(at, start) : bisect_right(at, until)]
+
+        known = [rows[key][0][0] for key in keys if rows[key][0]]
+        start = min(known, default=end - seconds)
+        return await asyncio.to_thread(rehearse, rule, [k for k in keys if rows[k][0]], read, start, end)
+
+    def _dressed(self, page: Page, now: float) -> tuple[Alert, ...]:
+        return dressed(page.alerts.values(), page.acks, page.silences, now)
+
+    @staticmethod
+    def _set(rule: Rule, page: Page) -> Rule:
+        return replace(rule, threshold=page.thresholds.get(rule.name, rule.threshold))
+
+
+def person() -> str:
+    """Who sits here: login and host."""
+    login, _, host = who()
+    return f"{login}@{host}"
+
+
+def _needed(rule: Rule, key: SeriesKey) -> tuple[SeriesKey, ...]:
+    """A rule's series with those it divides by and is guarded by."""
+    others = (*rule.traffic, *((rule.per,) if rule.per else ()))
+    beside = (SeriesKey(key.source, name, labels) for name in others for labels in {key.labels, ()})
+    return (key, *beside)
+
+
+def _present(rows: Rollup, how: str) -> tuple[Sequence[float], Sequence[float]]:
+    pairs = [(at, v) for at, v in zip(rows.at, _COLUMN[how](rows), strict=True) if not math.isnan(v)]
+    return [at for at, _ in pairs], [value for _, value in pairs]
+
+
+def _line(silence: Silence, kind: str, at: float) -> AlertEvent:
+    matchers = ", ".join(map(str, silence.matchers))
+    return AlertEvent(at, kind, "", silence.id, title=matchers, who=person(), note=silence.note)

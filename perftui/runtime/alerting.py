@@ -1,0 +1,74 @@
+"""Alerting of one environment, put together: the ruler that evaluates and the desk where people act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from perftui.model.alerts import AlertsReport, RuleGroup
+from perftui.model.event import Event
+from perftui.model.finding import Finding
+from perftui.model.frame import Frame
+from perftui.model.reading import Look
+from perftui.runtime.alertbook import Book
+from perftui.runtime.alertdesk import Desk
+from perftui.runtime.alerts import Ruler, Sights
+from perftui.runtime.clock import Clock
+from perftui.runtime.leases import Leases
+from perftui.runtime.memory import Memory
+from perftui.runtime.observer import Observer
+from perftui.runtime.rings import Rings
+from perftui.runtime.topic import Topic
+
+NAME = "alerts"  # of the topic, and of the desk where a backend's name would stand
+
+
+class Alerting:
+    """`desk` is for people (and has the power `AlertDesk`); `ruler` runs where backends are polled."""
+
+    def __init__(
+        self, memory: Memory, group: RuleGroup, kinds: Mapping[str, str], clock: Clock, topic: Topic[Frame]
+    ) -> None:
+        self._memory = memory
+        self._group = group
+        self._kinds = kinds
+        self._clock = clock
+        self._topic = topic
+        self._book = Book(memory.store)
+        self.ruler: Ruler | None = None
+        self.desk = Desk(group, kinds, clock, self._book, memory.history, self._changed)
+
+    def rule(
+        self,
+        rings: Rings,
+        looks: Callable[[], Mapping[str, Look]],
+        observers: Mapping[str, Observer],
+        note: Callable[[Event], None],
+    ) -> Ruler:
+        """A ruler over what a session sees; its owner runs and closes it."""
+        self.ruler = Ruler(
+            self._group,
+            Sights(rings, self._kinds, looks, lambda: _findings(observers)),
+            self._clock,
+            self._book,
+            Leases(self._memory.store),
+            env=self._memory.store.env,
+            told=self._publish,
+            note=note,
+        )
+        return self.ruler
+
+    def _changed(self) -> None:
+        if self.ruler is not None:
+            self.ruler.wake()
+
+    def _publish(self, report: AlertsReport) -> None:
+        frame = Frame(NAME, report.at, report, {}, history=self._memory.history, seen=report.evaluated)
+        self._topic.publish(frame)
+
+
+def _findings(observers: Mapping[str, Observer]) -> Iterable[Finding]:
+    """The newest live findings of every engine."""
+    for stem, observer in observers.items():
+        frame = observer.topic.value
+        if frame is not None and not frame.stale and stem != "optimization":
+            yield from frame.findings

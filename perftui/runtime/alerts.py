@@ -1,0 +1,367 @@
+"""The ruler: evaluates every rule every few seconds, on one console or agent of all that share a store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from perftui.analysis.alertexpr import selected, vector
+from perftui.analysis.alertnoise import dressed, stats
+from perftui.analysis.alertstate import EvaluationError, restored, step
+from perftui.model.alerts import (
+    FINDING,
+    UP,
+    Alert,
+    AlertEvent,
+    AlertsReport,
+    AlertState,
+    Element,
+    Rule,
+    RuleGroup,
+    RuleStatus,
+    Selector,
+)
+from perftui.model.errors import StoreError
+from perftui.model.event import Event
+from perftui.model.finding import Finding, Severity
+from perftui.model.health import Link
+from perftui.model.reading import Look
+from perftui.model.series import SeriesKey
+from perftui.runtime.alertbook import Book, Entry, Page, event_of
+from perftui.runtime.clock import Clock
+from perftui.runtime.leases import Lease, Leases
+from perftui.runtime.rings import Rings
+
+log = logging.getLogger(__name__)
+
+LEASE = "alerts"
+BLIND = 60.0  # seconds after a start or a gap in which a backend not yet read again changes nothing
+GAPS = 3  # evaluations missed from which on the host was asleep and nobody watched
+KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
+SHOWN = 200  # lines of history in a report
+PAST = 30 * 86400.0  # seconds of history behind the statistics
+BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+NOTICED = {AlertState.FIRING: "firing", AlertState.RESOLVED: "resolved"}
+
+
+@dataclass
+class Sights:
+    """What the ruler sees of its session, each asked anew at every evaluation."""
+
+    rings: Rings
+    kinds: Mapping[str, str]
+    looks: Callable[[], Mapping[str, Look]]
+    findings: Callable[[], Iterable[Finding]]
+
+
+@dataclass
+class _Memory:
+    """What one evaluation leaves for the next."""
+
+    active: dict[str, Alert] = field(default_factory=dict)
+    written: dict[str, Alert] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    at: float = 0.0
+    resumed: float = 0.0
+
+
+class Ruler:
+    """Evaluates while it holds the environment's lease, else shows what the holder wrote.
+
+    A store that cannot be reached stops nobody from watching: the ruler goes on by itself, and writes
+    what it knows when the store is back.
+    """
+
+    def __init__(
+        self,
+        group: RuleGroup,
+        sights: Sights,
+        clock: Clock,
+        book: Book,
+        leases: Leases,
+        *,
+        env: str,
+        told: Callable[[AlertsReport], None],
+        note: Callable[[Event], None],
+    ) -> None:
+        self.group = group
+        self.problem = ""
+        self._sights = sights
+        self._clock = clock
+        self._book = book
+        self._leases = leases
+        self._lease_name = f"{LEASE}/{env}"
+        self._told = told
+        self._note = note
+        self._lease: Lease | None = None
+        self._alone = False  # evaluating without a store to say whose turn it is
+        self._page = Page()
+        self._mind = _Memory()
+        self._history: tuple[AlertEvent, ...] | None = None
+        self._shown: dict[str, Alert] | None = None
+        self._woken = asyncio.Event()
+
+    @property
+    def holder(self) -> bool:
+        """Whether this one evaluates."""
+        return self._lease is not None or self._alone
+
+    def wake(self) -> None:
+        """Evaluate now: somebody changed something."""
+        self._history = None
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Evaluate on whole multiples of the interval until cancelled; a missed one is never made up for."""
+        try:
+            while True:
+                await self.tick()
+                await self._rest(self.group.interval - self._clock.wall() % self.group.interval)
+        finally:
+            await self.close()
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    async def close(self) -> None:
+        """Let another console take over at once."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            try:
+                await self._leases.drop(lease)
+            except StoreError as error:
+                log.info("%s", error)
+
+    async def tick(self) -> None:
+        """One evaluation, or one look at what the holder wrote."""
+        await self._consult()
+        now = self._clock.wall()
+        if self.holder:
+            changed = self._evaluate(now)
+            await self._write(now, changed)
+            alerts, evaluated = self._mind.active, now
+        else:
+            alerts, evaluated = dict(self._page.alerts), self._page.evaluated
+        await self._publish(alerts, evaluated, now)
+
+    # whose turn it is
+
+    async def _consult(self) -> None:
+        try:
+            if self._lease is not None:
+                self._lease = await self._leases.renew(self._lease)
+            if self._lease is None:
+                taken = await self._leases.take(self._lease_name)
+                self._page = await self._book.page()
+                self._became(taken)
+            else:
+                self._page = await self._book.page()
+            self.problem = ""
+        except StoreError as error:
+            self.problem = str(error)
+            if not self.holder:
+                self._resume(self._page)
+            self._lease, self._alone = None, True
+
+    def _became(self, lease: Lease | None) -> None:
+        """The holder, with the store's alerts unless we went on without it; or a follower."""
+        if lease is not None and not self._alone:
+            self._resume(self._page)
+        elif lease is not None:
+            self._mind.written = dict(self._page.alerts)
+        self._lease, self._alone = lease, False
+
+    def _resume(self, page: Page) -> None:
+        now = self._clock.wall()
+        self._mind = _Memory(written=dict(page.alerts), at=now, resumed=now)
+        self._mind.active = _restored(page.alerts, page.evaluated or now, now)
+
+    # evaluating
+
+    def _evaluate(self, now: float) -> list[Alert]:
+        mind = self._mind
+        if mind.at and not 0 <= now - mind.at <= GAPS * self.group.interval:
+            mind.active, mind.resumed = _restored(mind.active, mind.at, now), now
+        changed: list[Alert] = []
+        after: dict[str, Alert] = {}
+        blind = self._blind(now)
+        mind.errors = {}
+        for rule, elements in self._results(now):
+            old = {mark: alert for mark, alert in mind.active.items() if alert.rule == rule.name}
+            try:
+                done = step(rule, old, elements() if not rule.off else (), now, blind)
+                after |= done.active
+                changed += done.changed
+            except EvaluationError as error:
+                mind.errors[rule.name] = str(error)
+                after |= {} if error.too_many else old
+            except BUGS as error:
+                log.exception("rule %s", rule.name)
+                mind.errors[rule.name] = f"{type(error).__name__}: {error}"
+                after |= old
+        mind.active, mind.at = after, now
+        return changed
+
+    def _results(self, now: float) -> Iterable[tuple[Rule, Callable[[], Sequence[Element]]]]:
+        """Every rule with how to get its result: those of series, those of findings, those that are gone."""
+        looks = self._sights.looks()
+        keys = (*self._sights.rings.recent_keys(), *(SeriesKey(name, UP) for name in looks))
+        by_name: dict[str, list[SeriesKey]] = {}
+        for key in keys:
+            by_name.setdefault(key.name, []).append(key)
+
+        def read(key: SeriesKey, start: float, end: float) -> Sequence[float]:
+            return _up(looks, key) if key.name == UP else self._sights.rings.recent(key, start, end)
+
+        rules = self.rules
+        for rule in rules:
+            chosen = selected(rule, by_name.get(rule.series.name, ()), self._sights.kinds)
+            yield rule, partial(vector, rule, chosen, read, now)
+        found = _found(self._sights.findings())
+        known = {rule.name for rule in rules}
+        for name in dict.fromkeys((*found, *(alert.rule for alert in self._mind.active.values()))):
+            if name not in known:
+                yield _finding_rule(name), partial(_take, found, name)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules with the thresholds that were set by hand."""
+        set_ = self._page.thresholds
+        return tuple(replace(r, threshold=set_.get(r.name, r.threshold)) for r in self.group.rules)
+
+    def _blind(self, now: float) -> frozenset[str]:
+        """Backends not read since we began to watch: nothing can be concluded from their silence."""
+        resumed = self._mind.resumed
+        if now - resumed >= BLIND:
+            return frozenset()
+        looks = self._sights.looks()
+        read = {n for n, look in looks.items() if look.reading is not None and look.reading.at >= resumed}
+        return frozenset(self._sights.kinds.keys() - read)
+
+    async def _write(self, now: float, changed: Sequence[Alert]) -> None:
+        mind, lease = self._mind, self._lease
+        if lease is None:
+            return
+        news = [alert for mark, alert in mind.active.items() if alert != mind.written.get(mark)]
+        gone = tuple(mark for mark in mind.written if mark not in mind.active)
+        events = tuple(event_of(alert, NOTICED[alert.state], now) for alert in changed)
+        entry = Entry(now, lease.holder, tuple(news), gone, events)
+        try:
+            kept = await self._book.write(entry, lease)
+        except StoreError as error:
+            self.problem = str(error)
+            return
+        if kept:
+            mind.written = dict(mind.active)
+        else:
+            self._lease = None  # we slept past it; the next look shows what its holder says
+
+    # telling
+
+    async def _publish(self, alerts: Mapping[str, Alert], evaluated: float, now: float) -> None:
+        shown = dressed(alerts.values(), self._page.acks, self._page.silences, now)
+        before, self._shown = self._shown, {alert.fingerprint: alert for alert in shown}
+        news = [
+            alert for alert in shown if before is not None and _news(before.get(alert.fingerprint), alert)
+        ]
+        for alert in news:
+            self._tell(alert, before or {}, now)
+        if news or self._history is None:
+            await self._read_history(now)
+        past = self._history or ()
+        self._told(
+            AlertsReport(
+                now,
+                shown,
+                self._statuses(shown),
+                tuple(s for s in self._page.silences if s.until > now),
+                past[-SHOWN:],
+                stats(past, now),
+                evaluated,
+                self._lease.holder if self._lease else ("" if self._alone else self._page.holder),
+                self.problem,
+            )
+        )
+
+    async def _read_history(self, now: float) -> None:
+        try:
+            self._history = await self._book.events(now - PAST)
+        except StoreError as error:
+            self.problem = str(error)
+
+    def _statuses(self, shown: Sequence[Alert]) -> tuple[RuleStatus, ...]:
+        defaults = {rule.name: rule.threshold for rule in self.group.rules}
+        live = {a.rule for a in shown if a.state is not AlertState.RESOLVED}
+        findings = [_finding_rule(name) for name in sorted(live - defaults.keys())]
+        return tuple(
+            RuleStatus(
+                rule,
+                defaults.get(rule.name, rule.threshold),
+                sum(a.rule == rule.name and a.state is AlertState.PENDING for a in shown),
+                sum(a.rule == rule.name and a.state is AlertState.FIRING for a in shown),
+                self._mind.errors.get(rule.name, ""),
+            )
+            for rule in (*self.rules, *findings)
+        )
+
+    def _tell(self, alert: Alert, before: Mapping[str, Alert], now: float) -> None:
+        """One event for people; a flapping alert is told once, silenced and muted ones not at all."""
+        was = before.get(alert.fingerprint)
+        if alert.silence or alert.muted_by or (alert.flapping and was is not None and was.flapping):
+            return
+        words = "; ".join(alert.evidence[:2]) or f"value {alert.value:g} {alert.op} {alert.threshold:g}"
+        word = "acknowledged" if alert.ack and alert.state is AlertState.FIRING else alert.word
+        who = alert.ack.who if word == "acknowledged" and alert.ack else ""
+        self._note(
+            Event(now, "alert", alert.source, f"{word}: {alert.title}", words, who, ref=alert.fingerprint)
+        )
+
+
+def _news(old: Alert | None, new: Alert) -> bool:
+    """Whether something happened that people want to hear of."""
+    if old is None or old.began != new.began:
+        return new.state is AlertState.FIRING
+    return (old.state, bool(old.ack), old.flapping) != (new.state, bool(new.ack), new.flapping)
+
+
+def _restored(alerts: Mapping[str, Alert], down_at: float, now: float) -> dict[str, Alert]:
+    found = {mark: restored(alert, down_at, now) for mark, alert in alerts.items()}
+    return {mark: alert for mark, alert in found.items() if alert is not None}
+
+
+def _up(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
+    link = looks[key.source].health.link if key.source in looks else Link.OFF
+    if link in (Link.LOST, Link.REFUSED):
+        return (0.0,)
+    return (1.0,) if link in (Link.LIVE, Link.LATE) else ()
+
+
+def _found(findings: Iterable[Finding]) -> dict[str, tuple[Element, ...]]:
+    """Critical findings by the name of their rule; the same one twice counts once."""
+    found: dict[str, dict[object, Element]] = {}
+    for finding in findings:
+        if finding.severity is Severity.CRITICAL:
+            labels = (("source", finding.source), *finding.labels)
+            element = Element(labels, 1.0, finding.title, finding.evidence)
+            found.setdefault(FINDING + finding.id, {}).setdefault(tuple(sorted(labels)), element)
+    return {name: tuple(elements.values()) for name, elements in found.items()}
+
+
+def _take(found: Mapping[str, tuple[Element, ...]], name: str) -> tuple[Element, ...]:
+    return found.get(name, ())
+
+
+def _finding_rule(name: str) -> Rule:
+    """The rule behind a finding's alerts, or behind those of a rule that is no longer there."""
+    keep = KEEP_FINDING if name.startswith(FINDING) else 0.0
+    series = Selector(name.removeprefix(FINDING))
+    return Rule(name, name.removeprefix(FINDING), series, op="", keep=keep, severity=Severity.CRITICAL)

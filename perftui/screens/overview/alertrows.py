@@ -1,0 +1,255 @@
+"""Columns and drawings of the Alerts tab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.draw.palette import glyph
+from perftui.draw.rows import Look, Rows, Size, Span
+from perftui.draw.table import Cell, Column
+from perftui.draw.text import line, wrap
+from perftui.model.alerts import (
+    Alert,
+    AlertEvent,
+    AlertsReport,
+    AlertState,
+    Rule,
+    RuleStats,
+    RuleStatus,
+    Silence,
+)
+from perftui.model.errors import ConfigError
+from perftui.model.event import Event
+from perftui.model.finding import Finding, Severity
+
+STYLES = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "muted"}
+WORDS = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\Z")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NUMBER = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-z%/]*)\Z")
+_UNITS: dict[str, dict[str, float]] = {
+    "ratio": {"": 1.0, "%": 0.01},
+    "s": {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "h": 3600.0},
+    "bytes": {"": 1.0, "B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40},
+}
+_RATES = {"": 1.0, "/s": 1.0, "/min": 1 / 60}
+
+
+def seconds_of(text: str) -> float:
+    """`90s`, `20m`, `2h`, `1d` in seconds; ConfigError for anything else."""
+    found = _SPAN.match(text.strip())
+    if found is None:
+        raise ConfigError(f"{text!r} is no duration such as 90s, 20m, 2h or 1d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def value_of(text: str, unit: str) -> float:
+    """A figure as people type it (`85 %`, `250 ms`, `2 GiB`) in the base unit; ConfigError otherwise."""
+    found = _NUMBER.match(text.strip())
+    known = _UNITS.get(unit, _RATES)
+    if found is None or found[2] not in known:
+        hint = ", ".join(word for word in known if word)
+        raise ConfigError(f"{text!r} is no figure" + (f" (units: {hint})" if hint else ""))
+    return float(found[1]) * known[found[2]]
+
+
+def against(alert: Alert) -> str:
+    """The value against the threshold; "" for findings, which have none."""
+    if not alert.op:
+        return ""
+    value, goal = fmt.value(alert.value, alert.unit).strip(), fmt.value(alert.threshold, alert.unit).strip()
+    return f"{value} {alert.op} {goal}"
+
+
+def state_cell(alert: Alert, look: Look) -> Cell:
+    """Glyph and word."""
+    loud = alert.word in ("firing", "flapping")
+    word = WORDS[alert.severity] if loud else "waiting" if alert.state is AlertState.PENDING else "off"
+    word = "ok" if alert.state is AlertState.RESOLVED else word
+    return f"{glyph(word, look)} {alert.word}", STYLES[alert.severity] if loud else "muted"
+
+
+def _severity(severity: Severity) -> Cell:
+    return severity.name.lower(), STYLES[severity]
+
+
+def alert_columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Column]:
+    """Of the alerts' view."""
+    return [
+        Column("state", "State", lambda a: state_cell(a, look()), value=lambda a: a, width=14),
+        Column("severity", "Severity", _severity, width=8, priority=3),
+        Column(
+            "age",
+            "Age",
+            lambda began: fmt.age(now() - began),
+            value=lambda a: a.fired_at or a.began,
+            width=5,
+            align="right",
+        ),
+        Column("title", "Alert", inert, width=16, grow=True),
+        Column("value", "Value", value=against, width=17, priority=2),
+        Column("source", "Source", inert, width=9),
+        Column("rule", "Rule", inert, width=18, priority=5),
+        Column("owner", "Owner", inert, value=lambda a: a.ack.who if a.ack else "", width=14, priority=4),
+    ]
+
+
+def rule_columns(look: Callable[[], Look]) -> list[Column]:
+    """Of the rules' view."""
+
+    def state(status: RuleStatus) -> Cell:
+        if status.error:
+            return f"{glyph('crit', look())} error", "crit"
+        if status.rule.off:
+            return f"{glyph('off', look())} off", "muted"
+        if status.firing:
+            return f"{glyph('warn', look())} firing {status.firing}", STYLES[status.rule.severity]
+        if status.pending:
+            return f"{glyph('waiting', look())} pending {status.pending}", "muted"
+        return f"{glyph('ok', look())} quiet", "ok"
+
+    def goal(status: RuleStatus) -> Cell:
+        rule = status.rule
+        text = f"{rule.op} {fmt.value(rule.threshold, rule.unit).strip()}" if rule.op else ""
+        return text, "accent" if rule.threshold != status.default else ""
+
+    return [
+        Column("state", "State", state, value=lambda s: s, width=12),
+        Column("name", "Rule", inert, value=lambda s: s.rule.name, width=24),
+        Column("threshold", "Threshold", goal, value=lambda s: s, width=12),
+        Column("hold", "For", fmt.duration, value=lambda s: s.rule.hold, width=8, align="right"),
+        Column("severity", "Severity", _severity, value=lambda s: s.rule.severity, width=8),
+        Column("text", "Condition", inert, value=lambda s: s.error or s.rule.text, width=20, grow=True),
+    ]
+
+
+def silence_columns(now: Callable[[], float]) -> list[Column]:
+    """Of the silences' view."""
+    return [
+        Column("id", "Id", inert, width=8),
+        Column(
+            "left",
+            "Left",
+            lambda until: fmt.age(until - now()),
+            value=lambda s: s.until,
+            width=6,
+            align="right",
+        ),
+        Column(
+            "matchers", "Matches", inert, value=lambda s: ", ".join(map(str, s.matchers)), width=20, grow=True
+        ),
+        Column("who", "Who", inert, width=16),
+        Column("note", "Note", inert, width=20, priority=3),
+    ]
+
+
+def history_columns(look: Callable[[], Look]) -> list[Column]:
+    """Of the history's view."""
+    return [
+        Column("at", "At", lambda at: fmt.stamp(at, look().tz), width=19),
+        Column("kind", "What", inert, width=14),
+        Column("rule", "Rule", inert, width=24),
+        Column("title", "Alert", inert, width=20, grow=True),
+        Column("source", "Source", inert, width=12, priority=3),
+        Column("who", "Who", inert, width=16, priority=4),
+        Column("note", "Note", inert, width=16, priority=5),
+    ]
+
+
+def chips(report: AlertsReport, view: str, size: Size, look: Look) -> Rows:
+    """The views, the counts of the alerts by word, and who evaluates."""
+    spans: list[Span] = []
+    for name in ("alerts", "rules", "silences", "history"):
+        here = name == view
+        spans.append(Span(f" {name.capitalize()} ", "accent reverse bold" if here else "muted"))
+    words = [alert.word for alert in report.alerts]
+    counts = [("open", len(report.open))] + [
+        (w, words.count(w)) for w in ("pending", "acknowledged", "silenced")
+    ]
+    spans.append(Span("  "))
+    for word, count in counts:
+        style = "warn bold" if word == "open" and count else "muted"
+        spans.append(Span(f"{word} {count}  ", style))
+    if report.problem:
+        spans.append(Span(inert(report.problem, 80), "crit"))
+    return [line(size.width, *spans)]
+
+
+def detail_rows(
+    alert: Alert,
+    rule: Rule | None,
+    stats: RuleStats | None,
+    findings: Sequence[Finding],
+    events: Sequence[Event],
+    size: Size,
+    look: Look,
+) -> Rows:
+    """What is known of one alert: its life, its rule, its evidence, findings and what happened around it."""
+    rows: Rows = []
+    rows += wrap(inert(alert.title, 200), size.width, "bold")
+    for word, at in (("began", alert.began), ("fired", alert.fired_at), ("resolved", alert.resolved_at)):
+        if at is not None:
+            rows.append(line(size.width, Span(f"{word:<9}", "muted"), fmt.stamp(at, look.tz)))
+    if alert.ack is not None:
+        said = f"{alert.ack.who} at {fmt.clock(alert.ack.at, look.tz)} {alert.ack.note}"
+        rows += wrap("acked by " + inert(said, 300), size.width)
+    labels = ", ".join(f"{name}={value}" for name, value in alert.labels)
+    rows += wrap(inert(labels, 400), size.width, "muted")
+    if rule is not None and not rule.of_finding:
+        rows += wrap(inert(rule.text, 400), size.width, "accent")
+    rows += [line(size.width, inert(text, 200)) for text in alert.evidence]
+    if stats is not None:
+        rows += wrap(past(stats), size.width, "muted")
+    for finding in findings[:5]:
+        rows.append(
+            line(
+                size.width,
+                Span("finding  ", "muted"),
+                Span(inert(finding.title, 160), STYLES[finding.severity]),
+            )
+        )
+        if finding.offer is not None:
+            rows.append(line(size.width, Span("fix      ", "muted"), inert(finding.offer.title, 160)))
+    for event in events:
+        rows.append(
+            line(size.width, Span(f"{fmt.clock(event.at, look.tz)} ", "muted"), inert(event.title, 160))
+        )
+    return rows[: size.height]
+
+
+def past(stats: RuleStats) -> str:
+    """How often, how long, and how soon somebody was there."""
+    mtta = (
+        "never acknowledged"
+        if stats.mtta_s is None
+        else f"acknowledged after {fmt.duration(stats.mtta_s).strip()}"
+    )
+    mttr = "" if stats.mttr_s is None else f", resolved after {fmt.duration(stats.mttr_s).strip()} on average"
+    times = "once" if stats.fired == 1 else f"{stats.fired} times"
+    return f"fired {times} in 30 d, {fmt.duration(stats.firing_s).strip()} in all, {mtta}{mttr}"
+
+
+def newest_first(events: Sequence[AlertEvent]) -> list[tuple[int, AlertEvent]]:
+    """History with a number to each line: no two lines are the same."""
+    return list(reversed(list(enumerate(events))))
+
+
+def matchers_for(alert: Alert | None, silence: Silence | None, rule: Rule | None) -> str:
+    """What `z` offers to silence: the alert's rule and source."""
+    if alert is not None:
+        source = f', source="{alert.source}"' if alert.source else ""
+        return f'rule="{alert.rule}"{source}'
+    if silence is not None:
+        return ", ".join(map(str, silence.matchers))
+    return f'rule="{rule.name}"' if rule is not None else ""
+
+
+def said(texts: Sequence[str], size: Size) -> Rows:
+    """A few sentences."""
+    rows: Rows = []
+    for text in texts:
+        rows += wrap(inert(text, 400), size.width)
+    return rows[: size.height]

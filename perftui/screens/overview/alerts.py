@@ -1,0 +1,335 @@
+"""What is wrong right now, who knows about it, and the rules that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual.widget import Widget
+
+from perftui.draw.chart import Line, Mark, Threshold
+from perftui.model.alerts import Alert, AlertsReport, Rule, RuleStatus, Silence
+from perftui.model.errors import ConfigError
+from perftui.model.finding import Severity
+from perftui.model.frame import Frame
+from perftui.model.series import SeriesKey
+from perftui.screens.overview import alertrows as rows
+from perftui.screens.tab import Tab
+from perftui.widgets.chart import ChartPanel
+from perftui.widgets.livetable import LiveTable
+from perftui.widgets.panel import Panel
+
+VIEWS = ("alerts", "rules", "silences", "history")
+AROUND = 1800.0  # seconds of events shown before and after a firing
+HOUR = "1h"
+
+
+class AlertsTab(Tab):
+    """One table a view; the alert under the cursor is explained beside it, or below after enter."""
+
+    DEFAULT_CSS = """
+    AlertsTab { layout: grid; grid-size: 2; grid-columns: 2fr 1fr; grid-rows: 1 2fr 1fr; grid-gutter: 0 1; }
+    AlertsTab #chips { column-span: 2; }
+    AlertsTab LiveTable { row-span: 2; }
+    AlertsTab.plain { grid-size: 1; grid-columns: 1fr; grid-rows: 1 1fr; }
+    AlertsTab.plain #chips { column-span: 1; }
+    AlertsTab.plain LiveTable { row-span: 1; }
+    AlertsTab.plain.detail { grid-rows: 1 1fr 6; }
+    """
+    id_: ClassVar[str] = "overview.alerts"
+    title: ClassVar[str] = "Alerts"
+    topics: ClassVar[tuple[str, ...]] = ("alerts", "findings", "events")
+    empty: ClassVar[str] = (
+        "would show alerts, the rules behind them, silences and history\n"
+        "rules are evaluated where history is kept: perftui run (change them in [alerts.rules.NAME])"
+    )
+    glance: ClassVar[bool] = True
+    verbs: ClassVar[Mapping[str, str]] = {
+        "silence": "MATCHERS [1h]  no notice of alerts that match",
+        "threshold": "RULE VALUE  move a rule's threshold, after a rehearsal",
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = VIEWS[0]
+        self.opened = False
+
+    def compose(self) -> Iterable[Widget]:
+        """Chips, a table a view, and the detail."""
+        yield Panel("", id="chips")
+        look, now = (lambda: self.look), (lambda: self._now)
+        yield LiveTable(rows.alert_columns(look, now), key=lambda a: a.fingerprint, id="alerts")
+        yield LiveTable(rows.rule_columns(look), key=lambda s: s.rule.name, id="rules")
+        yield LiveTable(
+            rows.silence_columns(now), key=lambda s: s.id, id="silences", empty="nothing is silenced"
+        )
+        yield LiveTable(
+            [*_numbered(rows.history_columns(look))], key=lambda p: p[0], id="history", empty="nothing yet"
+        )
+        yield Panel("", id="about")
+        yield ChartPanel("", id="course", focusable=False)
+
+    def on_mount(self) -> None:
+        """Begin with the alerts."""
+        self._choose(self.view)
+
+    @property
+    def _now(self) -> float:
+        return self.frames["alerts"].at if self.frames else 0.0
+
+    @property
+    def _report(self) -> AlertsReport | None:
+        report = self.frames["alerts"].report if self.frames else None
+        return report if isinstance(report, AlertsReport) else None
+
+    @property
+    def _table(self) -> LiveTable:
+        return self.query_one(f"#{self.view}", LiveTable)
+
+    def arrange_for(self, layout: int) -> None:
+        """From 120 columns the detail stands to the right, else below and after enter."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        wide = self.layout_now >= 120 and self.view in ("alerts", "rules")
+        detail = wide or (self.opened and self.view in ("alerts", "rules"))
+        self.set_class(not wide, "plain")
+        self.set_class(detail, "detail")
+        for name in VIEWS:
+            self.query_one(f"#{name}").display = name == self.view and (wide or not detail)
+        self.query_one("#about").display = detail
+        self.query_one("#course").display = detail and self._course_key is not None
+
+    def _choose(self, view: str) -> None:
+        self.view, self.opened = view, False
+        self._lay_out()
+        if self.is_attached:
+            self._table.focus()
+        self.redraw()
+
+    def draw(self, frames: Mapping[str, Frame]) -> None:
+        """Show the newest report in the view that is chosen."""
+        report = frames["alerts"].report
+        if not isinstance(report, AlertsReport):
+            self.query_one("#alerts", LiveTable).empty = frames["alerts"].error or "not evaluated yet"
+            self._table.set_items(())
+            return
+        self.query_one("#chips", Panel).set_rows(lambda size, look: rows.chips(report, self.view, size, look))
+        active = sum(not status.rule.off for status in report.rules)
+        self.query_one("#alerts", LiveTable).empty = f"no alerts in 24 h; {active} rules active"
+        items: Mapping[str, Iterable[Any]] = {
+            "alerts": report.alerts,
+            "rules": report.rules,
+            "silences": report.silences,
+            "history": rows.newest_first(report.history),
+        }
+        self._table.set_items(items[self.view])
+        self._explain(report, frames)
+
+    def on_live_table_cursor_moved(self, event: LiveTable.CursorMoved) -> None:
+        """Another row is explained."""
+        if self._report is not None:
+            self._explain(self._report, self.frames)
+
+    # what is under the cursor
+
+    @property
+    def _alert(self) -> Alert | None:
+        current = self._table.current if self.view == "alerts" else None
+        return current if isinstance(current, Alert) else None
+
+    @property
+    def _silence(self) -> Silence | None:
+        current = self._table.current if self.view == "silences" else None
+        return current if isinstance(current, Silence) else None
+
+    @property
+    def _rule(self) -> Rule | None:
+        current = self._table.current if self.view == "rules" else None
+        if isinstance(current, RuleStatus):
+            return current.rule
+        alert = self._alert
+        return self._named(alert.rule) if alert is not None else None
+
+    @property
+    def _course_key(self) -> SeriesKey | None:
+        report, alert, rule = self._report, self._alert, self._rule
+        if alert is None and report is not None and rule is not None:
+            alert = next((a for a in report.alerts if a.rule == rule.name), None)
+        return alert.key if alert is not None else None
+
+    def _named(self, name: str) -> Rule | None:
+        report = self._report
+        found = (status.rule for status in report.rules if status.rule.name == name) if report else ()
+        return next(iter(found), None)
+
+    def _explain(self, report: AlertsReport, frames: Mapping[str, Frame]) -> None:
+        about, course = self.query_one("#about", Panel), self.query_one("#course", ChartPanel)
+        alert, rule = self._alert, self._rule
+        stats = next((s for s in report.stats if rule is not None and s.rule == rule.name), None)
+        if alert is None:
+            text = [rule.text, rows.past(stats) if stats else "has not fired in 30 d"] if rule else []
+            about.set_rows(lambda size, look: rows.said(text, size))
+            self._course(
+                course,
+                frames["alerts"],
+                next((a for a in report.alerts if rule and a.rule == rule.name), None),
+            )
+            return
+        found = [f for f in frames["findings"].findings if f.source == alert.source]
+        found = [f for f in found if f.severity >= Severity.WARNING]
+        fired = alert.fired_at or alert.began
+        log = getattr(frames["events"].report, "events", ())
+        events = [event for event in log if abs(event.at - fired) <= AROUND][-12:]
+        about.set_rows(lambda s, k: rows.detail_rows(alert, rule, stats, found, events, s, k))
+        self._course(course, frames["alerts"], alert)
+
+    def _course(self, course: ChartPanel, frame: Frame, alert: Alert | None) -> None:
+        """The series around the firing."""
+        course.display = self.has_class("detail") and alert is not None and alert.key is not None
+        if alert is None or alert.key is None:
+            return
+        end = min(frame.at, (alert.resolved_at or frame.at) + course.seconds / 4)
+        history = self.session.history
+        series = history.series(alert.key, end - course.seconds, end)
+        course.title, course.unit = str(alert.key), series.unit
+        marks = [
+            Mark(at, word) for word, at in (("fires", alert.fired_at), ("ends", alert.resolved_at)) if at
+        ]
+        goal = (Threshold(alert.threshold, "warn"),) if series.unit == alert.unit else ()
+        course.set_lines((Line.of(series),), end, thresholds=goal, marks=marks)
+
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The row under the cursor; `source` is the desk where alerts are seen to."""
+        alert, rule, silence = self._alert, self._rule, self._silence
+        if alert is not None:
+            return {
+                "source": "alerts",
+                "rule": alert.rule,
+                "fingerprint": alert.fingerprint,
+                "state": alert.word,
+            }
+        if silence is not None:
+            return {
+                "source": "alerts",
+                "silence": silence.id,
+                "matchers": ", ".join(map(str, silence.matchers)),
+            }
+        return {"source": "alerts", "rule": rule.name, "condition": rule.text} if rule is not None else None
+
+    # what can be done
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """`v` next view, `!` acknowledge, `z` silence, `x` end a silence, `t` threshold, enter the detail."""
+        deeds: dict[str, Callable[[], None]] = {
+            "overview.view": lambda: self._choose(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]),
+            "overview.acknowledge": self._acknowledge,
+            "overview.silence": self._ask_silence,
+            "overview.unsilence": self._unsilence,
+            "overview.threshold": self._ask_threshold,
+            "open": self._open,
+        }
+        if id == "close" and self.opened:
+            self.opened = False
+            self._lay_out()
+            self._table.focus()
+            return True
+        if id not in deeds:
+            return False
+        deeds[id]()
+        return True
+
+    def _open(self) -> None:
+        if self._table.current is not None and self.layout_now < 120:
+            self.opened = not self.opened
+            self._lay_out()
+            self.redraw()
+
+    def _acknowledge(self) -> None:
+        alert = self._alert
+        if alert is None:
+            self.toast("no alert is selected", "warn")
+            return
+        mark = alert.fingerprint
+        self.ask(
+            "Acknowledge",
+            f"{alert.title}: a note for the others (may be empty)",
+            lambda note: self.perform("alerts.ack", "alerts", fingerprint=mark, note=note),
+        )
+
+    def _ask_silence(self) -> None:
+        offered = rows.matchers_for(self._alert, self._silence, self._rule)
+
+        def long(matchers: str) -> None:
+            self.ask(
+                "Silence", "for how long (90s, 20m, 2h, 1d)", then(matchers), HOUR, _checked(rows.seconds_of)
+            )
+
+        def then(matchers: str) -> Callable[[str], None]:
+            return lambda text: self._silence_for(matchers, text)
+
+        self.ask("Silence", 'alerts that match, such as source="db", severity="warning"', long, offered)
+
+    def _silence_for(self, matchers: str, text: str) -> None:
+        self.perform("alerts.silence", "alerts", matchers=matchers, seconds=rows.seconds_of(text))
+
+    def _unsilence(self) -> None:
+        silence = self._silence
+        if silence is None:
+            self.toast("choose a silence in the silences' view (v)", "warn")
+            return
+        self.perform("alerts.unsilence", "alerts", silence=silence.id)
+
+    def _ask_threshold(self) -> None:
+        rule = self._rule
+        if rule is None or not rule.op:
+            self.toast("no rule with a threshold is selected", "warn")
+            return
+        unit = {"ratio": "85 % or 0.85", "s": "250 ms", "bytes": "2 GiB"}.get(rule.unit, "a number")
+        prompt = f"{rule.title} {rule.op} … ({unit}; empty: as configured)"
+        self.ask(
+            "Threshold",
+            prompt,
+            lambda text: self._set(rule, text),
+            f"{rule.threshold:g}",
+            _checked(lambda text: rows.value_of(text, rule.unit) if text.strip() else None),
+        )
+
+    def _set(self, rule: Rule, text: str) -> None:
+        value = rows.value_of(text, rule.unit) if text.strip() else None
+        self.perform("alerts.threshold", "alerts", rule=rule.name, threshold=value)
+
+    def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
+        """`:silence source="db" 2h`, `:threshold cpu-high 85%`."""
+        try:
+            if verb == "silence" and words:
+                long = len(words) > 1 and words[-1][:1].isdigit()
+                self._silence_for(" ".join(words[:-1] if long else words), words[-1] if long else HOUR)
+            elif verb == "threshold" and len(words) == 2 and (rule := self._named(words[0])) is not None:
+                self._set(rule, words[1])
+            else:
+                return False
+        except ConfigError as error:
+            self.toast(str(error), "warn")
+        return True
+
+
+def _checked(read: Callable[[str], Any]) -> Callable[[str], str]:
+    """A check for a question from what reads its answer."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    return check
+
+
+def _numbered(columns: Iterable[Any]) -> Iterable[Any]:
+    """History's columns over (number, event) pairs."""
+    for column in columns:
+        yield replace(column, value=lambda pair, key=column.key: getattr(pair[1], key))

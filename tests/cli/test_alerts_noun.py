@@ -1,0 +1,60 @@
+"""Alerts from a shell, on a store of the test's own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from perftui.cli import main
+
+
+@pytest.fixture
+def alerts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "config.toml"
+    path.write_text("[env.x]\n")
+    path.chmod(0o600)
+
+    def run(verb, *words):
+        code = main(["alerts", verb, "--config", str(path), *words])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_nothing_fires_before_anybody_watches(alerts):
+    assert alerts("list") == (0, "")
+    assert alerts("list", "--json") == (0, "[]\n")
+    code, out = alerts("rules")
+    assert code == 0
+    assert "cpu-high" in out
+
+
+def test_a_silence_and_its_end(alerts):
+    code, out = alerts("silence", 'source="db"', "--for", "2h", "--note", "moving it", "--yes", "--json")
+    assert code == 0
+    silence = json.loads(out)["facts"]["id"]
+    code, out = alerts("history")
+    assert "silenced" in out
+    assert "moving it" in out
+    assert alerts("unsilence", silence, "--yes")[0] == 0
+    assert alerts("unsilence", silence, "--yes")[0] == 4
+
+
+def test_a_threshold_and_back(alerts):
+    code, out = alerts("threshold", "cpu-high", "0.7", "--dry-run")
+    assert code == 0
+    assert "nothing to rehearse" in out
+    assert "(set by hand)" not in alerts("rules")[1]
+    assert alerts("threshold", "cpu-high", "0.7", "--yes") == (0, "CPU busy is now > 70.0%\n")
+    assert "> 0.7 for 300 s  (set by hand)" in alerts("rules")[1]
+    assert alerts("threshold", "cpu-high", "--yes")[0] == 0
+    assert "(set by hand)" not in alerts("rules")[1]
+
+
+def test_refusals(alerts):
+    assert alerts("ack", "abc", "--yes")[0] == 4
+    assert alerts("silence", "source=db", "--yes")[0] == 4
+    assert alerts("threshold", "nothing", "1", "--yes")[0] == 4
+    assert alerts("silence", 'a="b"', "--for", "soon")[0] == 2

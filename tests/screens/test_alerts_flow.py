@@ -1,0 +1,147 @@
+"""Two consoles on one store: what fires on one is acknowledged there, seen on the other, and ends on both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perftui.app import Options, PerftuiApp
+from perftui.config import load
+from perftui.lab import Lab
+from perftui.model.alerts import Alert, AlertsReport
+from perftui.session import Session
+from tests.console import Console, state_dir
+from tests.waiting import until
+
+__all__ = ["state_dir"]
+
+pytestmark = pytest.mark.usefixtures("state_dir")
+
+RULES = """
+[env.here]
+[env.here.backends.host]
+kind = "host"
+[alerts.rules.always]
+title = "CPU there"
+series = "host/cpu.busy_ratio"
+above = -1.0
+severity = "critical"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(RULES)
+    path.chmod(0o600)
+    return path
+
+
+def session_at(path: Path | str, env: str) -> Session:
+    loaded = load(path, env)
+    return Session.open(loaded, loaded.environment, remember=True)
+
+
+@asynccontextmanager
+async def running(session: Session) -> AsyncIterator[Session]:
+    await session.start()
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def console_at(path: Path | str, env: str, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Console]:
+    app = PerftuiApp(
+        lambda name: session_at(path, env),
+        Options(screen="overview.alerts"),
+        environment={"TERM": "xterm-256color"},
+    )
+    async with app.run_test(size=size) as pilot:
+        yield Console(app, pilot)
+
+
+def alert_of(session: Session, rule: str) -> Alert | None:
+    report: Any = session.frame("alerts").report
+    found = report.alerts if isinstance(report, AlertsReport) else ()
+    return next((alert for alert in found if alert.rule == rule), None)
+
+
+async def word(session: Session, rule: str, wanted: str, within: float) -> Alert:
+    def stands() -> Alert | None:
+        alert = alert_of(session, rule)
+        return alert if alert is not None and alert.word == wanted else None
+
+    found = await until(stands, within)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_acknowledge_here_seen_there_then_a_threshold_ends_it(config: Path, size: Any) -> None:
+    async with console_at(config, "here", size) as seen, running(session_at(config, "here")) as other:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.sees(r"1 alert\b")
+        await word(other, "always", "firing", 15)
+        await seen.press("!")
+        await seen.sees("a note for the others")
+        await seen.types("on it")
+        await seen.sees("can be undone|the alert is open again")
+        await seen.press("y")
+        alert = await word(other, "always", "acknowledged", 15)
+        assert alert.ack is not None
+        assert alert.ack.note == "on it"
+        await seen.sees(r"acknowledged 1", 15)
+        await seen.press("t")
+        await seen.sees("CPU there >")
+        await seen.press(*["backspace"] * 6)
+        await seen.types("200 %")
+        await seen.sees("would have fired never")
+        await seen.press("y")
+        await word(other, "always", "resolved", 20)
+        await seen.press("v")
+        await seen.sees(r"always .*> 200")
+        await seen.press("v")
+        await seen.sees("nothing is silenced")
+        await seen.press("v")
+        await seen.sees("acknowledged +always")
+
+
+async def test_silence_from_the_screen(config: Path) -> None:
+    async with console_at(config, "here") as seen:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.press("z")
+        await seen.sees('rule="always", source="host"')
+        await seen.press("enter")
+        await seen.sees("for how long")
+        await seen.press("enter")
+        await seen.sees("firing CPU there of host")
+        await seen.press("y")
+        await seen.sees("silenced 1", 15)
+        await seen.press("u")
+        await seen.sees("ends the silence|undo")
+        await seen.press("y")
+        await seen.sees("silenced 0", 15)
+
+
+@pytest.mark.slow
+async def test_an_incident_of_the_lab_fires_is_acknowledged_and_resolves(lab: Lab) -> None:
+    async with running(session_at(lab.config_path(), "lab")) as here:
+        await until(lambda: here.frame("alerts").report, 30)
+        async with running(session_at(lab.config_path(), "lab")) as there:
+            await lab.incidents.start("error-burst")
+            try:
+                alert = await word(here, "finding:api.error-rate-high", "firing", 60)
+                assert alert.evidence
+                assert here.alerts is not None
+                _, mine = await here.alerts.desk.acknowledge(alert, "seen", None)
+                assert mine
+                await word(there, alert.rule, "acknowledged", 20)
+            finally:
+                await lab.incidents.stop("error-burst")
+            await word(there, alert.rule, "resolved", 120)
