@@ -16,6 +16,10 @@ from perftui.widgets.panel import Panel
 from perftui.widgets.tableview import TableView
 
 
+MOST_FILTER = 200
+"""Characters a filter may have."""
+
+
 class LiveTable(Panel):
     """Items in rows. `key` names an item for as long as it lives; all else is in `TableView`."""
 
@@ -266,13 +270,15 @@ class LiveTable(Panel):
             return
         event.stop()
         event.prevent_default()
-        self.set_filter(text)
+        if len(text) <= MOST_FILTER:  # a paste that arrives as keys must not cost more with each of them
+            self.set_filter(text)
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text goes into an open filter line, its first 200 characters, as one line."""
         if self._editing is not None:
             event.stop()
-            self.set_filter(self.view.filter_text + " ".join(event.text[:200].split()))
+            text = self.view.filter_text + " ".join(event.text[:MOST_FILTER].split())
+            self.set_filter(text[:MOST_FILTER])
 
     def on_blur(self, event: events.Blur) -> None:
         """A filter line that loses the focus is kept as it is."""

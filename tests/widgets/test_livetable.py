@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual import events
 
 from perftui.draw import format as fmt
 from perftui.draw.rows import plain
@@ -196,6 +197,22 @@ async def test_keys_move_scroll_and_open() -> None:
         assert t.cursor_key == "k00"
         await pilot.pause()
     assert opened == ["k09"]
+
+
+async def test_a_paste_that_arrives_as_keys_fills_the_filter_and_no_more() -> None:
+    t = table()
+    async with Bench(t).run_test(size=(60, 6)) as pilot:
+        t.set_items([Item("alpha", 1)])
+        t.focus()
+        await pilot.pause()
+        t.edit_filter()
+        for _ in range(300):
+            t.on_key(events.Key("x", "x"))
+        assert t.filter_text == "x" * 200
+        t.on_paste(events.Paste("y" * 1000))
+        assert len(t.filter_text) == 200
+        t.on_key(events.Key("backspace", None))
+        assert len(t.filter_text) == 199
 
 
 async def test_filter_is_typed_in_the_title_row() -> None:
