@@ -15,7 +15,6 @@ from perftui.draw.text import message, pad, restyle
 from perftui.widgets.panel import Panel
 from perftui.widgets.tableview import TableView
 
-
 MOST_FILTER = 200
 """Characters a filter may have."""
 
