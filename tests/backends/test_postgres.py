@@ -14,7 +14,13 @@ import pytest
 from perftui.backends.postgres import Postgres, questions
 from perftui.model.database import DatabaseReading
 from perftui.model.errors import Lost, Refused, Unsupported
-from perftui.model.ports import ActivityReader, Explainer, QueryCanceller, StatementReader
+from perftui.model.ports import (
+    ActivityReader,
+    Explainer,
+    QueryCanceller,
+    SettingsReader,
+    StatementReader,
+)
 from tests.backends.contract import At, BackendContract, Make
 from tests.backends.pg import backend_of, facts, seen, session_of
 
@@ -45,7 +51,7 @@ async def client(postgres: Any) -> AsyncIterator[Connect]:
 
 
 class TestContract(BackendContract):
-    powers = (ActivityReader, Explainer, QueryCanceller, StatementReader)
+    powers = (ActivityReader, Explainer, QueryCanceller, SettingsReader, StatementReader)
 
     @pytest.fixture
     def live(self, postgres: Any) -> Make:

@@ -15,7 +15,7 @@ from perftui.backends.valkey.monitor import arguments, tally
 from perftui.backends.valkey.quarantine import hash_tag, original, written
 from perftui.model.cache import CacheReading, KeyTally
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
-from perftui.model.ports import CommandSampler, KeyPurger, KeyspaceReader, ServerTuner
+from perftui.model.ports import CommandSampler, KeyPurger, KeyspaceReader, ServerTuner, SettingsReader
 from tests.backends.contract import At, BackendContract, Make
 from tests.waiting import until
 
@@ -63,7 +63,7 @@ async def fill(raw: Link, n: int, name: str = "k:{}", value: bytes = b"v" * 100)
 class TestContract(BackendContract):
     """The house's contract, on a live server with a password."""
 
-    powers = (KeyspaceReader, KeyPurger, CommandSampler, ServerTuner)
+    powers = (KeyspaceReader, KeyPurger, CommandSampler, ServerTuner, SettingsReader)
 
     @pytest.fixture
     def live(self, valkey: Any) -> Make:

@@ -17,6 +17,7 @@ from perftui.screens.cdn.base import CONNECT, CdnTab
 from perftui.widgets.livetable import LiveTable
 
 LIMIT = 500
+AGAIN = 10.0  # seconds after which the log is read again while somebody looks
 
 
 def columns() -> list[Column]:
@@ -39,6 +40,10 @@ class ContentTab(CdnTab):
     topics: ClassVar[tuple[str, ...]] = ("cdn", "cdn.content", "cdn.look")
     empty: ClassVar[str] = f"would show the most requested URLs with hits, bytes and tags\n{CONNECT}"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = 0.0  # instant of the frame that was shown when the log was last asked for
+
     def compose(self) -> Iterable[Widget]:
         """One table."""
         yield LiveTable(
@@ -59,11 +64,14 @@ class ContentTab(CdnTab):
 
         source = self.source_for("EdgeContent")
         if source:
+            self._asked = self.frames["cdn"].at if self.frames else 0.0
             self.probe("cdn.content", source, EdgeContent, recent)
 
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show what the last read of the log said, with its age."""
         table, frame = self.query_one("#urls", LiveTable), frames["cdn.content"]
+        if frames["cdn"].at - max(self._asked, frame.at if frame.report is not None else 0.0) > AGAIN:
+            self._read()
         uses = frame.report if isinstance(frame.report, tuple) else ()
         table.set_items(uses)
         age = max(0.0, frames["cdn"].at - frame.at)
