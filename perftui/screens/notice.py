@@ -16,8 +16,12 @@ DOWN = (Link.LOST, Link.REFUSED)
 
 
 def hides(frames: Mapping[str, Frame]) -> bool:
-    """Whether no engine of the tab has anything to show yet (probes, whose topics have a dot, aside)."""
-    engines = [frame for topic, frame in frames.items() if "." not in topic]
+    """Whether no engine of the tab has anything to show yet.
+
+    Probes, whose topics have a dot, do not count, nor do events beside engines: those are always there.
+    """
+    told = {topic: frame for topic, frame in frames.items() if "." not in topic}
+    engines = [frame for topic, frame in told.items() if topic != "events"] or list(told.values())
     return bool(engines) and all(frame.report is None for frame in engines)
 
 
@@ -36,7 +40,8 @@ def empty_text(empty: str, frames: Mapping[str, Frame], now: float) -> tuple[str
     waiting = [name for name, h in health.items() if h.link is not Link.OFF]
     if waiting:
         return f"waiting for the first read of {', '.join(waiting)}", ""
-    return empty or "no source connected", ""
+    sentence, _, how = empty.partition("\n")
+    return sentence or "no source connected", how.replace("\n", " · ")
 
 
 def down_text(health: Health, now: float) -> str:
