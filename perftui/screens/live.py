@@ -181,12 +181,13 @@ class LiveScreen(Screen[None]):
         self._shown()
 
     def _refocus(self) -> None:
-        """Keys need a panel: the one that had them before on this tab, else the first."""
+        """Keys need a panel: the one that had them before on this tab, else the one it names first."""
         if self.tab is None or not self.tab.display:
             return
         target = self._kept_focus.get(self.tab_name)
         if target is None or not target.focusable:
-            target = next(iter(focusables(self.tab)), None)
+            named = self.tab.query(self.tab.first) if self.tab.first else ()
+            target = next((w for w in named if w.focusable), None) or next(iter(focusables(self.tab)), None)
         self.set_focus(target)
 
     def _shown(self) -> None:

@@ -42,6 +42,8 @@ class Tab(Widget):
     topics: ClassVar[tuple[str, ...]] = ()
     empty: ClassVar[str] = ""
     verbs: ClassVar[Mapping[str, str]] = {}
+    first: ClassVar[str] = ""
+    """Selector of the panel that has the keys at first; empty: the first that takes them."""
     glance: ClassVar[bool] = False
     """Whether news every few seconds will do, as for a tab that shows a little of everything."""
 

@@ -30,7 +30,7 @@ def title_row(
     room = max(0, width - 6)
     if note or alarm:
         sign = f"{alarm.text} " if alarm else ""
-        text = cut(inert(note), max(0, room - min(cell_width(title), 16) - cell_width(sign)))
+        text = cut(inert(note), max(0, room - min(cell_width(title), 16) - cell_width(sign) - 3))
         tail = [Span(" "), *((Span(sign, alarm.style),) if alarm else ()), Span(text, "muted"), Span(" ")]
         tail.append(Span(dash * 2, rule))
     used = sum(cell_width(span.text) for span in tail)

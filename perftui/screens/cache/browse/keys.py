@@ -41,6 +41,8 @@ class KeysTab(CacheTab):
         "keys": "PATTERN  show keys that match",
     }
 
+    first: ClassVar[str] = "#page"
+
     def __init__(self) -> None:
         super().__init__()
         self.pattern = b""
@@ -64,11 +66,6 @@ class KeysTab(CacheTab):
         self.query_one("#prefixes").display = layout >= 120
         self.query_one("#page").display = not self.hot_in_front
         self.query_one("#hot").display = self.hot_in_front
-
-    def on_shown(self) -> None:
-        """The page takes the keys, not the prefixes beside it."""
-        if self.screen.focused is None or self.screen.focused.id == "prefixes":
-            self._table.focus()
 
     @property
     def _table(self) -> LiveTable:
