@@ -15,6 +15,7 @@ SLOW_S = 0.1
 TARGET_S = 0.02
 HEAVY = 0.25
 BUSY = 0.02
+HOG = 0.25  # cores one statement may keep busy before it is critical
 CHATTY_RATE, CHATTY_SHARE, CHATTY_LEAD = 20.0, 0.35, 2.0
 SCAN_ROWS = 10_000
 SCAN_RATE = 50_000.0
@@ -34,7 +35,7 @@ def slow(report: ServerReport) -> Iterator[Finding]:
         assert work is not None
         yield Finding(
             id="db.slow-statement",
-            severity=Severity.CRITICAL if item.busy >= 0.5 else Severity.WARNING,
+            severity=Severity.CRITICAL if item.busy >= HOG else Severity.WARNING,
             source=report.source,
             title=f"{seconds(item.mean_s)} a call: {statement(item.text, 60)}",
             evidence=_evidence(item, work),
