@@ -35,6 +35,42 @@ class _Before:
     histogram: dict[str, Any]
 
 
+SETTINGS = (
+    "maxmemory",
+    "maxmemory-policy",
+    "maxmemory-samples",
+    "maxclients",
+    "timeout",
+    "tcp-keepalive",
+    "io-threads",
+    "hz",
+    "appendonly",
+    "appendfsync",
+    "save",
+    "databases",
+    "lfu-decay-time",
+    "lfu-log-factor",
+    "lazyfree-lazy-eviction",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
+    "active-expire-effort",
+    "activedefrag",
+    "latency-monitor-threshold",
+    "slowlog-log-slower-than",
+    "slowlog-max-len",
+    "client-output-buffer-limit",
+    "repl-backlog-size",
+    "repl-diskless-sync",
+    "repl-timeout",
+    "min-replicas-to-write",
+    "min-replicas-max-lag",
+    "notify-keyspace-events",
+    "replicaof",
+    "loglevel",
+)
+"""What an operator would want to see changed; unknown names are left out by the server."""
+
+
 class Valkey(PurgePowers, MonitorPowers):
     """A standalone server, primary or replica.
 
@@ -106,8 +142,8 @@ class Valkey(PurgePowers, MonitorPowers):
         return value.decode("utf-8", "replace")
 
     async def settings(self) -> dict[str, str]:
-        """CONFIG GET of everything, in one round trip."""
-        reply = await self._work.one("CONFIG", "GET", "*", deadline=self.deadline)
+        """CONFIG GET of what changes how it serves, in one round trip; of everything would cost it 10 ms."""
+        reply = await self._work.one("CONFIG", "GET", *SETTINGS, deadline=self.deadline)
         words = [part.decode("utf-8", "replace") for part in reply]
         return dict(zip(words[::2], words[1::2], strict=False))
 

@@ -43,10 +43,12 @@ class SummaryTab(Tab):
     SummaryTab #layers { display: none; }
     SummaryTab #host { row-span: 2; }
     SummaryTab #service { row-span: 2; }
+    SummaryTab #events { column-span: 3; }
     SummaryTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 8 3 5 1fr; }
     SummaryTab.narrow #layers { display: block; }
     SummaryTab.narrow .card, SummaryTab.narrow #service, SummaryTab.narrow #findings { display: none; }
     SummaryTab.narrow #host { row-span: 1; }
+    SummaryTab.narrow #events { column-span: 1; }
     """
     id_: ClassVar[str] = "overview.summary"
     title: ClassVar[str] = "Summary"
