@@ -36,7 +36,16 @@ def licence(name: str) -> str:
     """Everything a distribution says about its licence, joined."""
     meta = metadata.metadata(name)
     classifiers = [c for c in meta.get_all("Classifier", []) if c.startswith("License")]
-    return " | ".join([meta.get("License-Expression") or "", (meta.get("License") or "")[:200], *classifiers])
+    said = " | ".join([meta.get("License-Expression") or "", (meta.get("License") or "")[:200], *classifiers])
+    return said if said.strip(" |") else heading(name)
+
+
+def heading(name: str) -> str:
+    """The first line of the licence file a distribution carries; some say it nowhere else."""
+    for file in metadata.distribution(name).files or ():
+        if "licenses" in file.parts and file.name.upper().startswith("LICEN"):
+            return file.read_text().strip().partition("\n")[0]
+    return ""
 
 
 def closure(root: str) -> list[str]:

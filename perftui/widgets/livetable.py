@@ -79,6 +79,7 @@ class LiveTable(Panel):
         self.view = TableView(columns, key, sort, reverse)
         self.empty = empty
         self.hint = hint
+        self.beyond = ""  # said below "nothing matches": what the rows given leave out
         self._top = 0
         self._page = 1
         self._active = columns[0].key
@@ -124,7 +125,7 @@ class LiveTable(Panel):
         width = size.width - 1  # the first cell of a row shows cursor and marks
         if not self.view.order:
             text = f"nothing matches /{self.view.filter_text}" if self.view.filter_text else self.empty
-            return message(size, text, "" if self.view.filter_text else self.hint)
+            return message(size, text, self.beyond if self.view.filter_text else self.hint)
         fitted = fit_columns(self.view.shown_columns, width)
         active = self._active if self.has_focus else ""
         head = header_row(fitted, width, look, self.view.sort, self.view.reverse, active)

@@ -213,7 +213,7 @@ def test_hostile_names_are_shown_inert(hostile: object, open_console: Open) -> N
     terminal = open_console("--screen", "cache.keys")
     terminal.wait("Keys")
     terminal.wait("shop:", 20)
-    terminal.key("/", *"evil", "enter")
+    terminal.key("=", *"evil:*", "enter")
     terminal.wait(r"evil:\S*A{10}", 30)
     terminal.wait(r"evil:.*pwned", 10)
     for key in ("j", "j", "enter", "esc", "j", "y", "Y"):

@@ -251,6 +251,9 @@ async def test_empty_and_unmatched_say_so() -> None:
         t.set_items([Item("a", 1)])
         t.set_filter("zzz")
         assert any("nothing matches /zzz" in r for r in plain(t.drawn))
+        t.beyond = "f reads the next page"
+        t.set_filter("zz")
+        assert any("f reads the next page" in r for r in plain(t.drawn))
 
 
 async def test_columns_are_chosen_in_a_dialog() -> None:

@@ -99,6 +99,7 @@ class KeysTab(CacheTab):
         table.title = f"Keys {shown}" if shown else "Keys"
         rest = "to the end" if page.cursor == 0 else f"{fmt.ratio(page.scanned)} scanned, f goes on"
         table.note = frame.error or f"{rest} of {fmt.count(page.total)}"
+        table.beyond = "" if page.cursor == 0 else "on this page: f reads the next one, = asks the server"
         table.empty = frame.error or f"nothing matches {shown or '*'}: {rest} of {fmt.count(page.total)} keys"
         table.set_items(page.rows)
 
