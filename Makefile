@@ -6,6 +6,7 @@ VENV ?= .venv
 UV ?= $(shell command -v uv 2>/dev/null)
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: lab setup setup-dev test test-all check format lint types imports licences bench docs lock clean
@@ -45,8 +46,9 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.lock
 	@$(call install,requirements/dev.lock)
 	@touch $@ $(VENV)/.lab
 
+# Tests wait more than they compute: JOBS of them at a time, each with a lab of its own.
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.dev
 	$(BIN)/pytest -m "slow" $(ARGS)

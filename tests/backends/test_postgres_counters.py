@@ -28,8 +28,11 @@ def test_a_statement_that_went_back_counts_from_zero() -> None:
 def test_an_entry_left_out_by_the_limit_is_not_new() -> None:
     book = StatementBook(limit=1)
     book.look(0.0, [row(5, 50.0)])
-    assert book.look(2.0, [row(900, 9000.0, query=2)]).minute == []
+    assert book.look(2.0, [row(6, 60.0, query=2)]).minute == []
     assert book.look(4.0, [row(3, 30.0, since=3.0, query=3)]).latest[0].part.n == 3
+    grown = StatementBook(limit=1)
+    grown.look(0.0, [row(5, 50.0)])
+    assert grown.look(2.0, [row(900, 9000.0, query=2)]).minute[0].part.n == 900
     whole = StatementBook(limit=10)
     whole.look(0.0, [row(5, 50.0)])
     assert whole.look(2.0, [row(5, 50.0), row(9, 90.0, query=2)]).minute[0].part.n == 9

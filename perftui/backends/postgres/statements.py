@@ -14,6 +14,7 @@ BLOCK = 8192
 _WINDOW = 60.0
 _SPACING = 5.0
 _SHOWN = 100
+_GROWN = 10.0  # times what the left-out ran: at most a tenth of the figure is older than the window
 
 Key = tuple[int, int, int]
 
@@ -59,7 +60,7 @@ class Delta:
 class _Shot(NamedTuple):
     at: float
     rows: dict[Key, Row]
-    complete: bool
+    floor: float  # milliseconds that no entry left out had run by then; 0 when none was
 
 
 def between(old: Row | None, new: Row) -> Delta | None:
@@ -119,7 +120,8 @@ class StatementBook:
             row = Row(*values)
             known = previous.get(row.key)
             rows[row.key] = known if known == row else row
-        shot = _Shot(at, rows, len(rows) < self._limit)
+        left_out = len(rows) >= self._limit
+        shot = _Shot(at, rows, min((r.total_ms for r in rows.values()), default=0.0) if left_out else 0.0)
         base = self._base(at)
         found = Windows(
             at - base.at if base else 0.0,
@@ -167,11 +169,14 @@ class StatementBook:
 
 
 def _began(before: Row | None, row: Row, old: _Shot) -> bool:
-    """Whether a first-seen entry is new rather than one the last look had left out.
+    """Whether what a first-seen entry says is of late, rather than of before the last look had left it out.
 
-    An entry may be older than its first call: it is made when the statement is parsed.
+    An entry may be older than its first call: it is made when the statement is parsed. One that ran much
+    longer than any entry left out ran nearly all of it since.
     """
-    return before is not None or old.complete or (row.since is not None and row.since >= old.at)
+    if before is not None or row.total_ms >= _GROWN * old.floor:
+        return True
+    return row.since is not None and row.since >= old.at
 
 
 def workload(
