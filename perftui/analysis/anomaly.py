@@ -91,7 +91,7 @@ class DetectorState:
         return max(QUIET, 0.1 * self.season.period if self.season else 0.0)
 
     def push(self, value: float) -> None:
-        """Into the long memory. Its sums are kept about an origin and taken anew once a round: they stay exact."""
+        """Into the long memory. Its sums are about an origin and taken anew once a round: they stay exact."""
         ring = self.ring
         if not ring:
             self.origin = value
@@ -174,7 +174,7 @@ def _pace(state: DetectorState, at: float) -> None:
 
 
 def _learn(state: DetectorState, rest: float) -> None:
-    """Into both memories; the short one starts as a plain mean, lest its first point have its say for ever."""
+    """Into both memories; the short one starts as a plain mean, lest its first point weigh for ever."""
     state.seen += 1
     weight = max(ALPHA, 1.0 / state.seen)
     off = rest - state.mean

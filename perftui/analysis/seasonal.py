@@ -74,9 +74,11 @@ def period(at: Sequence[float], value: Sequence[float]) -> Period:
     if power <= 1e-18 * max(1.0, middle * middle) * len(row):
         return Period()
     found = [
-        (seconds, _at_lag(flat, round(seconds / step)))
+        (seconds, strength)
         for seconds in PERIODS
         if span >= 2 * seconds - step and seconds / step >= ENOUGH
+        # A slow wave resembles itself an hour later; a season does so more than a little before.
+        if (strength := _at_lag(flat, round(seconds / step))) > _at_lag(flat, round(0.75 * seconds / step))
     ]
     best = max((strength for _, strength in found), default=0.0)
     if best < WEAK:
