@@ -56,7 +56,7 @@ class Session:
         self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
         self.alerts: Alerting | None = None  # there with the memory
-        self._remember = False
+        self._remember = self._agent = False
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
@@ -76,13 +76,14 @@ class Session:
         only: set[str] | None = None,
         read_only: bool = False,
         remember: bool = False,
+        agent: bool = False,
     ) -> Session:
         """Name what is wanted, `only` these backends; imports none and reads nothing before `start`.
 
-        With `remember`, samples and the newest reports go to the store, and those of last time come back.
+        With `remember`, samples and reports go to the store and come back; an `agent` goes before consoles.
         """
         session = cls(config, environment, read_only=read_only)
-        session._remember = remember
+        session._remember, session._agent = remember, agent
         for name in environment.backends:
             if only is None or name in only:
                 session._looks[name] = tap = Tap(name, session._looked)
@@ -327,8 +328,7 @@ class Session:
         self._crew.start(f"poll {name}", poller.run())
 
     def _add_engine(self, stem: str, engine_class: Any) -> None:
-        kinds = set(engine_class.kinds)
-        looks = {name: tap for name, tap in self._looks.items() if self.env.backends[name].kind in kinds}
+        looks = {n: tap for n, tap in self._looks.items() if self.env.backends[n].kind in engine_class.kinds}
         if not looks:
             return
         from perftui.runtime.observer import Observer
@@ -352,7 +352,8 @@ class Session:
         """Open the store, its history and its alerts; by itself this writes nothing."""
         opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
-        self.memory = opened(url, self.env.name, self.clock, int(self.setting("history.max_bytes")))
+        most, who = int(self.setting("history.max_bytes")), {"agent": self._agent, "shared": self._remember}
+        self.memory = opened(url, self.env.name, self.clock, most, **who)
         alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))

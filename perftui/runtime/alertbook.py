@@ -14,7 +14,7 @@ from perftui.model.alerts import Ack, Alert, AlertEvent, Silence
 from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.errors import ConfigError
 from perftui.runtime.driver import Driver
-from perftui.runtime.leases import Lease
+from perftui.runtime.leases import Lease, stands
 from perftui.runtime.store import Store
 
 T = TypeVar("T")
@@ -58,7 +58,6 @@ _GONE = (
     "DELETE FROM perftui_alert_ack WHERE env = ? AND fingerprint = ?",
 )
 _STANDS = "SELECT who, at, note, until FROM perftui_alert_ack WHERE env = ? AND fingerprint = ? AND began = ?"
-_HELD = "SELECT 1 FROM perftui_lease WHERE name = ? AND holder = ? AND counter = ? AND until > {now}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,7 @@ class Book:
 
         def work(driver: Driver) -> bool:
             with driver.transaction():
-                held = (lease.name, lease.holder, lease.counter)
-                if not driver.query(_HELD.format(now=driver.now), held):
+                if not stands(driver, lease):
                     return False
                 self._put(driver, entry)
                 return True

@@ -13,7 +13,6 @@ from perftui.runtime.alertbook import Book
 from perftui.runtime.alertdesk import Desk
 from perftui.runtime.alerts import Ruler, Sights
 from perftui.runtime.clock import Clock
-from perftui.runtime.leases import Leases
 from perftui.runtime.memory import Memory
 from perftui.runtime.observer import Observer
 from perftui.runtime.rings import Rings
@@ -50,7 +49,7 @@ class Alerting:
             Sights(rings, self._kinds, looks, lambda: _findings(observers)),
             self._clock,
             self._book,
-            Leases(self._memory.store),
+            self._memory.leases,
             env=self._memory.store.env,
             told=self._publish,
             note=note,

@@ -64,6 +64,10 @@ _OLDEST = (
     "(SELECT min(c.start) FROM perftui_chunk c WHERE c.series = s.id AND c.step = ?) "
     "FROM perftui_series s WHERE s.name = ''"
 )
+_NEWEST = (
+    "SELECT s.source, max(c.until) FROM perftui_series s JOIN perftui_chunk c ON c.series = s.id "
+    "WHERE s.env = ? AND s.name = '' AND c.step = 0 GROUP BY s.source"
+)
 _ADD = (
     "INSERT INTO perftui_figure (name, value) VALUES ('history_bytes', ?) "
     "ON CONFLICT (name) DO UPDATE SET value = perftui_figure.value + excluded.value"
@@ -154,6 +158,10 @@ class Archive:
         with driver.transaction(alone=True):
             _fold(driver, window)
         return True
+
+    def newest(self, driver: Driver) -> dict[str, float]:
+        """The instant of the newest row stored of each source, as read."""
+        return {source: until / MICRO for source, until in driver.query(_NEWEST, (self.env,))}
 
     def mark(self) -> tuple[int, dict[tuple[str, float], int]]:
         """What is known now, for `rewind` after a transaction that was not committed."""

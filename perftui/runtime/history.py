@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from enum import Enum
 
 from perftui.model.errors import StoreError
 from perftui.model.reading import Reading
@@ -16,6 +17,7 @@ from perftui.runtime.archive import HOUR, Archive, Block
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.driver import Driver
+from perftui.runtime.leases import Lease, stands
 from perftui.runtime.rings import MOST_SERIES, Sheet, Sheets, named
 from perftui.runtime.store import Store
 
@@ -23,6 +25,7 @@ ROWS = 300  # of a full block
 SAVE = 60.0  # seconds of samples a killed console may lose
 PENDING = 16 << 20  # bytes kept in memory while the store cannot be written
 PATIENCE = 0.25  # seconds a synchronous read may take before it comes back without the stored part
+GAP = 0.001  # seconds: samples this near are the same one
 EXPIRE = 5.0  # seconds between looks for windows to fold
 
 # Up to so many seconds a range is read at this step: at most a hundred thousand rows.
@@ -32,6 +35,15 @@ STEPS = ((100_000.0, 0.0), (1_000_000.0, 10.0), (6_000_000.0, 60.0))
 def step_for(seconds: float) -> float:
     """The resolution (seconds a row, 0: as read) that suits a range of this length."""
     return next((step for longest, step in STEPS if seconds <= longest), 3600.0)
+
+
+class Writing(Enum):
+    """Who writes the samples of this environment."""
+
+    ANYONE = "anyone"  # nobody else uses this store
+    OURS = "ours"
+    THEIRS = "theirs"  # ours are only looked at
+    UNKNOWN = "unknown"  # the store has not said: keep, and write nothing
 
 
 class History:
@@ -55,14 +67,37 @@ class History:
         self._saved: dict[str, float] = {}
         self._expired = clock.monotonic()
         self._loading: Future[None] = store.read(self._archive.load)
+        self.turn = Writing.ANYONE
+        self._lease: Lease | None = None
+        self.written = 0  # blocks, since the start
 
     def record(self, reading: Reading) -> None:
         """Keep a reading's samples."""
         sheet = self._open.add(reading)
         self._saved.setdefault(reading.source, self._clock.monotonic())
         if len(sheet.at) >= ROWS or (sheet.at and sheet.at[-1] - sheet.at[0] >= HOUR):
-            self._full.append(Block(reading.source, self._open.take(reading.source)))
+            block = Block(reading.source, self._open.take(reading.source))
             del self._saved[reading.source]
+            self._full.append(block)
+            if self.turn is Writing.THEIRS:  # the last ones are kept: their writer may have died with its own
+                self._full = [b for b in self._full if b.source != block.source or b is block]
+
+    async def follow(self, lease: Lease | None, *, known: bool) -> None:
+        """Write under this lease, or not at all; whoever takes over writes on from where the other ended."""
+        if lease is None:
+            self.turn, self._lease = (Writing.THEIRS if known else Writing.UNKNOWN), None
+            return
+        if self.turn is not Writing.OURS or self._lease is None or self._lease.counter != lease.counter:
+            await self._take_over()
+        self.turn, self._lease = Writing.OURS, lease
+
+    async def _take_over(self) -> None:
+        """Forget of ours what the last writer has stored."""
+        stored = await asyncio.wrap_future(self.store.read(self._archive.newest))
+        for source, until in stored.items():
+            for sheet in self._sheets(source):
+                sheet.cut_before(until + GAP)
+        self._full = [block for block in self._full if block.sheet.at]
 
     def series(self, key: SeriesKey, start: float, end: float) -> Series:
         """Samples of `key` in [start, end]; of a long range the means of 10 s, 1 min or 1 h.
@@ -104,6 +139,9 @@ class History:
 
     async def tick(self) -> None:
         """One write of what is due, one fold when it is time; a store that fails is told by itself."""
+        if self.turn in (Writing.THEIRS, Writing.UNKNOWN):
+            self._bound()
+            return
         try:
             await self._write(self._due_blocks())
             if self._clock.monotonic() - self._expired >= EXPIRE:
@@ -116,7 +154,9 @@ class History:
             self._bound()
 
     async def flush(self) -> bool:
-        """Write everything there is; False when the store did not take it."""
+        """Write everything there is; False when the store did not take it or it is not our turn."""
+        if self.turn in (Writing.THEIRS, Writing.UNKNOWN):
+            return False
         try:
             await self._write([Block(source, _copy(sheet)) for source, sheet in self._open.by_source.items()])
         except StoreError:
@@ -136,21 +176,30 @@ class History:
         if not blocks and not pictures:
             return
 
-        def work(driver: Driver) -> None:
+        lease = self._lease
+
+        def work(driver: Driver) -> bool:
             mark = self._archive.mark()
             try:
                 with driver.transaction():
+                    if lease is not None and not stands(driver, lease):
+                        return False
                     self._archive.write(driver, blocks)
                     self.store.write_last(driver, pictures)
             except StoreError:
                 self._archive.rewind(mark)
                 raise
+            return True
 
         try:
-            await asyncio.wrap_future(self.store.write(work))
+            kept = await asyncio.wrap_future(self.store.write(work))
         except StoreError:
             self.store.put_back(pictures)
             raise
+        if not kept:
+            self.turn, self._lease = Writing.UNKNOWN, None
+            return
+        self.written += len(blocks)
         self._full = [block for block in self._full if block not in full]
 
     def _bound(self) -> None:

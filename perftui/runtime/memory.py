@@ -8,7 +8,7 @@ import json
 import logging
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from perftui.model.codec import from_jsonable, to_jsonable
@@ -18,7 +18,8 @@ from perftui.model.health import Health, Link
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.eventstore import EventStore
-from perftui.runtime.history import History
+from perftui.runtime.history import History, Writing
+from perftui.runtime.leases import AGENT, RENEW, WAIT, Lease, Leases, Turn
 from perftui.runtime.observer import Observer
 from perftui.runtime.store import Store
 
@@ -26,17 +27,35 @@ log = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two savings of the newest reports
 SOON = 2.0  # seconds between two savings of what happened
+OVERLAP = 30.0  # seconds of events looked at again: another's clock may be behind
+RECORDER = "recorder"  # its lease: one console or agent writes what all of them see
+OWN = frozenset({"action", "note", "deploy"})  # events that only one console knows of
 MOST = 512 << 10  # characters of a stored report, one way and the other
 
 
 class Memory:
     """One environment's store as the session uses it; a store that fails costs memory of the past only."""
 
-    def __init__(self, url: str, env: str, clock: Clock, max_bytes: int) -> None:
+    def __init__(
+        self, url: str, env: str, clock: Clock, max_bytes: int, *, agent: bool = False, shared: bool = False
+    ) -> None:
+        """An `agent` goes before consoles; with `shared`, one of all on the store writes for everybody."""
         self.store = Store.open(url, env)
         self.history = History(self.store, clock, max_bytes)
         self.events = EventStore(self.store)
+        self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}")
+        self.recorder = Turn(self.leases, f"{RECORDER}/{env}", clock)
+        self.presence = Turn(self.leases, f"{AGENT}/{env}", clock) if agent else None
+        self.allowed: Callable[[], bool] = lambda: True
+        self._shared = shared
         self._clock = clock
+        if shared:
+            self.history.turn = Writing.UNKNOWN
+
+    @property
+    def writes(self) -> bool:
+        """Whether what is observed is written down by us."""
+        return not self._shared or self.recorder.lease is not None
 
     async def restore(self, observers: Iterable[Observer]) -> None:
         """Publish the reports of last time, marked stale, where nothing newer is there."""
@@ -64,9 +83,30 @@ class Memory:
     async def run(self, observers: Mapping[str, Observer], log_: EventLog, spans: Spans) -> None:
         """Write samples each second, events every other and reports each minute, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            if self.presence is not None:
+                group.create_task(self.presence.keep(_heard), name="presence")
+            if self._shared:
+                group.create_task(self._record(), name="recorder")
             group.create_task(self.history.run(), name="history")
             group.create_task(self._keep_reports(observers), name="last reports")
             group.create_task(self._keep_events(log_, spans), name="events")
+
+    async def _record(self) -> None:
+        """Write while it is our turn, follow while it is another's."""
+        while True:
+            if self.allowed():
+                await self._heed(await self.recorder.beat())
+            else:
+                await self.history.flush()
+                await self.recorder.drop()
+                await self.history.follow(None, known=True)
+            await asyncio.sleep(RENEW if self.recorder.lease is not None else WAIT)
+
+    async def _heed(self, lease: Lease | None) -> None:
+        try:
+            await self.history.follow(lease, known=self.recorder.asked)
+        except StoreError as error:
+            log.info("what is stored already cannot be read: %s", error)
 
     async def _keep_reports(self, observers: Mapping[str, Observer]) -> None:
         while True:
@@ -82,13 +122,26 @@ class Memory:
             spans.resume(before, self._clock.wall())
         except StoreError as error:
             log.info("events of earlier runs are not there: %s", error)
+        looked = self._clock.wall()
         while True:
             await self.remember_events(log_)
+            if self._shared and self._clock.wall() - looked >= RENEW:
+                looked, since = self._clock.wall(), looked - OVERLAP
+                await self._bring_events(log_, since)
             await asyncio.sleep(SOON)
+
+    async def _bring_events(self, log_: EventLog, since: float) -> None:
+        """What others did and were told meanwhile."""
+        try:
+            log_.restore(event for event in await self.events.load(since) if event.kind in OWN)
+        except StoreError as error:
+            log.debug("%s", error)
 
     async def remember_events(self, log_: EventLog) -> None:
         """Write what is new; what the store cannot take now waits for the next time."""
         taken = log_.take()
+        if not self.writes:  # what everybody sees is written by one
+            taken = tuple(event for event in taken if event.kind in OWN)
         try:
             await self.events.put(taken)
         except StoreError:  # `store.problem` says it
@@ -117,9 +170,16 @@ class Memory:
                 if events is not None:
                     await self.remember_events(events)
                 await self.history.flush()
+                await self.recorder.drop()
+                if self.presence is not None:
+                    await self.presence.drop()
                 await self.store.close(within / 2)
         except TimeoutError:
             log.warning("the store at %s did not finish in %g s", self.store.where, within)
+
+
+async def _heard(_lease: Lease | None) -> None:
+    """An agent's presence needs no answer."""
 
 
 def report_type(engine: Any) -> type | None:

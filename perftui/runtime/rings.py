@@ -58,6 +58,12 @@ class Sheet:
         for column in (self.at, *self.columns.values()):
             del column[keep:]
 
+    def cut_before(self, at: float) -> None:
+        """Drop rows before `at`."""
+        drop = bisect_left(self.at, at)
+        for column in (self.at, *self.columns.values()):
+            del column[:drop]
+
     def trim(self, oldest: float, most: int) -> None:
         """Drop rows before `oldest` and beyond `most`, in tenths, and columns with no value left."""
         drop = max(bisect_left(self.at, oldest), len(self.at) - most)
