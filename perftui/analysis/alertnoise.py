@@ -47,8 +47,9 @@ def _silence(alert: Alert, running: Iterable[Silence]) -> str:
 
 
 def reaches(matchers: Iterable[Matcher], alert: Alert) -> bool:
-    """Whether matchers hold for an alert's labels, its severity among them."""
-    return matches(matchers, {**dict(alert.labels), "severity": alert.severity.name.lower()})
+    """Whether matchers hold for an alert's labels, its rule's name under both names and its severity."""
+    known = {"rule": alert.rule, "alertname": alert.rule, "severity": alert.severity.name.lower()}
+    return matches(matchers, {**known, **dict(alert.labels)})
 
 
 def _rank(alert: Alert) -> tuple[int, int, float, str]:

@@ -74,7 +74,7 @@ def step(
 def _seen(rule: Rule, vector: Sequence[Element]) -> dict[str, Element]:
     seen: dict[str, Element] = {}
     for element in vector:
-        labels = alert_labels(rule, element.labels)
+        labels = element.labels if rule.expr else alert_labels(rule, element.labels)
         mark = fingerprint(labels)
         if mark in seen:
             raise EvaluationError(f"{rule.name}: two results with the labels {dict(labels)}")
@@ -96,6 +96,7 @@ def _present(rule: Rule, mark: str, old: Alert | None, element: Element, now: fl
             value=element.value,
             title=element.title or rule.title,
             evidence=element.evidence,
+            annotations=element.annotations,
             threshold=rule.threshold,
             op=rule.op,
             severity=rule.severity,
@@ -123,6 +124,7 @@ def _new(rule: Rule, mark: str, element: Element, now: float, changes: tuple[flo
         evidence=element.evidence,
         key=element.key,
         changes=changes,
+        annotations=element.annotations,
     )
 
 

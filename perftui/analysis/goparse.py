@@ -242,7 +242,8 @@ class _Parser:
         return Pipe(tuple(calls), names, new)
 
     def _call(self, context: str, *, first: bool) -> Call:
-        function, operands = "", []
+        function = ""
+        operands: list[Value] = []
         while self._tokens and not (self._tokens[0].kind == "sign" and self._tokens[0].text in "|)"):
             token = self._tokens[0]
             named = token.kind == "word" and token.text not in _CONSTANTS

@@ -40,7 +40,8 @@ def expand(
     except TemplateError as error:
         return f"<error expanding template: error parsing template __alert_{name}: {error}>"
     except CallError as error:
-        return f"<error expanding template: error executing template __alert_{name}: template: __alert_{name}: {error}>"
+        said = f"error executing template __alert_{name}: template: __alert_{name}: {error}"
+        return f"<error expanding template: {said}>"
 
 
 class _Run:

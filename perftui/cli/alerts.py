@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.cli import common
+from perftui.cli import alertrules, common
 from perftui.cli.audit import span
 from perftui.model.errors import StoreError
 
@@ -22,7 +22,7 @@ STALE = 30.0  # seconds after which nobody evaluates the rules any more
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Declare `list ack silence unsilence threshold history rules`."""
+    """Declare `list ack silence unsilence threshold history rules`, and those of rule files."""
     verbs = common.verbs(parser)
     common.options(verbs.add_parser("list", help="print the alerts as they stand"))
     ack = verbs.add_parser("ack", help="acknowledge an alert; whoever is first stands")
@@ -47,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     history.add_argument("--since", type=span, default=0.0, metavar="2h", help="only the last while")
     common.options(history)
     common.options(verbs.add_parser("rules", help="print the rules in force"))
+    alertrules.add(verbs)
 
 
 def seconds(text: str) -> float:
@@ -56,6 +57,8 @@ def seconds(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Do the verb."""
+    if args.verb == "check":
+        return alertrules.check(args)
     return common.go(_act(args) if args.verb in _DEEDS else _look(args))
 
 
@@ -165,7 +168,13 @@ def _threshold(session: Session, args: argparse.Namespace) -> Action:
     return session.action("alerts.threshold", "alerts", rule=args.rule, threshold=args.value)
 
 
-_DEEDS = {"ack": _ack, "silence": _silence, "unsilence": _unsilence, "threshold": _threshold}
+_DEEDS = {
+    "ack": _ack,
+    "silence": _silence,
+    "unsilence": _unsilence,
+    "threshold": _threshold,
+    "import": alertrules.replacing,
+}
 
 
 async def _act(args: argparse.Namespace) -> int:

@@ -99,6 +99,10 @@ class AlertSettings:
     """What alarms. Own and changed rules are tables `[alerts.rules.NAME]`."""
 
     shipped: bool = field(default=True, metadata={"help": "Evaluate the shipped rules."})
+    file: str = field(
+        default="",
+        metadata={"help": "Rule file as Prometheus has them; `rules.yml` beside this file when left out."},
+    )
     rules: Mapping[str, RuleSettings] = field(
         default_factory=dict, metadata={"help": "Rules by name: changes to shipped ones, and your own."}
     )
@@ -123,7 +127,16 @@ class AlertSettings:
         bases = {rule.name: rule for rule in DEFAULTS}
         for name, changed in self.rules.items():
             known[name] = changed.over_rule(bases.get(name) or Rule(name, name, Selector(name)))
-        return RuleGroup("rules", tuple(known.values()))
+        return RuleGroup("rules", tuple(known.values()), file=self.where)
+
+    @property
+    def where(self) -> str:
+        """The rule file, which need not be there."""
+        from pathlib import Path
+
+        from perftui.config import paths
+
+        return str(Path(self.file).expanduser() if self.file else paths.config_file().with_name("rules.yml"))
 
 
 def _check(name: str, rule: RuleSettings, *, own: bool) -> None:

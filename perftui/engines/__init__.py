@@ -132,6 +132,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.alerts.deeds:SetThreshold",
             "For every console of the store; the plan says what it would have done in the last 24 h.",
         ),
+        ActionSpec(
+            "alerts.rules",
+            "Replace the rule file",
+            Risk.CHANGES,
+            "RuleKeeper",
+            "perftui.engines.alerts.rules:ReplaceRules",
+            "Rules as Prometheus has them; the plan says which come, go and change; one can go back.",
+        ),
     )
 }
 

@@ -57,6 +57,8 @@ class Rule:
     `per` divides by another series of the same backend. While the sum of the `traffic` series is below
     `traffic_above` nothing is concluded: an idle system does not alarm. `keep` is `keep_firing_for`,
     `limit` the most alerts at once (0: any number). Base units throughout.
+    A rule of a file has `expr` (PromQL) instead of `series` and what follows it, `labels` and
+    `annotations` are templates then, `group` and `place` (file:line) say where it stands.
     """
 
     name: str
@@ -76,10 +78,19 @@ class Rule:
     traffic_above: float = 0.0
     limit: int = 100
     off: bool = False
+    expr: str = ""
+    annotations: Labels = ()
+    record: bool = False
+    group: str = ""
+    place: str = ""
 
     @property
     def text(self) -> str:
         """The rule as one line, in base units."""
+        if self.expr:
+            spent = f" for {self.hold:g} s" if self.hold else ""
+            kept = f" keep {self.keep:g} s" if self.keep else ""
+            return f"{' '.join(self.expr.split())}{spent}{kept}"
         value = (
             f"{self.how} over {self.over:g} s of {self.series}" if self.how != "last" else f"{self.series}"
         )
@@ -99,11 +110,12 @@ FINDING = "finding:"
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """Rules evaluated together, in order, every `interval` seconds."""
+    """Rules evaluated together, in order, every `interval` seconds; `file` holds the rules in PromQL."""
 
     name: str
     rules: tuple[Rule, ...]
     interval: float = 5.0
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,7 @@ class Element:
     title: str = ""
     evidence: tuple[str, ...] = ()
     key: SeriesKey | None = None
+    annotations: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +187,7 @@ class Alert:
     evidence: tuple[str, ...] = ()
     key: SeriesKey | None = None
     changes: tuple[float, ...] = ()
+    annotations: Labels = ()
     ack: Ack | None = None
     silence: str = ""
     muted_by: str = ""
@@ -237,13 +251,19 @@ class RuleStats:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatus:
-    """A rule as it was last evaluated; `default` is the threshold of shipped rules and configuration."""
+    """A rule as it was last evaluated; `default` is the threshold of shipped rules and configuration.
+
+    Of a rule of a file also the largest value, the instant it stands for and how long that took.
+    """
 
     rule: Rule
     default: float
     pending: int = 0
     firing: int = 0
     error: str = ""
+    value: float | None = None
+    evaluated: float = 0.0
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,6 +285,19 @@ class AlertDesk(Protocol):
 
 
 @runtime_checkable
+class RuleKeeper(Protocol):
+    """Where the operator's rule file is kept, the version before beside it."""
+
+    async def rule_text(self, *, previous: bool = False) -> str:
+        """The file as it is, or the version before; "" when there is none. RuleFileError: it is no text."""
+        ...
+
+    async def keep_rules(self, text: str) -> str:
+        """Put a text in its place, what was there becomes the version before; where it is now."""
+        ...
+
+
+@runtime_checkable
 class SettingsReader(Protocol):
     """A server that tells all its settings, so that changes to them can be noticed."""
 

@@ -25,13 +25,14 @@ from perftui.model.alerts import (
     Selector,
     Silence,
 )
-from perftui.model.errors import PlanRejected
+from perftui.model.errors import ActionError, PlanRejected
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book, Page
 from perftui.runtime.audit import who
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
+from perftui.runtime.rulefiles import RuleShelf
 
 STEP = 10.0  # seconds a row of the past that a rehearsal reads
 MOST_SERIES = 40
@@ -47,7 +48,7 @@ _COLUMN: dict[str, Callable[[Rollup], Sequence[float]]] = {
 
 
 class Desk:
-    """The `AlertDesk` of one environment; `changed` is called after each entry."""
+    """The `AlertDesk` and `RuleKeeper` of one environment; `changed` is called after each entry."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Desk:
         self._book = book
         self._history = history
         self._changed = changed
+        self.shelf = RuleShelf(group.file)
 
     async def report(self) -> AlertsReport:
         """What the store says, for who does not evaluate."""
@@ -139,6 +141,19 @@ class Desk:
         await self._book.set_threshold(name, threshold, event)
         self._changed()
         return before
+
+    async def rule_text(self, *, previous: bool = False) -> str:
+        """The rule file, or the version before."""
+        return await asyncio.to_thread(self.shelf.previous if previous else self.shelf.text)
+
+    async def keep_rules(self, text: str) -> str:
+        """Write the rule file."""
+        try:
+            await asyncio.to_thread(self.shelf.write, text)
+        except OSError as error:
+            raise ActionError(f"{self.shelf.path} cannot be written: {error.strerror}") from error
+        self._changed()
+        return str(self.shelf.path)
 
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`, on rows of ten seconds."""

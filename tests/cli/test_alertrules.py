@@ -1,0 +1,71 @@
+"""Rule files from a shell."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from perftui.cli import main
+
+RULES = "# ours\ngroups:\n- name: shop\n  rules:\n  - alert: Down\n    expr: up == 0  # gone\n    for: 1m\n"
+WRONG = "groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up >\n    for: 5 m\n"
+
+
+@pytest.fixture
+def alerts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
+    path = tmp_path / "config" / "config.toml"
+    path.parent.mkdir()
+    path.write_text("[env.x]\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("PERFTUI_CONFIG", str(path))
+
+    def run(*words):
+        code = main(["alerts", *map(str, words)])
+        return code, *capsys.readouterr()
+
+    run.folder = path.parent
+    return run
+
+
+def test_checking(alerts, tmp_path, monkeypatch):
+    good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
+    good.write_text(RULES)
+    bad.write_text(WRONG)
+    assert alerts("check", good) == (0, f"{good}: 1 rules in 1 groups\n", "")
+    code, out, _ = alerts("check", good, bad)
+    assert code == 1
+    assert f"{bad}:5:11: " in out
+    assert f'{bad}:6:10: not a valid duration string: "5 m"' in out
+    code, out, _ = alerts("check", bad, "--json")
+    assert code == 1
+    assert [m["line"] for m in json.loads(out)[0]["mistakes"]] == [5, 6]
+    monkeypatch.setattr("sys.stdin", io.StringIO(RULES))
+    assert alerts("check", "-")[0] == 0
+    assert alerts("check", tmp_path / "none.yml")[0] == 2
+
+
+def test_importing_keeps_the_version_before(alerts, tmp_path):
+    kept, file = alerts.folder / "rules.yml", tmp_path / "mine.yml"
+    file.write_text(RULES)
+    code, out, _ = alerts("import", file, "--dry-run")
+    assert code == 0
+    assert "adds alert shop/Down: up == 0" in out
+    assert not kept.exists()
+    assert alerts("import", file)[0] == 4  # there is nobody to ask
+    assert alerts("import", file, "--yes")[:2] == (0, f"1 rules are in {kept}\n")
+    assert kept.read_text() == RULES
+    assert kept.stat().st_mode & 0o777 == 0o600
+    file.write_text(RULES.replace("1m", "2m"))
+    code, _, err = alerts("import", file, "--yes")
+    assert code == 0
+    assert "changes alert shop/Down" in err
+    assert (alerts.folder / "rules.yml.previous").read_text() == RULES
+    assert alerts("import", file, "--yes")[0] == 4  # it says this already
+    file.write_text(WRONG)
+    code, _, err = alerts("import", file, "--yes")
+    assert code == 4
+    assert "mine.yml:6:10" in err
+    assert "2m" in kept.read_text()
