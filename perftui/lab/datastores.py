@@ -41,11 +41,16 @@ class ValkeyPart:
         """Both servers with their password."""
         return {"primary": self.primary.endpoint(), "replica": self.replica.endpoint()}
 
-    def backends(self) -> dict[str, dict[str, str]]:
-        """`valkey` and `valkey-replica`."""
+    def backends(self) -> dict[str, dict[str, Any]]:
+        """`valkey`, whose command stream is looked at now and then, and `valkey-replica`."""
         password = f"file:{self._secret}"
         return {
-            server.name: {"kind": "valkey", "url": server.bare_url, "password": password}
+            server.name: {
+                "kind": "valkey",
+                "url": server.bare_url,
+                "password": password,
+                "watch_every": 20.0 if server is self.primary else 0.0,
+            }
             for server in (self.primary, self.replica)
         }
 

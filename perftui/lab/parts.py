@@ -44,7 +44,7 @@ class Part(Protocol):
         """JSON-able addresses and credentials, for `Lab.endpoints`."""
         ...
 
-    def backends(self) -> dict[str, dict[str, str]]:
+    def backends(self) -> dict[str, dict[str, Any]]:
         """Rows for the console's configuration: name → options, `kind` among them."""
         ...
 

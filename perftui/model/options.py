@@ -40,6 +40,13 @@ class ValkeyOptions:
     password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
     ca_file: str = field(default="", metadata={"help": "CA certificate for rediss://; empty: the system's"})
     slow_entries: int = field(default=32, metadata={"help": "slow log entries read with every look (0-128)"})
+    watch_every: float = field(
+        default=0.0,
+        metadata={
+            "help": "seconds between looks at the command stream (MONITOR, 500 commands or 2 s at most) that"
+            " find hot keys unasked; 0: only by key"
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,12 @@ class KeyspaceReader(Protocol):
 
 @runtime_checkable
 class CommandSampler(Protocol):
-    """A key-value server whose command stream can be watched for a moment."""
+    """A key-value server whose command stream can be watched for a moment.
+
+    `watch_every` are the seconds between short looks taken unasked; 0: none.
+    """
+
+    watch_every: float
 
     async def sample_commands(self, limit: int, seconds: float) -> Any:
         """A `CommandSample` of at most `limit` commands or `seconds`: the hot keys; slows the server."""

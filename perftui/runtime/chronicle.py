@@ -1,4 +1,4 @@
-"""What timeline and audit need kept up: unfinished actions, changed settings, the newest lines."""
+"""What timeline and audit need kept up, and what is looked at unasked: settings, command streams."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.conductor import Conductor
 from perftui.runtime.events import EventLog
 from perftui.runtime.settingswatch import SettingsWatch
+from perftui.runtime.streamwatch import StreamWatch
 from perftui.runtime.topic import Topic
 
 EVERY = 5.0
@@ -33,6 +34,7 @@ class Chronicle:
             group.create_task(self._desk.run(), name="read the audit")
             group.create_task(self._follow(), name="follow the audit")
             group.create_task(watch.run(), name="watch settings")
+            group.create_task(StreamWatch(backends).run(), name="watch command streams")
             group.create_task(self._tell(), name="tell events")
 
     async def _tell(self) -> None:

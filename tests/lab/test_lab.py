@@ -257,5 +257,5 @@ async def test_a_failed_start_leaves_nothing(monkeypatch, open_folder):
         await Lab(LabOptions(parts=("valkey", "postgres", "shop"), base=open_folder)).start()
     assert list(open_folder.iterdir()) == []
     await until(
-        lambda: {p.pid for p in psutil.Process().children(recursive=True) if living(p.pid)} <= children, 5
+        lambda: {p.pid for p in psutil.Process().children(recursive=True) if living(p.pid)} <= children, 20
     )

@@ -25,6 +25,7 @@ class MonitorPowers:
     _stream: Link
     name: str
     watched: CommandSample | None
+    watch_every: float
 
     async def sample_commands(self, limit: int, seconds: float) -> CommandSample:
         """At most `limit` commands or `seconds`, whichever is first; slows the server meanwhile."""

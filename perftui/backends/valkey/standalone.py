@@ -86,6 +86,7 @@ class Valkey(PurgePowers, MonitorPowers):
 
     def __init__(self, name: str, options: ValkeyOptions) -> None:
         self.name = name
+        self.watch_every = options.watch_every
         self._slow_entries = max(0, min(128, options.slow_entries))
         address = parse_url(
             options.url, username=options.username, password=options.password, ca_file=options.ca_file
