@@ -137,11 +137,10 @@ async def test_a_target_that_ends_leaves_what_was_taken(spy, busy):
 
 
 @pytest.fixture
-def asleep():
+async def asleep():
     """A process that is no Python."""
     child = subprocess.Popen(["sleep", "60"])
-    while not Path(f"/proc/{child.pid}/cmdline").read_bytes():  # a moment after exec it has none yet
-        time.sleep(0.001)
+    await until(Path(f"/proc/{child.pid}/cmdline").read_bytes)  # a moment after exec it has none yet
     yield child
     child.kill()
     child.wait()
