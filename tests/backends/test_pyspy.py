@@ -139,11 +139,11 @@ async def test_a_target_that_ends_leaves_what_was_taken(spy, busy):
 @pytest.fixture
 async def asleep():
     """A process that is no Python."""
-    child = subprocess.Popen(["sleep", "60"])
+    child = await asyncio.create_subprocess_exec("sleep", "60")
     await until(Path(f"/proc/{child.pid}/cmdline").read_bytes)  # a moment after exec it has none yet
     yield child
     child.kill()
-    child.wait()
+    await child.wait()
 
 
 @pytest.fixture
