@@ -104,8 +104,8 @@ class Session:
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
-        memory, self.memory = self.memory, None
-        if memory is not None:
+        if self.memory is not None:
+            memory, self.memory = self.memory, None
             await memory.close(self._observers, STOP, self.events)
 
     @property
@@ -185,12 +185,11 @@ class Session:
 
     def sources(self, power: str) -> tuple[str, ...]:
         """Names of the backends that have a power, by the name of its port."""
-        found = self._holders.get(power)
-        if found is None:
+        if power not in self._holders:
             port = ports.named(power)
             found = tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
             self._holders[power] = found
-        return found
+        return self._holders[power]
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
@@ -369,6 +368,8 @@ class Session:
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
         ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
         self._crew.start("rule", ruler.run())
+        watching = self.alerts.watch(self.config.anomaly.watch(), self.topic("anomaly"), self._keep)
+        self._crew.start("unusual", watching)
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)

@@ -16,6 +16,7 @@ from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.lines import key_lines
 from perftui.config.rules import AlertSettings
 from perftui.config.settings import (
+    AnomalySettings,
     BackendConfig,
     Config,
     Environment,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, type] = {
     "store": StoreSettings,
     "export": ExportSettings,
     "alerts": AlertSettings,
+    "anomaly": AnomalySettings,
 }
 TOP = (*SECTIONS, "read_only", "keys", "targets", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host

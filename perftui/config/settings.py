@@ -12,6 +12,7 @@ from perftui.config import paths
 from perftui.config.lines import line_of
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
+from perftui.model.anomaly import SERIES, Watch
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
 
@@ -63,6 +64,34 @@ class ExportSettings:
     """Where pictures and tables are written."""
 
     folder: str = option("", "Folder of exports; empty: `exports` in the state folder.")
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySettings:
+    """Series watched for values that are unusual for them."""
+
+    series: tuple[str, ...] = option(SERIES, "Which: `backend/series`, `@kind/series` or `*/series`.")
+    every: float = option(10.0, "Seconds a judged point stands for.")
+    sigmas: float = option(3.0, "Distance, in standard deviations, from which a point is odd.")
+    trees: bool = option(True, "Name what is rare about a point, with half-space trees.")
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.every > 600:
+            raise ValueError("`every` is 1 to 600 s")
+        if self.sigmas < 1:
+            raise ValueError("`sigmas` cannot be below 1: half of all points would be odd")
+        if self.series != SERIES:
+            from perftui.analysis.matchers import parse_selector
+
+            try:
+                for text in self.series:
+                    parse_selector(text)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+
+    def watch(self) -> Watch:
+        """What is to be watched, as whoever watches takes it."""
+        return Watch(self.series, self.every, self.sigmas, self.trees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +169,7 @@ class Config:
     store: StoreSettings
     export: ExportSettings
     alerts: AlertSettings
+    anomaly: AnomalySettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     environments: Mapping[str, Environment]

@@ -12,6 +12,7 @@ from itertools import groupby
 from perftui.analysis.buckets import Bucket, Grid, Window, extremes, gap_ends, grid, reduce
 from perftui.draw import format as fmt
 from perftui.draw.axis import Scale, TimeTick, labels, log_scale, time_ticks, value_scale
+from perftui.draw.band import STYLE, Band, shade
 from perftui.draw.braille import Canvas
 from perftui.draw.clean import cell_width, fit, inert
 from perftui.draw.rows import Look, Row, Rows, Size, Span
@@ -84,6 +85,7 @@ def chart(
     unit: str = "1",
     thresholds: Sequence[Threshold] = (),
     marks: Sequence[Mark] = (),
+    band: Band | None = None,
     cursor: float | None = None,
     log: bool = False,
     low: float | None = None,
@@ -106,7 +108,7 @@ def chart(
     width = size.width - gutter - 1
     columns = grid(window, width * 2, group=2)
     frame = _Frame(columns, scale, width, height, look)
-    plot = _plot(styled, frame, thresholds, cursor)
+    plot = _plot(styled, frame, thresholds, band, cursor)
     rows: Rows = [legend_row(styled, size.width, unit, look, cursor, window.end)] if legend else []
     rows += _with_axis(plot, frame, ticks, texts, gutter)
     rows += _time_axis(frame, gutter, marks, axis_rows)
@@ -156,7 +158,11 @@ def _extremes(lines: Sequence[Line], span: Window, positive: bool) -> tuple[floa
 
 
 def _plot(
-    lines: Sequence[Line], frame: _Frame, thresholds: Sequence[Threshold], cursor: float | None
+    lines: Sequence[Line],
+    frame: _Frame,
+    thresholds: Sequence[Threshold],
+    band: Band | None,
+    cursor: float | None,
 ) -> Rows:
     canvas = Canvas(frame.width, frame.height)
     found = False
@@ -167,7 +173,7 @@ def _plot(
         _paint(canvas, buckets, frame, index + 1)
     if not found:
         return message(Size(frame.width, frame.height), "no data in this window")
-    return _cells(canvas, lines, frame, thresholds, cursor)
+    return _cells(canvas, lines, frame, thresholds, band, cursor)
 
 
 def _paint(canvas: Canvas, buckets: dict[int, Bucket], frame: _Frame, owner: int) -> None:
@@ -202,14 +208,26 @@ def _cells(
     lines: Sequence[Line],
     frame: _Frame,
     thresholds: Sequence[Threshold],
+    band: Band | None,
     cursor: float | None,
 ) -> Rows:
     """Dots to styled rows: one span for each run of one owner."""
-    styles = ["", *(item.style for item in lines), *(t.style for t in thresholds), "cursor"]
+    styles = ["", *(item.style for item in lines), *(t.style for t in thresholds), STYLE, "cursor"]
     rows = canvas.texts(frame.look.ascii_)
     if len(lines) > 1 and (frame.look.ascii_ or not frame.look.colour):
         _letter(canvas, rows, frame, len(lines))
     _levels(canvas, rows, frame, thresholds, len(lines) + 1)
+    if band is not None:
+        middle = frame.columns.step
+        shade(
+            rows,
+            canvas,
+            band,
+            lambda x: frame.columns.start(2 * x) + middle,
+            frame.scale,
+            owner=len(styles) - 2,
+            ascii_=frame.look.ascii_,
+        )
     if cursor is not None:
         _upright(canvas, rows, frame, cursor, len(styles) - 1)
     return [_runs(row, owner, styles, len(styles) - 1) for row, owner in zip(rows, canvas.owner, strict=True)]

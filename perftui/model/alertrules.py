@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perftui.model.alerts import UP, Rule, Selector
+from perftui.model.anomaly import SIGMAS
 from perftui.model.finding import Severity
 
 CRITICAL = Severity.CRITICAL
@@ -108,6 +109,18 @@ DEFAULTS: tuple[Rule, ...] = (
         hold=600,
         traffic=("requests_per_s",),
         traffic_above=10,
+    ),
+    Rule(
+        "anomaly",
+        "Unusual for this series",
+        Selector(SIGMAS),
+        ">=",
+        3.0,
+        how="max",
+        over=60,
+        hold=60,
+        keep=60,
+        severity=Severity.INFO,
     ),
     Rule("backend-lost", "Link to the backend", Selector(UP), "<", 1, hold=60, severity=CRITICAL),
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from perftui.model.alerts import AlertsReport, RuleGroup
+from perftui.model.anomaly import Watch
 from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
-from perftui.model.reading import Look
+from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alertdesk import Desk
 from perftui.runtime.alerts import Ruler, Sights
 from perftui.runtime.clock import Clock
+from perftui.runtime.loading import bring
 from perftui.runtime.memory import Memory
 from perftui.runtime.observer import Observer
+from perftui.runtime.oddities import Oddities
 from perftui.runtime.rings import Rings
 from perftui.runtime.topic import Topic
 
@@ -34,16 +37,19 @@ class Alerting:
         self._topic = topic
         self._book = Book(memory.store)
         self.ruler: Ruler | None = None
+        self._rings = Rings()  # the session's, and its observers, once there is a ruler
+        self._observers: dict[str, Observer] = {}
         self.desk = Desk(group, kinds, clock, self._book, memory.history, self._changed)
 
     def rule(
         self,
         rings: Rings,
         looks: Callable[[], Mapping[str, Look]],
-        observers: Mapping[str, Observer],
+        observers: dict[str, Observer],
         note: Callable[[Event], None],
     ) -> Ruler:
         """A ruler over what a session sees; its owner runs and closes it."""
+        self._rings, self._observers = rings, observers
         self.ruler = Ruler(
             self._group,
             Sights(rings, self._kinds, looks, lambda: _findings(observers)),
@@ -55,6 +61,15 @@ class Alerting:
             note=note,
         )
         return self.ruler
+
+    async def watch(self, what: Watch, topic: Topic[Frame], keep: Callable[[Reading], None]) -> None:
+        """Judge series for unusual values until cancelled; the ruler sees findings and distances of it."""
+        if not what.series:
+            return
+        engine = (await bring("perftui.engines.anomaly:AnomalyEngine"))(what)
+        made = Oddities(engine, self._rings, self._memory.history, self._clock, topic, self._kinds, keep)
+        self._observers[engine.stem] = made
+        await made.run()
 
     def _changed(self) -> None:
         if self.ruler is not None:

@@ -152,7 +152,7 @@ class Memory:
 
     async def remember(self, observers: Mapping[str, Observer]) -> None:
         """Put each engine's newest live report into the store."""
-        for stem, observer in observers.items():
+        for stem, observer in tuple(observers.items()):  # one may join meanwhile
             frame = observer.topic.value
             if frame is None or frame.stale or frame.report is None or report_type(observer.engine) is None:
                 continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perftui.model.errors import PerftuiError
 from perftui.screens import colours
 from perftui.screens.work import begin
+from perftui.widgets.chart import ChartPanel
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -36,6 +37,13 @@ class Switches:
         codes = (1000, 1003, 1015, 1006)
         self.app.write_control("".join(f"\x1b[?{code}{'h' if on else 'l'}" for code in codes))
         self.app.toast("the console follows the mouse" if on else "the mouse selects text of the terminal")
+
+    def bands(self, on: bool) -> None:
+        """Shade on every chart what its first line lets expect, or no longer."""
+        ChartPanel.bands = on
+        self.app.base.fresh = True
+        self.app.base.tick()
+        self.app.toast("charts show the band their first line lets expect" if on else "bands are off")
 
     def read_only(self, on: bool) -> None:
         """Refuse every change; leaving it asks for the environment's name."""

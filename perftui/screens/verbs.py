@@ -20,6 +20,7 @@ VERBS: Mapping[str, str] = {
     "sort": "sort the focused table by the next column",
     "columns": "choose the columns of the focused table",
     "window": "longer|shorter  time window of the focused chart",
+    "bands": "[off]  shade on every chart what its first line lets expect",
     "filter": "TEXT  keep matching rows of the focused table",
     "env": "NAME  go to another environment",
     "reload": "read the configuration again",
@@ -239,6 +240,10 @@ class ShellVerbs:
     def say_readonly(self, words: tuple[str, ...]) -> None:
         """`:readonly`, `:readonly off`."""
         self.app.switches.read_only(words[:1] != ("off",))
+
+    def say_bands(self, words: tuple[str, ...]) -> None:
+        """`:bands`, `:bands off`."""
+        self.app.switches.bands("off" not in words)
 
     def say_mouse(self, words: tuple[str, ...]) -> None:
         """`:mouse off`."""

@@ -11,6 +11,7 @@ from textual.message import Message
 
 from perftui.analysis.buckets import Window, grid
 from perftui.draw import format as fmt
+from perftui.draw.band import Band
 from perftui.draw.chart import Line, Mark, Threshold, chart
 from perftui.draw.rows import Look, Rows, Size
 from perftui.widgets.panel import Panel
@@ -25,6 +26,7 @@ class ChartPanel(Panel):
     """
 
     EXACT = True
+    bands: ClassVar[bool] = False  # whether every chart shades what its first line lets expect
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "cursor(-1)", "Cursor back", show=False, id="chart.back"),
         Binding("right", "cursor(1)", "Cursor on", show=False, id="chart.on"),
@@ -68,6 +70,8 @@ class ChartPanel(Panel):
         self._end = 0.0
         self._thresholds: tuple[Threshold, ...] = ()
         self._marks: tuple[Mark, ...] = ()
+        self._band: Band | None = None
+        self._worked_out: tuple[float, Band] | None = None  # by the newest instant it was worked out for
 
     def set_lines(
         self,
@@ -76,8 +80,10 @@ class ChartPanel(Panel):
         *,
         thresholds: Sequence[Threshold] = (),
         marks: Sequence[Mark] = (),
+        band: Band | None = None,
     ) -> None:
-        """Draw these lines up to `end` (epoch seconds)."""
+        """Draw these lines up to `end` (epoch seconds), with the band the first was expected in."""
+        self._band = band
         self._lines, self._end = tuple(lines), end
         self._thresholds, self._marks = tuple(thresholds), tuple(marks)
         self.redraw()
@@ -96,6 +102,16 @@ class ChartPanel(Panel):
             parts.append(span_text(self.seconds))
         return " · ".join(parts)
 
+    @property
+    def band(self) -> Band | None:
+        """The given band, else with `:bands` what the first line itself lets expect."""
+        if self._band is not None or not ChartPanel.bands or not self._lines or not self._lines[0].at:
+            return self._band
+        first = self._lines[0]
+        if self._worked_out is None or self._worked_out[0] != first.at[-1]:
+            self._worked_out = (first.at[-1], Band.around(first.at, first.value))
+        return self._worked_out[1]
+
     def body(self, size: Size, look: Look) -> Rows:
         """The chart."""
         return chart(
@@ -106,6 +122,7 @@ class ChartPanel(Panel):
             unit=self.unit,
             thresholds=self._thresholds,
             marks=self._marks,
+            band=self.band,
             cursor=self.cursor,
             log=self.log_scale,
             low=self.low,

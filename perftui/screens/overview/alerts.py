@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.draw.chart import Line, Mark, Threshold
+from perftui.model import anomaly
 from perftui.model.alerts import Alert, AlertsReport, Rule, RuleStatus, Silence
 from perftui.model.errors import ConfigError
 from perftui.model.finding import Severity
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.overview import alertrows as rows
+from perftui.screens.overview import bands
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
@@ -39,7 +41,7 @@ class AlertsTab(Tab):
     """
     id_: ClassVar[str] = "overview.alerts"
     title: ClassVar[str] = "Alerts"
-    topics: ClassVar[tuple[str, ...]] = ("alerts", "findings", "events")
+    topics: ClassVar[tuple[str, ...]] = ("alerts", "findings", "events", anomaly.TOPIC)
     empty: ClassVar[str] = (
         "would show alerts, the rules behind them, silences and history\n"
         "rules are evaluated where history is kept: perftui run (change them in [alerts.rules.NAME])"
@@ -179,6 +181,7 @@ class AlertsTab(Tab):
             return
         found = [f for f in frames["findings"].findings if f.source == alert.source]
         found = [f for f in found if f.severity >= Severity.WARNING]
+        found += bands.said_of(alert, frames[anomaly.TOPIC])
         fired = alert.fired_at or alert.began
         log = getattr(frames["events"].report, "events", ())
         events = [event for event in log if abs(event.at - fired) <= AROUND][-12:]
@@ -192,13 +195,13 @@ class AlertsTab(Tab):
             return
         end = min(frame.at, (alert.resolved_at or frame.at) + course.seconds / 4)
         history = self.session.history
-        series = history.series(alert.key, end - course.seconds, end)
-        course.title, course.unit = str(alert.key), series.unit
+        series, band = bands.course(alert, history, end - course.seconds, end)
+        course.title, course.unit = str(series.key), series.unit
         marks = [
             Mark(at, word) for word, at in (("fires", alert.fired_at), ("ends", alert.resolved_at)) if at
         ]
         goal = (Threshold(alert.threshold, "warn"),) if series.unit == alert.unit else ()
-        course.set_lines((Line.of(series),), end, thresholds=goal, marks=marks)
+        course.set_lines((Line.of(series),), end, thresholds=goal, marks=marks, band=band)
 
     @property
     def selection(self) -> Mapping[str, Any] | None:

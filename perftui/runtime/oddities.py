@@ -1,0 +1,108 @@
+"""Feeds detectors from what is sampled anyway, at an even pace, and writes their bands beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean
+from typing import Any
+
+from perftui.analysis.matchers import matches, parse_selector
+from perftui.model.alerts import Selector
+from perftui.model.anomaly import SOURCE
+from perftui.model.errors import StoreError
+from perftui.model.frame import Frame
+from perftui.model.reading import Look, Reading
+from perftui.model.series import SeriesKey
+from perftui.runtime.clock import Clock
+from perftui.runtime.history import History
+from perftui.runtime.observer import Observer
+from perftui.runtime.rings import Rings
+from perftui.runtime.topic import Topic
+
+MOST = 60  # series judged; each costs some 60 µs a point and 150 kB with its trees
+SEASON = 14 * 86400.0  # seconds of history a season is learned from
+RECENT = 6 * 3600.0  # seconds of history a detector is warmed with
+DEADLINE = 10.0
+
+
+class Oddities(Observer):
+    """An observer with a clock of its own: looks every `watch.every` seconds, whoever watches."""
+
+    def __init__(
+        self,
+        engine: Any,
+        rings: Rings,
+        history: History,
+        clock: Clock,
+        topic: Topic[Frame],
+        kinds: Mapping[str, str],
+        keep: Callable[[Reading], None],
+    ) -> None:
+        super().__init__(engine, {}, rings, clock, hold=False, topic=topic)
+        self._judge = engine  # the same by what only it can do
+        self._rings = rings
+        self._past = history
+        self._kinds = kinds
+        self._record = keep
+        self._selectors = tuple(parse_selector(text) for text in engine.watch.series)
+        self._fed: dict[SeriesKey, float] = {}
+
+    async def run(self) -> None:
+        """Judge at whole multiples of the pace until cancelled; what was missed is not made up for."""
+        every = self._judge.watch.every
+        while True:
+            await asyncio.sleep(every - self._clock.wall() % every)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One point of every series that has news."""
+        now, every = self._clock.wall(), self._judge.watch.every
+        for key in self._wanted():
+            if not self._judge.knows(key):
+                await self._begin(key, now)
+            values = self._rings.recent(key, now - every, now)
+            if len(values):
+                self._judge.feed(key, now, fmean(values))
+        measures = self._judge.measures()
+        if measures:
+            self._record(Reading(SOURCE, now, 0.0, measures, None))
+        self.topic.publish(self.observe())
+
+    def _report(self, now: float, looks: Mapping[str, Look]) -> tuple[Any, str]:
+        return self._judge.observe(now, looks, self._history), ""  # fed already: no look is needed
+
+    def _wanted(self) -> list[SeriesKey]:
+        found = list(wanted(self._selectors, self._rings.recent_keys(), self._kinds))
+        self._judge.left_out = max(0, len(found) - MOST)
+        return found[:MOST]
+
+    async def _begin(self, key: SeriesKey, now: float) -> None:
+        """A series seen for the first time: what is remembered of it teaches season and memories."""
+        unit = self._rings.series(key, now - 60, now).unit
+        try:
+            async with asyncio.timeout(DEADLINE):
+                weeks = await self._past.rollup(key, now - SEASON, now, 60.0)
+                last = await self._past.rollup(key, now - RECENT, now - self._judge.watch.every, 10.0)
+        except (StoreError, TimeoutError, ValueError):
+            self._judge.begin(key, unit, (), ())
+            return
+        await asyncio.to_thread(self._judge.begin, key, unit, weeks.at, weeks.mean)
+        self._judge.prime(key, last.at, last.mean)
+
+
+def wanted(
+    selectors: Iterable[Selector], keys: Iterable[SeriesKey], kinds: Mapping[str, str]
+) -> Iterable[SeriesKey]:
+    """Keys that a selector means, in the selectors' order, each once."""
+    there = tuple(keys)
+    chosen = (
+        key
+        for one in selectors
+        for key in there
+        if key.name == one.name
+        and one.source in ("", key.source)
+        and one.kind in ("", kinds.get(key.source, ""))
+        and matches(one.matchers, {**dict(key.labels), "source": key.source})
+    )
+    return dict.fromkeys(chosen)

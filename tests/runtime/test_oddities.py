@@ -1,0 +1,143 @@
+"""The watch for unusual values over real rings and a real store, up to the alert."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from perftui.analysis.matchers import parse_selector
+from perftui.config import load
+from perftui.engines.anomaly import AnomalyEngine
+from perftui.model.alertrules import DEFAULTS
+from perftui.model.alerts import AlertState, RuleGroup
+from perftui.model.anomaly import HIGH, SIGMAS, TOPIC, Watch, told
+from perftui.model.errors import ConfigError
+from perftui.model.finding import Severity
+from perftui.model.reading import Measure, Reading
+from perftui.model.series import SeriesKey
+from perftui.runtime.alertbook import Book
+from perftui.runtime.alerts import Ruler, Sights
+from perftui.runtime.clock import Clock
+from perftui.runtime.history import History
+from perftui.runtime.leases import Leases
+from perftui.runtime.oddities import Oddities, wanted
+from perftui.runtime.rings import Rings
+from perftui.runtime.store import Store
+from perftui.runtime.topic import Topic
+
+KEY = SeriesKey("shop", "http.requests_per_s")
+KINDS = {"shop": "scrape", "db": "postgres"}
+
+
+class Hands(Clock):
+    """A clock that is set."""
+
+    now = 1_700_000_000.0
+
+    def wall(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(str(tmp_path / "store.sqlite"), "test")
+
+
+class Scene:
+    def __init__(self, store, watch=None):
+        self.clock = Hands()
+        self.rings = Rings()
+        self.history = History(store, self.clock)
+        self.engine = AnomalyEngine(watch or Watch(trees=False))
+        self.watch = Oddities(
+            self.engine, self.rings, self.history, self.clock, Topic(TOPIC), KINDS, self.rings.record
+        )
+        self._random = random.Random(3)
+
+    def say(self, mean):
+        value = self._random.gauss(mean, 2)
+        reading = Reading("shop", self.clock.now, 0.0, (Measure(KEY, value, "1/s"),), None)
+        self.rings.record(reading)
+        self.history.record(reading)
+
+    async def minutes(self, count, mean, ruler=None):
+        for _ in range(count * 6):
+            for _ in range(2):
+                self.clock.now += 5
+                self.say(mean)
+            await self.watch.tick()
+            if ruler is not None:
+                await ruler.tick()
+
+
+def test_selectors_choose_in_their_order_and_once():
+    keys = [KEY, SeriesKey("shop", "http.p95_s"), SeriesKey("db", "http.p95_s")]
+    chosen = [parse_selector(text) for text in ("@postgres/http.p95_s", "*/http.p95_s", "shop/none")]
+    assert list(wanted(chosen, keys, KINDS)) == [keys[2], keys[1]]
+
+
+async def test_a_shift_raises_the_shipped_alert_after_a_minute_and_its_band_is_recorded(store):
+    scene = Scene(store)
+    rules = RuleGroup("rules", tuple(rule for rule in DEFAULTS if rule.name == "anomaly"))
+    reports = []
+    ruler = Ruler(
+        rules,
+        Sights(scene.rings, KINDS, dict, tuple),
+        scene.clock,
+        Book(store),
+        Leases(store),
+        env="test",
+        told=reports.append,
+        note=lambda _event: None,
+    )
+    await scene.minutes(12, 100)
+    await ruler.tick()
+    assert reports[-1].alerts == ()
+    await scene.minutes(2, 150, ruler)
+    alert = reports[-1].alerts[0]
+    assert alert.state is AlertState.FIRING
+    assert alert.severity is Severity.INFO
+    assert dict(alert.labels)["series"] == str(KEY)
+    assert alert.key == told(SIGMAS, KEY)
+    high = scene.rings.series(told(HIGH, KEY), 0, scene.clock.now)
+    assert 100 < high.last.value < 150
+    frame = scene.watch.topic.value
+    assert [f.id for f in frame.findings] == ["anomaly.http.requests_per_s"]
+    await ruler.close()
+
+
+async def test_what_is_remembered_teaches_so_that_a_restart_judges_at_once(store):
+    before = Scene(store)
+    await before.minutes(20, 100)
+    await before.history.flush()
+    after = Scene(store)
+    after.clock.now = before.clock.now
+    await after.minutes(1, 100)
+    row = after.watch.topic.value.report.rows[0]
+    assert row.learned == 1
+    assert row.expected == pytest.approx(100, abs=3)
+
+
+async def test_without_memory_it_learns_first_and_a_silent_series_is_left_alone(store):
+    scene = Scene(store)
+    await scene.minutes(1, 100)
+    report = scene.watch.topic.value.report
+    assert report.rows[0].learned < 1
+    at = report.rows[0].at
+    scene.clock.now += 30
+    await scene.watch.tick()
+    assert scene.watch.topic.value.report.rows[0].at == at
+
+
+def test_settings_are_checked(tmp_path):
+    def config(text):
+        file = tmp_path / "config.toml"
+        file.write_text(f"[anomaly]\n{text}\n")
+        file.chmod(0o600)
+        return load(file).anomaly.watch()
+
+    assert config('series = ["shop/x"]\nsigmas = 4').sigmas == 4
+    for wrong in ("every = 0.1", "sigmas = 0.5", 'series = ["nonsense"]'):
+        with pytest.raises(ConfigError):
+            config(wrong)
