@@ -368,8 +368,7 @@ class Session:
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
         ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
         self._crew.start("rule", ruler.run())
-        watching = self.alerts.watch(self.config.anomaly.watch(), self.topic("anomaly"), self._keep)
-        self._crew.start("unusual", watching)
+        self._crew.start("unusual", self.alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)

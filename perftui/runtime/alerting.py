@@ -62,12 +62,16 @@ class Alerting:
         )
         return self.ruler
 
-    async def watch(self, what: Watch, topic: Topic[Frame], keep: Callable[[Reading], None]) -> None:
+    async def watch(
+        self, what: Watch, topic: Callable[[str], Topic[Frame]], keep: Callable[[Reading], None]
+    ) -> None:
         """Judge series for unusual values until cancelled; the ruler sees findings and distances of it."""
         if not what.series:
             return
         engine = (await bring("perftui.engines.anomaly:AnomalyEngine"))(what)
-        made = Oddities(engine, self._rings, self._memory.history, self._clock, topic, self._kinds, keep)
+        made = Oddities(
+            engine, self._rings, self._memory.history, self._clock, topic(engine.stem), self._kinds, keep
+        )
         self._observers[engine.stem] = made
         await made.run()
 
