@@ -32,3 +32,12 @@ async def auntil(condition: Callable[[], Awaitable[T]], timeout: float = 5.0) ->
             raise AssertionError(f"{name} still {value!r} after {timeout:g} s")
         await asyncio.sleep(STEP)
     return value
+
+
+def until_now(condition: Callable[[], T], timeout: float = 20.0) -> T:
+    """The same where no loop runs, for a program that was just started."""
+    limit = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < limit, f"{condition} still {value!r} after {timeout:g} s"
+        time.sleep(STEP)
+    return value

@@ -2,6 +2,7 @@
 
 PerftuiError
 ├── ConfigError          the configuration is wrong: file, key and nearest spelling are named
+│   └── ExpressionError  a query that cannot be read or computed: `caret` points at the place
 ├── BackendError         a live system did not do its part
 │   ├── Lost             unreachable, or silent past its deadline: retried with backoff
 │   ├── Refused          login or permission refused: not retried until asked
@@ -28,6 +29,31 @@ class PerftuiError(Exception):
 
 class ConfigError(PerftuiError):
     """The configuration cannot be used."""
+
+
+class ExpressionError(ConfigError):
+    """An expression that cannot be read or computed; `position` counts characters, -1 when nowhere."""
+
+    def __init__(self, message: str, text: str = "", position: int = -1) -> None:
+        self.reason = message
+        self.text = text
+        self.position = min(position, len(text))
+        line, column = self.place
+        super().__init__(f"{line}:{column}: parse error: {message}" if position >= 0 else message)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Line and column, counted from one."""
+        before = self.text[: max(0, self.position)]
+        return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+    @property
+    def caret(self) -> str:
+        """The line in question with a caret below the place; empty when there is no place."""
+        if self.position < 0 or not self.text:
+            return ""
+        line, column = self.place
+        return f"{self.text.splitlines()[line - 1]}\n{' ' * (column - 1)}^"
 
 
 class BackendError(PerftuiError):
