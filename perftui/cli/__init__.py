@@ -27,6 +27,8 @@ NOUNS: dict[str, tuple[str, str]] = {
     "agent": ("perftui.cli.agent", "watch, remember and evaluate without a console, day and night"),
     "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
     "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),
+    "check": ("perftui.cli.check", "answer whether figures hold: yes (0) or no (1), for gates and scripts"),
+    "export": ("perftui.cli.export", "stream samples of the history as CSV or JSON"),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
     "config": ("perftui.cli.config", "write, check and show the configuration"),
     "keys": ("perftui.cli.keys", "print every key and what it does"),

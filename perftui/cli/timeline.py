@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from perftui.cli import common
+from perftui.cli import common, when
 from perftui.cli.audit import span
 
 if TYPE_CHECKING:
@@ -30,11 +30,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--md", action="store_true", help="print a Markdown table, as for a post-mortem")
-    parser.add_argument("words", nargs="*", help="only events that hold all these words")
+    parser.add_argument("--at", type=when.instant, metavar="T", help="`changes`: what led to this instant")
+    parser.add_argument("--series", metavar="NAME", help="`changes`: the figure looked at on both sides")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        help="only events that hold all these words; `changes [ALERT]`: what happened in the half hour "
+        "before an alert (the newest firing one, or one by its rule or fingerprint), likeliest first",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the events, oldest first; 3 when the store cannot be read."""
+    if args.words[:1] == ["changes"]:
+        from perftui.cli import changes
+
+        return changes.run(args)
     since = time.time() - DAY if args.since is None else args.since
     found = asyncio.run(_load(common.configuration(args), since))
     events = [e for e in found if (not args.kind or e.kind in args.kind) and _matches(e, args.words)]
@@ -93,16 +104,7 @@ def _line(event: Event) -> str:
 
 
 def _markdown(events: Iterable[Event]) -> Iterator[str]:
-    """Rows in which a stranger's text can neither end a cell nor become a tag or link."""
-    yield "| UTC | kind | where | what | more | lasted | by |"
-    yield "|---|---|---|---|---|---|---|"
-    for e in events:
-        cells = (_stamp(e.at), e.kind, e.source, e.title, e.detail, _lasted(e), e.actor)
-        yield "| " + " | ".join(_cell(text) for text in cells) + " |"
+    from perftui.export.markdown import table
 
-
-def _cell(text: str) -> str:
-    kept = " ".join(text.split())[:300].replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    for sign in "|`*_[]":
-        kept = kept.replace(sign, f"\\{sign}")
-    return kept
+    rows = ((_stamp(e.at), e.kind, e.source, e.title, e.detail, _lasted(e), e.actor) for e in events)
+    return table(("UTC", "kind", "where", "what", "more", "lasted", "by"), rows)

@@ -43,6 +43,8 @@ def tables(config: Config) -> Iterator[Table]:
     for env in config.environments.values():
         header = f"env.{toml_key(env.name)}"
         yield header, {"kind": env.kind, "label": env.label, "read_only": env.read_only}
+        if env.depends_on:
+            yield f"{header}.depends_on", {name: list(below) for name, below in env.depends_on.items()}
         for backend in env.backends.values():
             yield (
                 f"{header}.backends.{toml_key(backend.name)}",

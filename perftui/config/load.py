@@ -130,7 +130,9 @@ def _environments(table: Any, converter: Converter) -> dict[str, Environment]:
         made = converter.fill(EnvironmentSettings, entry, path, skip=frozenset({"backends"}))
         backends = _backends(entry, path, converter)
         if made is not None:
-            found[name] = Environment(name, made.kind, made.label or name, made.read_only, backends)
+            found[name] = Environment(
+                name, made.kind, made.label or name, made.read_only, backends, made.depends_on
+            )
     return found
 
 

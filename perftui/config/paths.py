@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 def config_file() -> Path:
@@ -45,6 +48,16 @@ def private_dir(path: Path) -> Path:
     """Make `path` (and its parents) if missing, for its owner alone; returns it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """A new or emptied file readable by its owner alone (0600), open for text as it comes."""
+    private_dir(path.parent)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+        os.fchmod(out.fileno(), 0o600)
+        yield out
 
 
 def write_private(path: Path, text: str) -> None:

@@ -141,6 +141,10 @@ class EnvironmentSettings:
     )
     label: str = option("", "Words for the header; empty: the name.")
     read_only: bool = option(False, "Refuse every change here, for good.")
+    depends_on: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict,
+        metadata={"help": "Backend to the backends it rests on: where causes are looked for."},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ class Environment:
     label: str
     read_only: bool
     backends: Mapping[str, BackendConfig]
+    depends_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def production(self) -> bool:

@@ -71,6 +71,14 @@ class History:
         self._lease: Lease | None = None
         self.written = 0  # blocks, since the start
 
+    async def ready(self) -> bool:
+        """Wait until it is known which series are stored; False when the store cannot be read."""
+        try:
+            await asyncio.wrap_future(self._loading)
+        except StoreError:
+            return False
+        return True
+
     def record(self, reading: Reading) -> None:
         """Keep a reading's samples."""
         sheet = self._open.add(reading)
@@ -108,7 +116,7 @@ class History:
         recent, work = self._recent(key, start, end), self._stored(key, start, end, step)
         nothing = chunks.joined((), step)
         rows = _whole(recent, self.store.read_now(work, nothing, PATIENCE) if work else nothing, step)
-        unit = self._unit(key)
+        unit = self.unit(key)
         return Series(key, unit, capacity=max(1, len(rows)), _at=rows.at, _value=rows.mean)
 
     async def rollup(self, key: SeriesKey, start: float, end: float, step: float | None = None) -> Rollup:
@@ -228,7 +236,8 @@ class History:
             (lambda driver: self._archive.read(driver, key, start, until, step)) if start <= until else None
         )
 
-    def _unit(self, key: SeriesKey) -> str:
+    def unit(self, key: SeriesKey) -> str:
+        """The base unit of a series, `1` when it is not known."""
         sheet = self._open.by_source.get(key.source)
         units = sheet.units if sheet and key in sheet.units else self._archive.units
         return units.get(key, "1")
