@@ -366,8 +366,8 @@ class Session:
         self.rings.past = self.memory.history
         await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
-        ruler = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add)
-        self._crew.start("rule", ruler.run())
+        rule = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
+        self._crew.start("rule", rule.run())
         self._crew.start("unusual", self.alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
 
     def _looked(self, look: Look) -> None:

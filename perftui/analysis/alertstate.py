@@ -99,7 +99,7 @@ def _present(rule: Rule, mark: str, old: Alert | None, element: Element, now: fl
             annotations=element.annotations,
             threshold=rule.threshold,
             op=rule.op,
-            severity=rule.severity,
+            severity=element.severity or rule.severity,
             keep_since=None,
         )
     if alert.state is AlertState.PENDING and now - alert.active_at >= rule.hold:
@@ -112,7 +112,7 @@ def _new(rule: Rule, mark: str, element: Element, now: float, changes: tuple[flo
         mark,
         rule.name,
         element.title or rule.title,
-        rule.severity,
+        element.severity or rule.severity,
         element.labels,
         element.value,
         AlertState.PENDING,

@@ -19,7 +19,7 @@ _SELECTOR = re.compile(
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
-    """`{rule="cpu-high", source=~"db.*"}` (braces may be left out); ConfigError says what is wrong."""
+    """`{rule="HostCpuHigh", source=~"db.*"}` (braces may be left out); ConfigError says what is wrong."""
     inner = text.strip()
     if inner.startswith("{") and inner.endswith("}"):
         inner = inner[1:-1]

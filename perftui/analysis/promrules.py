@@ -118,7 +118,8 @@ def elements(
 def _element(rule: Rule, labels: Labels, value: float, said: Mapping[str, str], notes: Labels) -> Element:
     title = said.get("summary") or said.get("message") or rule.title
     evidence = tuple(filter(None, (said.get("description", ""),)))
-    return Element(labels, value, title, evidence, annotations=notes)
+    severity = WORDS.get(dict(labels).get("severity", "").lower())
+    return Element(labels, value, title, evidence, annotations=notes, severity=severity)
 
 
 def recorded(rule: Rule, vector: Iterable[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:

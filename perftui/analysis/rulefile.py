@@ -14,6 +14,7 @@ from perftui.analysis.gotemplate import TemplateError, parse_template
 from perftui.analysis.promduration import parse_duration
 from perftui.analysis.yamlbounds import YamlRefused, composed, place
 from perftui.model.alerts import Labels
+from perftui.model.errors import ExpressionError
 from perftui.model.rulefile import FileGroup, FileRule, Mistake, RuleFile, RuleFileError
 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
@@ -43,12 +44,12 @@ def read_rules(text: str, path: str = "rules.yml") -> RuleFile:
 
 def expression_mistake(text: str) -> tuple[str, str]:
     """What is wrong with an expression and a drawing of where; two empty texts when nothing is."""
-    import promql_parser
+    from perftui.analysis.promql import parse
 
     try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        return f"parse error: {error}", ""
+        parse(text)
+    except ExpressionError as error:
+        return str(error), error.caret
     return "", ""
 
 

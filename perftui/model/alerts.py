@@ -128,6 +128,7 @@ class Element:
     evidence: tuple[str, ...] = ()
     key: SeriesKey | None = None
     annotations: Labels = ()
+    severity: Severity | None = None  # where its own labels say it
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
 
+from perftui.analysis.promql import Shelf
 from perftui.model.alerts import AlertsReport, RuleGroup
 from perftui.model.anomaly import Watch
+from perftui.model.errors import Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
 from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alertdesk import Desk
-from perftui.runtime.alerts import Ruler, Sights
+from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
+from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
 from perftui.runtime.loading import bring
+from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.memory import Memory
 from perftui.runtime.observer import Observer
 from perftui.runtime.oddities import Oddities
 from perftui.runtime.rings import Rings
+from perftui.runtime.sights import Sights
 from perftui.runtime.topic import Topic
 
+KEPT: Final = 86400.0  # seconds of what recording rules and alerts write
 NAME = "alerts"  # of the topic, and of the desk where a backend's name would stand
 
 
@@ -47,9 +55,18 @@ class Alerting:
         looks: Callable[[], Mapping[str, Look]],
         observers: dict[str, Observer],
         note: Callable[[Event], None],
+        power: Callable[[str, str], Any] | None = None,
     ) -> Ruler:
-        """A ruler over what a session sees; its owner runs and closes it."""
+        """A ruler over what a session sees; its owner runs and closes it.
+
+        `power` gives a backend that can do what is asked, by its name and the name of a port.
+        """
         self._rings, self._observers = rings, observers
+        written = Shelf(seconds=KEPT)
+        local = LocalSeries(
+            self._kinds, history=self._memory.history, rings=rings, looks=looks, written=written
+        )
+        files = GroupRuler(self.desk.shelf, written, partial(_asked, local, power), self._memory.store.env)
         self.ruler = Ruler(
             self._group,
             Sights(rings, self._kinds, looks, lambda: _findings(observers)),
@@ -59,6 +76,7 @@ class Alerting:
             env=self._memory.store.env,
             told=self._publish,
             note=note,
+            files=files,
         )
         return self.ruler
 
@@ -82,6 +100,20 @@ class Alerting:
     def _publish(self, report: AlertsReport) -> None:
         frame = Frame(NAME, report.at, report, {}, history=self._memory.history, seen=report.evaluated)
         self._topic.publish(frame)
+
+
+def _asked(local: Evaluator, power: Callable[[str, str], Any] | None, source: str) -> Evaluator:
+    """Who answers the expressions of rules: our own series, or the server that `source` names."""
+    if not source:
+        return local
+    if power is None:
+        raise Unsupported(f"{source} is asked where backends are read: perftui run")
+
+    async def ask(expression: str, at: float) -> Points:
+        answer = await power(source, "PromQuerier").instant(expression, at)
+        return tuple(answer)
+
+    return ask
 
 
 def _findings(observers: Mapping[str, Observer]) -> Iterable[Finding]:

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from perftui.analysis.alertexpr import selected, vector
 from perftui.analysis.alertnoise import dressed, stats
 from perftui.analysis.alertstate import EvaluationError, restored, step
 from perftui.model.alerts import (
-    FINDING,
     UP,
     Alert,
     AlertEvent,
@@ -22,39 +22,25 @@ from perftui.model.alerts import (
     Rule,
     RuleGroup,
     RuleStatus,
-    Selector,
 )
 from perftui.model.errors import StoreError
 from perftui.model.event import Event
-from perftui.model.finding import Finding, Severity
-from perftui.model.health import Link
-from perftui.model.reading import Look
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book, Entry, Page, event_of
 from perftui.runtime.clock import Clock
+from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.leases import Lease, Leases
-from perftui.runtime.rings import Rings
+from perftui.runtime.sights import Sights, finding_rule, found_rules, take_found, up_of
 
 log = logging.getLogger(__name__)
 
 LEASE = "alerts"
 BLIND = 60.0  # seconds after a start or a gap in which a backend not yet read again changes nothing
 GAPS = 3  # evaluations missed from which on the host was asleep and nobody watched
-KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
 SHOWN = 200  # lines of history in a report
 PAST = 30 * 86400.0  # seconds of history behind the statistics
 BUGS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 NOTICED = {AlertState.FIRING: "firing", AlertState.RESOLVED: "resolved"}
-
-
-@dataclass
-class Sights:
-    """What the ruler sees of its session, each asked anew at every evaluation."""
-
-    rings: Rings
-    kinds: Mapping[str, str]
-    looks: Callable[[], Mapping[str, Look]]
-    findings: Callable[[], Iterable[Finding]]
 
 
 @dataclass
@@ -86,8 +72,10 @@ class Ruler:
         env: str,
         told: Callable[[AlertsReport], None],
         note: Callable[[Event], None],
+        files: GroupRuler | None = None,
     ) -> None:
         self.group = group
+        self._files = files
         self.problem = ""
         self._sights = sights
         self._clock = clock
@@ -119,7 +107,9 @@ class Ruler:
         try:
             while True:
                 await self.tick()
-                await self._rest(self.group.interval - self._clock.wall() % self.group.interval)
+                now = self._clock.wall()
+                due = self.group.interval - now % self.group.interval
+                await self._rest(min(due, self._files.next_due(now)) if self._files else due)
         finally:
             await self.close()
 
@@ -145,8 +135,12 @@ class Ruler:
         """One evaluation, or one look at what the holder wrote."""
         await self._consult()
         now = self._clock.wall()
+        if self._files is not None:
+            await self._files.shelf.refresh()
         if self.holder:
             changed = self._evaluate(now)
+            if self._files is not None:
+                changed += await self._evaluate_files(self._files, now)
             await self._write(now, changed)
             alerts, evaluated = self._mind.active, now
         else:
@@ -208,8 +202,19 @@ class Ruler:
                 log.exception("rule %s", rule.name)
                 mind.errors[rule.name] = f"{type(error).__name__}: {error}"
                 after |= old
+        kept = self._files.names if self._files else frozenset()
+        after |= {mark: alert for mark, alert in mind.active.items() if alert.rule in kept}
         mind.active, mind.at = after, now
         return changed
+
+    async def _evaluate_files(self, files: GroupRuler, now: float) -> list[Alert]:
+        """The groups of the rule file that are due."""
+        mind, names = self._mind, files.names
+        theirs = {mark: alert for mark, alert in mind.active.items() if alert.rule in names}
+        done = await files.tick(now, theirs, self._blind(now))
+        others = {mark: alert for mark, alert in mind.active.items() if alert.rule not in names}
+        mind.active = done.active | others
+        return done.changed
 
     def _results(self, now: float) -> Iterable[tuple[Rule, Callable[[], Sequence[Element]]]]:
         """Every rule with how to get its result: those of series, those of findings, those that are gone."""
@@ -220,17 +225,17 @@ class Ruler:
             by_name.setdefault(key.name, []).append(key)
 
         def read(key: SeriesKey, start: float, end: float) -> Sequence[float]:
-            return _up(looks, key) if key.name == UP else self._sights.rings.recent(key, start, end)
+            return up_of(looks, key) if key.name == UP else self._sights.rings.recent(key, start, end)
 
         rules = self.rules
         for rule in rules:
             chosen = selected(rule, by_name.get(rule.series.name, ()), self._sights.kinds)
             yield rule, partial(vector, rule, chosen, read, now)
-        found = _found(self._sights.findings())
-        known = {rule.name for rule in rules}
+        found = found_rules(self._sights.findings())
+        known = {rule.name for rule in rules} | (self._files.names if self._files else frozenset())
         for name in dict.fromkeys((*found, *(alert.rule for alert in self._mind.active.values()))):
             if name not in known:
-                yield _finding_rule(name), partial(_take, found, name)
+                yield finding_rule(name), partial(take_found, found, name)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -288,7 +293,7 @@ class Ruler:
                 stats(past, now),
                 evaluated,
                 self._lease.holder if self._lease else ("" if self._alone else self._page.holder),
-                self.problem,
+                self.problem or (self._files.shelf.problem if self._files else ""),
             )
         )
 
@@ -300,25 +305,31 @@ class Ruler:
 
     def _statuses(self, shown: Sequence[Alert]) -> tuple[RuleStatus, ...]:
         defaults = {rule.name: rule.threshold for rule in self.group.rules}
+        filed = self._files.shelf.rules if self._files else ()
+        defaults |= {rule.name: 0.0 for rule in filed}
         live = {a.rule for a in shown if a.state is not AlertState.RESOLVED}
-        findings = [_finding_rule(name) for name in sorted(live - defaults.keys())]
+        findings = [finding_rule(name) for name in sorted(live - defaults.keys())]
         return tuple(
             RuleStatus(
                 rule,
                 defaults.get(rule.name, rule.threshold),
                 sum(a.rule == rule.name and a.state is AlertState.PENDING for a in shown),
                 sum(a.rule == rule.name and a.state is AlertState.FIRING for a in shown),
-                self._mind.errors.get(rule.name, ""),
+                **{"error": self._mind.errors.get(rule.name, "")} | self._figures(rule.name),
             )
-            for rule in (*self.rules, *findings)
+            for rule in (*self.rules, *filed, *findings)
         )
+
+    def _figures(self, name: str) -> dict[str, Any]:
+        return self._files.figures(name) if self._files else {}
 
     def _tell(self, alert: Alert, before: Mapping[str, Alert], now: float) -> None:
         """One event for people; a flapping alert is told once, silenced and muted ones not at all."""
         was = before.get(alert.fingerprint)
         if alert.silence or alert.muted_by or (alert.flapping and was is not None and was.flapping):
             return
-        words = "; ".join(alert.evidence[:2]) or f"value {alert.value:g} {alert.op} {alert.threshold:g}"
+        goal = f" {alert.op} {alert.threshold:g}" if alert.op else ""
+        words = "; ".join(alert.evidence[:2]) or f"value {alert.value:g}{goal}"
         word = "acknowledged" if alert.ack and alert.state is AlertState.FIRING else alert.word
         who = alert.ack.who if word == "acknowledged" and alert.ack else ""
         self._note(
@@ -336,32 +347,3 @@ def _news(old: Alert | None, new: Alert) -> bool:
 def _restored(alerts: Mapping[str, Alert], down_at: float, now: float) -> dict[str, Alert]:
     found = {mark: restored(alert, down_at, now) for mark, alert in alerts.items()}
     return {mark: alert for mark, alert in found.items() if alert is not None}
-
-
-def _up(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
-    link = looks[key.source].health.link if key.source in looks else Link.OFF
-    if link in (Link.LOST, Link.REFUSED):
-        return (0.0,)
-    return (1.0,) if link in (Link.LIVE, Link.LATE) else ()
-
-
-def _found(findings: Iterable[Finding]) -> dict[str, tuple[Element, ...]]:
-    """Critical findings by the name of their rule; the same one twice counts once."""
-    found: dict[str, dict[object, Element]] = {}
-    for finding in findings:
-        if finding.severity is Severity.CRITICAL:
-            labels = (("source", finding.source), *finding.labels)
-            element = Element(labels, 1.0, finding.title, finding.evidence)
-            found.setdefault(FINDING + finding.id, {}).setdefault(tuple(sorted(labels)), element)
-    return {name: tuple(elements.values()) for name, elements in found.items()}
-
-
-def _take(found: Mapping[str, tuple[Element, ...]], name: str) -> tuple[Element, ...]:
-    return found.get(name, ())
-
-
-def _finding_rule(name: str) -> Rule:
-    """The rule behind a finding's alerts, or behind those of a rule that is no longer there."""
-    keep = KEEP_FINDING if name.startswith(FINDING) else 0.0
-    series = Selector(name.removeprefix(FINDING))
-    return Rule(name, name.removeprefix(FINDING), series, op="", keep=keep, severity=Severity.CRITICAL)

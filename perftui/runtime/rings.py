@@ -178,6 +178,16 @@ class Rings:
         after = math.nextafter(start, math.inf)
         return sheet.series(key, after, end).between(after, end)[1] if sheet else array("d")
 
+    def recent_series(self, key: SeriesKey, start: float, end: float) -> Series:
+        """Samples of [start, end] that are in memory; never waits for a disk."""
+        sheet = self._sheets.by_source.get(key.source)
+        return sheet.series(key, start, end) if sheet else Series(key)
+
+    @property
+    def began(self) -> float:
+        """When memory begins at the earliest."""
+        return self._began
+
     def recent_keys(self) -> tuple[SeriesKey, ...]:
         """Keys in memory."""
         return tuple(key for sheet in self._sheets.by_source.values() for key in sheet.columns)

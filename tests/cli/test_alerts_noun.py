@@ -28,7 +28,7 @@ def test_nothing_fires_before_anybody_watches(alerts):
     assert alerts("list", "--json") == (0, "[]\n")
     code, out = alerts("rules")
     assert code == 0
-    assert "cpu-high" in out
+    assert "HostCpuHigh" in out
 
 
 def test_a_silence_and_its_end(alerts):
@@ -43,13 +43,13 @@ def test_a_silence_and_its_end(alerts):
 
 
 def test_a_threshold_and_back(alerts):
-    code, out = alerts("threshold", "cpu-high", "0.7", "--dry-run")
+    code, out = alerts("threshold", "HostCpuHigh", "0.7", "--dry-run")
     assert code == 0
     assert "nothing to rehearse" in out
     assert "(set by hand)" not in alerts("rules")[1]
-    assert alerts("threshold", "cpu-high", "0.7", "--yes") == (0, "CPU busy is now > 70.0%\n")
+    assert alerts("threshold", "HostCpuHigh", "0.7", "--yes") == (0, "CPU busy is now > 70.0%\n")
     assert "> 0.7 for 300 s  (set by hand)" in alerts("rules")[1]
-    assert alerts("threshold", "cpu-high", "--yes")[0] == 0
+    assert alerts("threshold", "HostCpuHigh", "--yes")[0] == 0
     assert "(set by hand)" not in alerts("rules")[1]
 
 

@@ -24,8 +24,8 @@ def read(tmp_path):
 
 def test_shipped_rules_are_in_force_and_can_be_changed(read):
     assert read("").rules().rules == DEFAULTS
-    config = read('[alerts.rules.cpu-high]\nabove = 0.5\nlasting = 60\nseverity = "critical"')
-    (rule,) = [rule for rule in config.rules().rules if rule.name == "cpu-high"]
+    config = read('[alerts.rules.HostCpuHigh]\nabove = 0.5\nlasting = 60\nseverity = "critical"')
+    (rule,) = [rule for rule in config.rules().rules if rule.name == "HostCpuHigh"]
     assert (rule.threshold, rule.hold, rule.severity) == (0.5, 60.0, Severity.CRITICAL)
     assert rule.series == DEFAULTS[0].series
     assert read("[alerts]\nshipped = false").rules().rules == ()
@@ -49,9 +49,9 @@ def test_an_own_rule(read, tmp_path):
         ('[alerts.rules.a]\nseries = "a/b"', "one of `above` and `below`"),
         ('[alerts.rules.a]\nseries = "a/b"\nabove = 1\nbelow = 2', "one of `above` and `below`"),
         ('[alerts.rules.a]\nseries = "a/b"\nabove = 1\nhow = "avg"', "needs `over`"),
-        ("[alerts.rules.cpu-high]\nover = 9999", "1200 s at most"),
-        ("[alerts.rules.cpu-high]\nlasting = -1", "negative"),
-        ("[alerts.rules.cpu-high]\nabov = 1", "did you mean above"),
+        ("[alerts.rules.HostCpuHigh]\nover = 9999", "1200 s at most"),
+        ("[alerts.rules.HostCpuHigh]\nlasting = -1", "negative"),
+        ("[alerts.rules.HostCpuHigh]\nabov = 1", "did you mean above"),
         ('[alerts.rules."finding:x"]\nseries = "a/b"\nabove = 1', "belong to the engines"),
         ('[env.x.backends.alerts]\nkind = "host"', "taken by perftui"),
     ],

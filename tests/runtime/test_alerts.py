@@ -17,11 +17,12 @@ from perftui.model.reading import Look, Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alertdesk import Desk
-from perftui.runtime.alerts import Ruler, Sights
+from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.leases import Leases
 from perftui.runtime.rings import Rings
+from perftui.runtime.sights import Sights
 from perftui.runtime.store import Store
 
 BUSY = Rule("busy", "CPU busy", Selector("cpu", kind="host"), ">", 0.8, "ratio", hold=10)

@@ -79,7 +79,7 @@ def test_selectors_choose_in_their_order_and_once():
 
 async def test_a_shift_raises_the_shipped_alert_after_a_minute_and_its_band_is_recorded(store):
     scene = Scene(store)
-    rules = RuleGroup("rules", tuple(rule for rule in DEFAULTS if rule.name == "anomaly"))
+    rules = RuleGroup("rules", tuple(rule for rule in DEFAULTS if rule.name == "AnomalyDetected"))
     reports = []
     ruler = Ruler(
         rules,

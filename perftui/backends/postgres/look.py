@@ -218,6 +218,7 @@ def _samples(source: str, reading: DatabaseReading, memory: Memory) -> Iterator[
     yield from measure("temp_bytes_per_s", totals.temp_bytes_per_s, "bytes/s")
     yield from measure("wal_bytes_per_s", totals.wal_bytes_per_s, "bytes/s")
     yield from measure("connections", reading.connections.used, "1")
+    yield from measure("max_connections", reading.server.max_connections, "1")
     yield from measure("blocked", reading.connections.waiting, "1")
     for wait, n in reading.waits:
         yield from measure("active_sessions", n, "1", wait=wait)

@@ -305,7 +305,7 @@ class AlertsTab(Tab):
         self.perform("alerts.threshold", "alerts", rule=rule.name, threshold=value)
 
     def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
-        """`:silence source="db" 2h`, `:threshold cpu-high 85%`."""
+        """`:silence source="db" 2h`, `:threshold HostCpuHigh 85%`."""
         try:
             if verb == "silence" and words:
                 long = len(words) > 1 and words[-1][:1].isdigit()

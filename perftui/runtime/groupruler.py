@@ -1,0 +1,197 @@
+"""Evaluates the groups of a rule file, each at its own ticks, as a Prometheus server does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from perftui.analysis.alertstate import EvaluationError, step
+from perftui.analysis.gofuncs import CallError
+from perftui.analysis.promql import Shelf
+from perftui.analysis.promrules import Group, Wanted, elements, recorded, samples, source_of, traces
+from perftui.model.alerts import Alert, Element, Labels, Rule
+from perftui.model.errors import PerftuiError
+from perftui.model.metrics import STALE
+from perftui.runtime.rulefiles import RuleShelf
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0  # seconds a server may take to answer a rule
+FORGOTTEN = 86400.0  # seconds after which a series that a rule wrote is dropped
+MOST_QUERIES = 20  # that the templates of a rule may ask in one evaluation
+
+Points = Sequence[tuple[Labels, float]]
+
+
+class Evaluator(Protocol):
+    """Whoever answers an expression at an instant."""
+
+    async def __call__(self, expression: str, at: float) -> Points:
+        """The elements of its result; PerftuiError says why there is none."""
+        ...
+
+
+@dataclass
+class Health:
+    """How the last evaluation of a rule went."""
+
+    evaluated: float = 0.0
+    took: float = 0.0
+    value: float | None = None
+    error: str = ""
+    series: frozenset[Labels] = frozenset()
+
+
+@dataclass
+class Outcome:
+    """What a look at all groups leaves: the alerts of file rules, and those that changed."""
+
+    active: dict[str, Alert] = field(default_factory=dict)
+    changed: list[Alert] = field(default_factory=list)
+
+
+class GroupRuler:
+    """The groups in force, what they wrote, and how each rule does."""
+
+    def __init__(
+        self, shelf: RuleShelf, written: Shelf, ask: Callable[[str], Evaluator], env: str = ""
+    ) -> None:
+        self.shelf = shelf
+        self.health: dict[str, Health] = {}
+        self._written = written
+        self._ask = ask
+        self._external = {"env": env} if env else {}
+        self._last: dict[str, float] = {}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the rules in force."""
+        return frozenset(rule.name for rule in self.shelf.rules)
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """What is told of a rule's last evaluation; nothing of one that is not ours."""
+        health = self.health.get(name)
+        if health is None:
+            return {}
+        return {"value": health.value, "evaluated": health.evaluated, "took_s": health.took} | (
+            {"error": health.error} if health.error else {}
+        )
+
+    def next_due(self, now: float) -> float:
+        """Seconds until a group is to be evaluated."""
+        return min((g.due(now) + g.interval - now for g in self.shelf.groups), default=60.0)
+
+    async def tick(self, now: float, active: Mapping[str, Alert], blind: Collection[str] = ()) -> Outcome:
+        """Evaluate the groups that are due; a tick that was missed is never made up for."""
+        done = Outcome()
+        for group in self.shelf.groups:
+            due = group.due(now)
+            missed = due <= self._last.get(group.name, -1.0)
+            self._last[group.name] = max(due, self._last.get(group.name, due))
+            for rule in group.rules:
+                old = {mark: alert for mark, alert in active.items() if alert.rule == rule.name}
+                if missed:
+                    done.active |= old
+                else:
+                    await self._rule(group, rule, due, old, blind, done)
+        self._written.expire(now - FORGOTTEN)
+        return done
+
+    async def _rule(
+        self,
+        group: Group,
+        rule: Rule,
+        at: float,
+        old: Mapping[str, Alert],
+        blind: Collection[str],
+        done: Outcome,
+    ) -> None:
+        began = time.perf_counter()
+        health = self.health.setdefault(rule.name, Health())
+        try:
+            points = await self._points(rule, at - group.query_offset)
+            health.value = max((value for _, value in points), default=None)
+            if rule.record:
+                self._write(health, _bounded(rule, recorded(rule, points)), at)
+            else:
+                await self._alerts(rule, points, at, old, blind, done)
+                self._write(health, traces(a for a in done.active.values() if a.rule == rule.name), at)
+            health.error = ""
+        except EvaluationError as error:
+            health.error = str(error)
+            done.active |= {} if error.too_many else old
+        except (PerftuiError, TimeoutError, ValueError) as error:
+            health.error = str(error) or f"no answer in {PATIENCE:g} s"
+            done.active |= old
+        health.evaluated, health.took = at, time.perf_counter() - began
+        await asyncio.sleep(0)  # a thousand rules must leave room for a key
+
+    async def _points(self, rule: Rule, at: float) -> Points:
+        async with asyncio.timeout(PATIENCE):
+            return await self._ask(source_of(rule))(rule.expr, at)
+
+    async def _alerts(
+        self,
+        rule: Rule,
+        points: Points,
+        at: float,
+        old: Mapping[str, Alert],
+        blind: Collection[str],
+        done: Outcome,
+    ) -> None:
+        made = await self._filled(rule, points, at)
+        stepped = step(rule, old, made, at, blind)
+        for mark, alert in stepped.active.items():
+            other = done.active.get(mark)
+            if other is not None and other.rule != rule.name:
+                raise EvaluationError(f"{rule.name}: an alert of {other.rule} has the same labels")
+            done.active[mark] = alert
+        done.changed += stepped.changed
+
+    async def _filled(self, rule: Rule, points: Points, at: float) -> tuple[Element, ...]:
+        """Elements with their templates filled in; what these ask for is got in between."""
+        answers: dict[str, Sequence[Any] | str] = {}
+
+        def query(expression: str) -> Sequence[Any]:
+            if expression not in answers:
+                raise Wanted(expression)
+            answer = answers[expression]
+            if isinstance(answer, str):
+                raise CallError(answer)
+            return answer
+
+        while True:
+            try:
+                return elements(rule, points, query, self._external)
+            except Wanted as wanted:
+                asked = wanted.expression
+                if len(answers) >= MOST_QUERIES:
+                    answers[asked] = f"more than {MOST_QUERIES} queries in one evaluation"
+                else:
+                    answers[asked] = await self._answer(rule, asked, at)
+
+    async def _answer(self, rule: Rule, expression: str, at: float) -> Sequence[Any] | str:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return samples(await self._ask(source_of(rule))(expression, at))
+        except (PerftuiError, TimeoutError) as error:
+            return str(error) or f"no answer in {PATIENCE:g} s"
+
+    def _write(self, health: Health, series: Iterable[tuple[Labels, float]], at: float) -> None:
+        """Write what a rule gave at this instant, and end what it gave before and doesn't any more."""
+        now = dict(series)
+        for labels, value in now.items():
+            self._written.append(labels, at, value)
+        for labels in health.series - now.keys():
+            self._written.append(labels, at, STALE)
+        health.series = frozenset(now)
+
+
+def _bounded(rule: Rule, series: tuple[tuple[Labels, float], ...]) -> tuple[tuple[Labels, float], ...]:
+    if rule.limit and len(series) > rule.limit:
+        raise ValueError(f"exceeded limit of {rule.limit} with {len(series)} series")
+    return series

@@ -1,0 +1,56 @@
+"""What the ruler sees of its session: series, links, and critical findings as rules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from perftui.model.alerts import FINDING, Element, Rule, Selector
+from perftui.model.finding import Finding, Severity
+from perftui.model.health import Link
+from perftui.model.reading import Look
+from perftui.model.series import SeriesKey
+from perftui.runtime.rings import Rings
+
+KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
+
+
+@dataclass
+class Sights:
+    """What the ruler sees of its session, each asked anew at every evaluation."""
+
+    rings: Rings
+    kinds: Mapping[str, str]
+    looks: Callable[[], Mapping[str, Look]]
+    findings: Callable[[], Iterable[Finding]]
+
+
+def up_of(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
+    """1 while a backend's link is good, 0 when it is lost, nothing before it was read."""
+    link = looks[key.source].health.link if key.source in looks else Link.OFF
+    if link in (Link.LOST, Link.REFUSED):
+        return (0.0,)
+    return (1.0,) if link in (Link.LIVE, Link.LATE) else ()
+
+
+def found_rules(findings: Iterable[Finding]) -> dict[str, tuple[Element, ...]]:
+    """Critical findings by the name of their rule; the same one twice counts once."""
+    found: dict[str, dict[object, Element]] = {}
+    for finding in findings:
+        if finding.severity is Severity.CRITICAL:
+            labels = (("source", finding.source), *finding.labels)
+            element = Element(labels, 1.0, finding.title, finding.evidence)
+            found.setdefault(FINDING + finding.id, {}).setdefault(tuple(sorted(labels)), element)
+    return {name: tuple(elements.values()) for name, elements in found.items()}
+
+
+def take_found(found: Mapping[str, tuple[Element, ...]], name: str) -> tuple[Element, ...]:
+    """The results of one of them."""
+    return found.get(name, ())
+
+
+def finding_rule(name: str) -> Rule:
+    """The rule behind a finding's alerts, or behind those of a rule that is no longer there."""
+    keep = KEEP_FINDING if name.startswith(FINDING) else 0.0
+    series = Selector(name.removeprefix(FINDING))
+    return Rule(name, name.removeprefix(FINDING), series, op="", keep=keep, severity=Severity.CRITICAL)

@@ -1,0 +1,110 @@
+"""Rules of a file in the ruler: beside our own, in the store, over a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from perftui.analysis.promql import Shelf
+from perftui.runtime.alertbook import Book
+from perftui.runtime.alerts import Ruler
+from perftui.runtime.clock import Clock
+from perftui.runtime.groupruler import GroupRuler
+from perftui.runtime.leases import Leases
+from perftui.runtime.localseries import LocalSeries
+from perftui.runtime.rulefiles import RuleShelf
+from tests.runtime.test_alerts import KINDS, Seat, Time
+
+RULES = """\
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - record: 'busy:max'
+    expr: max(perftui_host_cpu)
+  - alert: Filed
+    expr: busy:max > 0.8
+    for: 10s
+    labels: {severity: critical}
+    annotations: {summary: 'busy {{ $value | humanizePercentage }}', description: long}
+"""
+
+
+class FiledSeat(Seat):
+    """A console whose ruler has a rule file beside the rules of the configuration."""
+
+    def file(self, path):
+        clock, written = Clock(self.time, self.time), Shelf()
+        self.rings._began = self.time.now - 3600
+        local = LocalSeries(
+            KINDS, history=self.history, rings=self.rings, looks=lambda: self.looks, written=written
+        )
+        self.files = GroupRuler(RuleShelf(str(path)), written, lambda source: local)
+        self.ruler = Ruler(
+            self.ruler.group,
+            self.ruler._sights,
+            clock,
+            Book(self.store),
+            Leases(self.store),
+            env="lab",
+            told=self.reports.append,
+            note=self.events.append,
+            files=self.files,
+        )
+        return self
+
+
+@pytest.fixture
+async def url(sqlite_url):
+    return sqlite_url
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES)
+    return path
+
+
+@pytest.fixture
+async def seat(store, path):
+    start = Time()
+    start.now -= start.now % 5
+    return FiledSeat(store, start).file(path)
+
+
+async def test_beside_our_own(seat, path):
+    for _ in range(3):
+        await seat.after(cpu=0.9)
+    assert seat.words() == {"Filed": "firing", "busy": "firing"}
+    report = seat.reports[-1]
+    (alert,) = [alert for alert in report.alerts if alert.rule == "Filed"]
+    assert (alert.title, alert.evidence, alert.severity.name) == ("busy 90%", ("long",), "CRITICAL")
+    assert dict(alert.annotations)["summary"] == "busy 90%"
+    (status,) = [status for status in report.rules if status.rule.name == "Filed"]
+    assert (status.firing, status.value, status.evaluated) == (1, 0.9, seat.time.now)
+    assert status.rule.text == "busy:max > 0.8 for 10 s"
+    assert ("firing", "Filed") in [(event.kind, event.rule) for event in report.history]
+    path.write_text("groups: []")
+    report = await seat.after(cpu=0.9)
+    assert {a.rule: a.word for a in report.alerts}["Filed"] == "resolved"
+
+
+async def test_a_file_that_is_wrong_is_told_and_changes_nothing(seat, path):
+    await seat.after(cpu=0.9)
+    path.write_text("groups: [")
+    report = await seat.after(cpu=0.9)
+    assert report.problem.startswith("rules.yml:1:")
+    assert seat.words()["Filed"] == "pending"
+
+
+async def test_after_a_restart_the_time_nobody_watched_does_not_count(seat, store, path):
+    await seat.after(cpu=0.9)
+    await seat.after(cpu=0.9)
+    await seat.ruler.close()
+    assert seat.words()["Filed"] == "pending"
+    seat.time.now += 300
+    again = FiledSeat(store, seat.time).file(path)
+    await again.after(cpu=0.9)
+    assert again.words()["Filed"] == "pending"
+    await again.after(cpu=0.9)
+    assert again.words()["Filed"] == "firing"
