@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from perftui import engines
-from perftui.config import Config, reload
+from perftui.config import Config, Environment, reload
 from perftui.config.effective import changes
+from perftui.config.secret import resolve
 from perftui.draw.clean import inert
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
+from perftui.runtime.listener import Address, Listener
 from perftui.runtime.tasks import Crew
+from perftui.serving import Serving
 from perftui.session import Session
 
 log = logging.getLogger("perftui.agent")
@@ -31,9 +34,10 @@ WATCH = 1.0  # seconds between two looks at our part in the work, and signs of l
 class Agent:
     """One session after the other on one configuration; a new one at each reload."""
 
-    def __init__(self, config: Config, *, read_only: bool = False) -> None:
+    def __init__(self, config: Config, listen: str | None = None) -> None:
         self.config = config
-        self._read_only = read_only
+        self._listen = listen
+        self._before: Config | None = None
         self._wake = asyncio.Event()
         self._end = 0
         self._told: set[tuple[object, ...]] = set()
@@ -44,7 +48,13 @@ class Agent:
         with self._listening():
             while not self._end:
                 self._wake.clear()
-                await self._serve()
+                try:
+                    await self._serve()
+                except ConfigError as error:  # a port or certificate only shows its trouble when it is used
+                    if self._before is None:
+                        raise
+                    log.error("the old configuration is taken again: %s", error)  # noqa: TRY400
+                    self.config, self._before = self._before, None
         return 0 if self._end == signal.SIGTERM else 128 + self._end
 
     @contextmanager
@@ -66,13 +76,10 @@ class Agent:
     async def _serve(self) -> None:
         """One session until the next signal."""
         config = self.config
-        session = Session.open(
-            config,
-            config.environment,
-            read_only=self._read_only or config.read_only,
-            remember=True,
-            agent=True,
+        session = Serving.open(
+            config, config.environment, read_only=config.read_only, remember=True, agent=True
         )
+        session.address = address_of(config, self._listen)
         try:
             async with Crew("agent") as crew:
                 await self._begin(session, crew)
@@ -107,7 +114,7 @@ class Agent:
             return
         for line in changes(self.config, new):
             log.info("configuration: %s", line)
-        self.config = new
+        self.config, self._before = new, self.config
 
     async def _tell(self, session: Session) -> None:
         """Every event once, as a line."""
@@ -129,6 +136,31 @@ class Agent:
                 self._supervisor.say(f"STATUS={now}")
             self._supervisor.say("WATCHDOG=1")
             await asyncio.sleep(self._supervisor.pace)
+
+
+def address_of(config: Config, listen: str | None = None) -> Address | None:
+    """Where machines may ask, by flag or setting; None: nowhere. ConfigError when that cannot be."""
+    where = config.agent.metrics if listen is None else listen
+    if where in ("", "off"):
+        return None
+    token = resolve(config.agent.token, f"{config.where('agent', 'token')}: agent.token")
+    return Address.of(where, token, config.agent.certificate, config.agent.key)
+
+
+def try_address(config: Config, listen: str) -> None:
+    """ConfigError when it cannot be listened on there, before anything is drawn."""
+    address = address_of(config, listen or None)
+    if address is not None:
+        trial = Listener(address, {}, frozenset())
+        trial.bind()
+        trial.close()
+
+
+def serving(config: Config, environment: Environment, listen: str) -> Session:
+    """A console's session that serves its metrics too."""
+    session = Serving.open(config, environment, read_only=config.read_only, remember=True)
+    session.address = address_of(config, listen or None)
+    return session
 
 
 def duties(session: Session) -> str:

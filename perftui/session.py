@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from perftui import backends, engines
 from perftui.config import Config, Environment, paths
@@ -77,7 +77,7 @@ class Session:
         read_only: bool = False,
         remember: bool = False,
         agent: bool = False,
-    ) -> Session:
+    ) -> Self:
         """Name what is wanted, `only` these backends; imports none and reads nothing before `start`.
 
         With `remember`, samples and reports go to the store and come back; an `agent` goes before consoles.

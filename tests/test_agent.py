@@ -66,12 +66,14 @@ async def test_a_wrong_configuration_ends_with_two(tmp_path):
         assert "not valid TOML" in "\n".join(one.lines)
 
 
-class TakeoverLaws:
-    """Two agents and one store."""
+@pytest.mark.slow
+class TestTakeover:
+    """Two agents and one store; the laws of leases themselves are held to both databases beside the store."""
 
     async def test_when_the_holder_is_killed_the_other_takes_over_and_pending_time_is_kept(
-        self, url, tmp_path
+        self, postgres_url, tmp_path
     ):
+        url = postgres_url
         config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
         store = Store.open(url, "lab")
         assert await store.ready()
@@ -102,7 +104,8 @@ class TakeoverLaws:
                 assert 0 <= kept.began - began <= blind + 1
         await store.close()
 
-    async def test_a_holder_that_was_stopped_cannot_act_when_it_wakes(self, url, tmp_path):
+    async def test_a_holder_that_was_stopped_cannot_act_when_it_wakes(self, sqlite_url, tmp_path):
+        url = sqlite_url
         config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
         store = Store.open(url, "lab")
         assert await store.ready()
@@ -138,20 +141,6 @@ async def find_pending(book):
 async def evaluated_after(book, at):
     page = await book.page()
     return page if page.evaluated > at else None
-
-
-@pytest.mark.slow
-class TestSqlite(TakeoverLaws):
-    @pytest.fixture
-    def url(self, sqlite_url):
-        return sqlite_url
-
-
-@pytest.mark.slow
-class TestPostgres(TakeoverLaws):
-    @pytest.fixture
-    def url(self, postgres_url):
-        return postgres_url
 
 
 def test_lines_of_the_log_are_inert():

@@ -10,6 +10,9 @@ from perftui.cli import common
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     common.options(parser, json_=False)
+    parser.add_argument(
+        "--metrics", metavar="HOST:PORT", help="where to serve /metrics, /health and /events; off: nowhere"
+    )
     parser.add_argument("--read-only", action="store_true", default=None, help="refuse every change")
 
 
@@ -21,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
     begin_log()
 
     async def work() -> int:
-        return await Agent(config).run()
+        return await Agent(config, args.metrics).run()
 
     return common.go(work())

@@ -29,6 +29,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="send whole regions, not changed cells",
     )
     parser.add_argument("--read-only", action="store_true", default=None, help="refuse every change")
+    parser.add_argument(
+        "--metrics",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="serve /metrics while the console is open (default: where agent.metrics says)",
+    )
 
 
 def appearance(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +50,9 @@ def appearance(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open the console and stay until the operator leaves."""
-    return open_console(args.config, args.env, screen=args.screen or "", flags=common.flags(args))
+    return open_console(
+        args.config, args.env, screen=args.screen or "", flags=common.flags(args), metrics=args.metrics
+    )
 
 
 def open_console(
@@ -52,6 +61,7 @@ def open_console(
     *,
     screen: str = "",
     flags: Mapping[str, Any] | None = None,
+    metrics: str | None = None,
 ) -> int:
     """Open the console on a configuration and return its exit code; ConfigError before anything is drawn."""
     gc.disable()  # until all modules are in: half a hundred walks over what only grows
@@ -60,7 +70,11 @@ def open_console(
     config = load(config_path, env, flags)
     for warning in config.warnings:
         common.narrate(warning)
-    app = console(config, screen, remember=True)
+    if metrics is not None:
+        from perftui.agent import try_address
+
+        try_address(config, metrics)
+    app = console(config, screen, remember=True, metrics=metrics)
     app.run(mouse=config.ui.mouse)
     return app.return_code or 0
 
@@ -73,11 +87,17 @@ def _keep_what_is_loaded() -> None:
 
 
 def console(
-    config: Config, screen: str = "", colours: int | None = None, *, remember: bool = False
+    config: Config,
+    screen: str = "",
+    colours: int | None = None,
+    *,
+    remember: bool = False,
+    metrics: str | None = None,
 ) -> PerftuiApp:
     """The application on a configuration, not yet running; `colours` when no terminal can tell.
 
-    With `remember` its session keeps history in the store.
+    With `remember` its session keeps history in the store, with `metrics` it serves them there (empty:
+    where the configuration says).
     """
     from perftui.app import Options, PerftuiApp
     from perftui.session import Session
@@ -86,6 +106,10 @@ def console(
 
     def session(name: str) -> Session:
         environment = now[0].environments[name]
+        if metrics is not None:
+            from perftui.agent import serving
+
+            return serving(now[0], environment, metrics)
         return Session.open(now[0], environment, read_only=now[0].read_only, remember=remember)
 
     def reread() -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.lines import key_lines
 from perftui.config.rules import AlertSettings
 from perftui.config.settings import (
+    AgentSettings,
     AnomalySettings,
     BackendConfig,
     Config,
@@ -37,6 +38,7 @@ SECTIONS: dict[str, type] = {
     "export": ExportSettings,
     "alerts": AlertSettings,
     "anomaly": AnomalySettings,
+    "agent": AgentSettings,
 }
 TOP = (*SECTIONS, "read_only", "keys", "targets", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host

@@ -60,6 +60,16 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What an agent (or a console with `--metrics`) serves to other machines."""
+
+    metrics: str = option("127.0.0.1:9464", "Address of /metrics, /health and /events; empty: none.")
+    token: str = option("", "Bearer token that /metrics and /events want.", secret=True)
+    certificate: str = option("", "PEM file with the certificate chain, for TLS.")
+    key: str = option("", "PEM file with its key, when it is not in the same file.")
+
+
+@dataclass(frozen=True, slots=True)
 class ExportSettings:
     """Where pictures and tables are written."""
 
@@ -175,6 +185,7 @@ class Config:
     export: ExportSettings
     alerts: AlertSettings
     anomaly: AnomalySettings
+    agent: AgentSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     environments: Mapping[str, Environment]

@@ -64,6 +64,21 @@ class Gauge:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What one endpoint has counted since it was first watched, whatever restarted meanwhile.
+
+    `counts` are requests in each bucket, `seconds` their durations together, `statuses` requests by status.
+    """
+
+    route: str
+    method: str
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+    seconds: float
+    statuses: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ApiReading:
     """One scrape: the whole service over the window since the scrape before, and its routes.
 
@@ -82,6 +97,7 @@ class ApiReading:
     gauges: tuple[Gauge, ...] = ()
     metrics: int = 0
     bytes_: int = 0
+    tallies: tuple[Tally, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

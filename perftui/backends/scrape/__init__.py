@@ -76,7 +76,9 @@ class Scrape:
         now = self._roles.sort(scrape, at, time.monotonic())
         self._remember(now)
         facts = reading(self._service, now, self._recent[0], self._roles.role)
-        facts = replace(facts, metrics=scrape.count, bytes_=len(text))
+        facts = replace(
+            facts, metrics=scrape.count, bytes_=len(text), tallies=tuple(self._past.tallies.values())
+        )
         return Reading(self.name, at, time.monotonic() - began, self._measures(facts, now), facts)
 
     async def endpoints(self, window: float) -> tuple[Endpoint, ...]:
