@@ -24,6 +24,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "scaling": ("perftui.cli.scaling", "look at workloads, set how many instances run"),
     "profile": ("perftui.cli.profile", "sample the stacks of a running process"),
     "alerts": ("perftui.cli.alerts", "list alerts, acknowledge, silence, move thresholds, look at history"),
+    "monitor": ("perftui.cli.monitor", "print the metrics that Prometheus can scrape"),
     "agent": ("perftui.cli.agent", "watch, remember and evaluate without a console, day and night"),
     "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
     "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),

@@ -100,6 +100,8 @@ class Listener:
         try:
             await server.serve(sockets=[self._socket])
         finally:
+            if server.started:  # cancelled: uvicorn tidies up only when it is asked to
+                await server.shutdown(sockets=[self._socket])
             self.close()
 
     def close(self) -> None:

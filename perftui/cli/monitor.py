@@ -1,0 +1,25 @@
+"""Monitoring from a shell: one verb a module, imported when it is typed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from perftui.cli import common
+
+VERBS = {"metrics": "perftui.cli.monitor_metrics"}
+"""Verb → module with `HELP`, `add(parser)` and `run(args) -> int`."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the verbs."""
+    verbs = common.verbs(parser)
+    for verb, place in VERBS.items():
+        module = importlib.import_module(place)
+        module.add(verbs.add_parser(verb, help=module.HELP))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the verb."""
+    code: int = importlib.import_module(VERBS[args.verb]).run(args)
+    return code
