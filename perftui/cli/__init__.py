@@ -30,6 +30,10 @@ NOUNS: dict[str, tuple[str, str]] = {
     "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),
     "check": ("perftui.cli.check", "answer whether figures hold: yes (0) or no (1), for gates and scripts"),
     "export": ("perftui.cli.export", "stream samples of the history as CSV or JSON"),
+    "report": (
+        "perftui.cli.report",
+        "write a range of time as a PDF: targets, alerts, timeline, charts, findings",
+    ),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
     "config": ("perftui.cli.config", "write, check and show the configuration"),
     "keys": ("perftui.cli.keys", "print every key and what it does"),

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from perftui.cli import common, when
@@ -29,7 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind; may be repeated")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--md", action="store_true", help="print a Markdown table, as for a post-mortem")
+    form.add_argument("--md", action="store_true", help="print a post-mortem as Markdown")
+    parser.add_argument(
+        "--out", metavar="FILE", help="`--md`: write this file (0600), with its charts as SVG files beside"
+    )
     parser.add_argument("--at", type=when.instant, metavar="T", help="`changes`: what led to this instant")
     parser.add_argument("--series", metavar="NAME", help="`changes`: the figure looked at on both sides")
     parser.add_argument(
@@ -47,15 +50,23 @@ def run(args: argparse.Namespace) -> int:
 
         return changes.run(args)
     since = time.time() - DAY if args.since is None else args.since
+    if args.md:
+        from perftui.cli import postmortem
+
+        return postmortem.run(args, since, lambda e: _wanted(e, args))
     found = asyncio.run(_load(common.configuration(args), since))
-    events = [e for e in found if (not args.kind or e.kind in args.kind) and _matches(e, args.words)]
+    events = [e for e in found if _wanted(e, args)]
     if args.json:
         common.say(events)
     else:
-        common.print_lines(_markdown(events) if args.md else map(_line, events))
+        common.print_lines(map(_line, events))
     if not events:
         common.narrate("nothing was written down for that time")
     return common.DONE
+
+
+def _wanted(event: Event, args: argparse.Namespace) -> bool:
+    return (not args.kind or event.kind in args.kind) and _matches(event, args.words)
 
 
 async def _load(config: Config, since: float) -> tuple[Event, ...]:
@@ -101,10 +112,3 @@ def _line(event: Event) -> str:
     by = f"  by {event.actor}" if event.actor else ""
     lasted = f"  ({_lasted(event)})" if _lasted(event) else ""
     return f"{_stamp(event.at)}  {event.kind:<8}  {event.source}  {event.title}{more}{lasted}{by}"
-
-
-def _markdown(events: Iterable[Event]) -> Iterator[str]:
-    from perftui.export.markdown import table
-
-    rows = ((_stamp(e.at), e.kind, e.source, e.title, e.detail, _lasted(e), e.actor) for e in events)
-    return table(("UTC", "kind", "where", "what", "more", "lasted", "by"), rows)

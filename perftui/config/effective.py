@@ -25,7 +25,7 @@ def shown(config: Config) -> str:
 
 def changes(old: Config, new: Config) -> tuple[str, ...]:
     """What differs, one sentence a key: `ui.theme: "dark" → "light"`, `+` for new, `-` for gone."""
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     lines = [f"- {key} (was {before[key]})" for key in before if key not in after]
     lines += [f"+ {key} = {after[key]}" for key in after if key not in before]
     both = [key for key in before if key in after and before[key] != after[key]]
@@ -64,7 +64,8 @@ def _safe(spec: dataclasses.Field[Any], value: Any) -> Any:
     return secret.MASK if is_secret(spec) and not is_url(spec) else secret.mask(value)
 
 
-def _flat(config: Config) -> dict[str, str]:
+def flat(config: Config) -> dict[str, str]:
+    """Every setting in force as one line of TOML each, secrets masked."""
     rows = {
         f"{header}.{toml_key(key)}": toml_value(value)
         for header, table in tables(config)

@@ -1,0 +1,131 @@
+"""Gathering what the store and the audit hold of a range, for the report and the post-mortem."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perftui.config import Config
+    from perftui.export.story import Chapter, Curve, Objective, Story
+    from perftui.model.auditlog import AuditEntry
+    from perftui.model.series import SeriesKey
+    from perftui.model.target import Target
+    from perftui.runtime.past import Past
+
+CHAPTERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("overview", "hosts", ("host",), ("cpu.busy_ratio", "memory.used_ratio", "load.1m")),
+    ("overview", "service", ("scrape",), ("http.requests_per_s", "http.p95_s", "http.error_ratio")),
+    ("cache", "cache", ("valkey",), ("hit_ratio", "ops_per_s", "used_bytes", "evicted_per_s")),
+    ("cdn", "edge", ("varnish", "pyedge"), ("hit_ratio", "requests_per_s", "bytes_per_s")),
+    ("database", "database", ("postgres",), ("p95_estimate_s", "mean_s", "tps", "hit_ratio", "connections")),
+    ("scaling", "scaling", ("processpool",), ("ready", "desired", "cpu_ratio")),
+)
+"""Screen, layer, kinds of backends, and the figures that tell how it fared."""
+SCREENS = tuple(dict.fromkeys(screen for screen, *_ in CHAPTERS))
+
+
+async def gather(
+    past: Past | None, config: Config, start: float, end: float, screens: Sequence[str] = SCREENS
+) -> Story:
+    """The story of a range, as far as it was written down."""
+    from perftui.config.effective import flat
+    from perftui.export.story import Story
+    from perftui.runtime.audit import who
+
+    env = config.environment
+    plain = Story(env.name, env.kind, start, end, who()[0], time.time())
+    if past is None:
+        return plain
+    return replace(
+        plain,
+        objectives=tuple([await _objective(past, config, target, end) for target in config.objectives()]),
+        alerts=await past.alerts(start, end),
+        events=await past.events(start, end),
+        actions=tuple(_actions(env.name, start, end)),
+        chapters=tuple([c async for c in _chapters(past, config, start, end, screens)]),
+        settings=tuple(flat(config).items()),
+    )
+
+
+def _actions(env: str, start: float, end: float) -> Iterable[AuditEntry]:
+    from perftui.config.paths import audit_file
+    from perftui.runtime.audit import Audit
+
+    if not audit_file().exists():
+        return []
+    found = Audit(audit_file()).entries(10_000, start, "")
+    return sorted((e for e in found if e.env == env and e.at <= end), key=lambda entry: entry.seq)
+
+
+def keys_of(past: Past, config: Config, target: Target) -> list[SeriesKey]:
+    """The stored series that feed a target."""
+    kinds = {name: backend.kind for name, backend in config.environment.backends.items()}
+    return [
+        key
+        for key in past.keys()  # noqa: SIM118 - no mapping
+        if key.name == target.series
+        and not key.labels
+        and (key.source == target.source if target.source else kinds.get(key.source) == target.kind)
+    ]
+
+
+async def _objective(past: Past, config: Config, target: Target, end: float) -> Objective:
+    """The worst of the series that feed it; budgets over an hour, a day and a month."""
+    from perftui.analysis.budget import SPANS, Spent, spent
+    from perftui.export.story import Objective
+
+    keys = keys_of(past, config, target) if target.series else []
+    if not keys:
+        return Objective(target, None)
+    worst: list[tuple[str, Spent]] = []
+    for name, span in SPANS:
+        found = []
+        for key in keys:
+            rows = await past.rows(key, end - span, end)
+            found.append(spent(target, rows.at, rows.mean, end - span, end))
+        worst.append((name, max(found, key=lambda one: one.ratio or 0.0)))
+    values = []
+    for key in keys:
+        rows = await past.rows(key, end - 3600, end, 0.0)
+        values += [value for value in rows.last if math.isfinite(value)][-1:]
+    value = (max(values) if target.below is not None else min(values)) if values else None
+    return Objective(target, value, tuple(worst))
+
+
+async def _chapters(
+    past: Past, config: Config, start: float, end: float, screens: Sequence[str]
+) -> AsyncIterator[Chapter]:
+    from perftui.export.story import Chapter
+
+    kinds = {name: backend.kind for name, backend in config.environment.backends.items()}
+    goals = {(t.kind, t.series): t.goal for t in config.objectives() if t.series}
+    for screen, layer, of, names in CHAPTERS:
+        wanted = [
+            key
+            for name in names
+            for key in past.keys(f"*/{name}")
+            if screen in screens and kinds.get(key.source) in of and not key.labels
+        ]
+        curves = [
+            await curve(past, key, start, end, goals.get((kinds[key.source], key.name))) for key in wanted
+        ]
+        drawn = tuple(one for one in curves if len(one.at))
+        if drawn:
+            yield Chapter(layer, drawn)
+
+
+async def curve(past: Past, key: SeriesKey, start: float, end: float, goal: float | None) -> Curve:
+    """One series of the range."""
+    from perftui.export.story import Curve
+
+    rows = await past.rows(key, start, end)
+    good = [n for n, value in enumerate(rows.mean) if math.isfinite(value)]
+    at, mean, low, high = (
+        array("d", (column[n] for n in good)) for column in (rows.at, rows.mean, rows.low, rows.high)
+    )
+    return Curve(str(key), past.unit(key), at, mean, low, high, goal)

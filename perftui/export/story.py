@@ -1,0 +1,104 @@
+"""All that happened in a range of time, gathered once and told as PDF or Markdown."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from perftui.analysis.budget import Spent
+from perftui.model.alerts import AlertEvent
+from perftui.model.auditlog import AuditEntry
+from perftui.model.event import Event
+from perftui.model.target import Target
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One figure over the range: time, mean and extremes of each row; `goal` is a target's line."""
+
+    title: str
+    unit: str
+    at: array[float]
+    mean: array[float]
+    low: array[float]
+    high: array[float]
+    goal: float | None = None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A layer: its name and its figures."""
+
+    name: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A target, the figure at the end of the range (None: unknown) and how much was in breach."""
+
+    target: Target
+    value: float | None
+    spent: tuple[tuple[str, Spent], ...] = ()
+
+
+@dataclass(frozen=True)
+class Story:
+    """One environment between two instants. `who` made the report at `made`."""
+
+    env: str
+    kind: str
+    start: float
+    end: float
+    who: str
+    made: float
+    objectives: tuple[Objective, ...] = ()
+    alerts: tuple[AlertEvent, ...] = ()
+    events: tuple[Event, ...] = ()
+    actions: tuple[AuditEntry, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    settings: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Event, ...]:
+        """Findings that stood in the range."""
+        return tuple(event for event in self.events if event.kind == "finding")
+
+    @property
+    def happenings(self) -> tuple[Event, ...]:
+        """Everything else that happened."""
+        return tuple(event for event in self.events if event.kind != "finding")
+
+    @property
+    def title(self) -> str:
+        """Its name, with the word that must not be missed."""
+        return f"PRODUCTION {self.env}" if self.kind == "production" else self.env
+
+    def summary(self) -> Sequence[str]:
+        """What the range held, in sentences."""
+        fired = sum(event.kind == "firing" for event in self.alerts)
+        missed = [one.target.title for one in self.objectives if _missed(one)]
+        watched = sum(len(chapter.curves) for chapter in self.chapters)
+        told = ", ".join(
+            (
+                f"{counted(fired, 'alert')} fired",
+                f"{counted(len(self.findings), 'finding')} stood",
+                counted(len(self.happenings), "other event"),
+                f"{counted(len(self.actions), 'line')} of audit",
+            )
+        )
+        missing = (
+            f"Targets missed at some time: {', '.join(missed)}." if missed else "No target was seen missed."
+        )
+        said = [f"{told[0].upper()}{told[1:]}.", missing]
+        return said if watched else [*said, "No sample was stored in this range: no chart can be drawn."]
+
+
+def _missed(one: Objective) -> bool:
+    return bool(one.spent) and one.spent[0][1].breach > 0
+
+
+def counted(number: int, noun: str) -> str:
+    """`3 alerts`, `1 alert`, `no alert`."""
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
