@@ -142,7 +142,8 @@ async def asleep():
     child = await asyncio.create_subprocess_exec("sleep", "60")
     await until(Path(f"/proc/{child.pid}/cmdline").read_bytes)  # a moment after exec it has none yet
     yield child
-    child.kill()
+    if child.returncode is None:
+        child.kill()
     await child.wait()
 
 
@@ -164,7 +165,7 @@ async def test_what_is_no_target_is_told_apart(spy, asleep):
     with pytest.raises(Unsupported):
         await spy.dump_stacks(asleep.pid)
     asleep.kill()
-    asleep.wait()
+    await asleep.wait()
     with pytest.raises(Lost, match="may have ended"):
         await spy.sample_stacks(asleep.pid, 1, 100, silent)
     for seconds, rate in ((0, 100), (9999, 100), (1, 5000)):
