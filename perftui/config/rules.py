@@ -103,6 +103,13 @@ class AlertSettings:
         default="",
         metadata={"help": "Rule file as Prometheus has them; `rules.yml` beside this file when left out."},
     )
+    findings: tuple[str, ...] = field(
+        default=("sudden",),
+        metadata={
+            "help": "Ids of findings that alert already as warnings; `sudden`: the shipped ones, of trouble"
+            " that just began. Critical ones always do."
+        },
+    )
     rules: Mapping[str, RuleSettings] = field(
         default_factory=dict, metadata={"help": "Rules by name: changes to shipped ones, and your own."}
     )
@@ -120,14 +127,15 @@ class AlertSettings:
 
     def group(self) -> RuleGroup:
         """The rules in force, switched-off ones included, in order: shipped, then the operator's own."""
-        from perftui.model.alertrules import DEFAULTS
+        from perftui.model.alertrules import DEFAULTS, SUDDEN
         from perftui.model.alerts import Rule, RuleGroup, Selector
 
         known = {rule.name: rule for rule in DEFAULTS} if self.shipped else {}
         bases = {rule.name: rule for rule in DEFAULTS}
         for name, changed in self.rules.items():
             known[name] = changed.over_rule(bases.get(name) or Rule(name, name, Selector(name)))
-        return RuleGroup("rules", tuple(known.values()), file=self.where)
+        early = (*self.findings, *(SUDDEN if "sudden" in self.findings else ()))
+        return RuleGroup("rules", tuple(known.values()), file=self.where, findings=early)
 
     @property
     def where(self) -> str:

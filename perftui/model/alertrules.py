@@ -129,3 +129,28 @@ DEFAULTS: tuple[Rule, ...] = (
     ),
     Rule("BackendLost", "Link to the backend", Selector(UP), "<", 1, hold=60, severity=CRITICAL),
 )
+
+SUDDEN: tuple[str, ...] = (
+    "api.error-rate-high",
+    "api.slow",
+    "cache.hot-key",
+    "cache.keys-vanished",
+    "cache.replica-cut-off",
+    "cache.stampede",
+    "cdn.errors",
+    "cdn.origin-sick",
+    "db.connections-leaking",
+    "db.lock-storm",
+    "db.missing-index",
+    "db.n-plus-one",
+    "db.replica-lost",
+    "db.replica-paused",
+    "host.core-saturated",
+    "host.oom-kill",
+    "host.swapping",
+    "process.memory-grew",
+    "process.memory-growing",
+    "scaling.crashing",
+    "scaling.silent",
+)
+"""Findings that tell of something gone wrong just now: they alert already as warnings."""

@@ -110,12 +110,16 @@ FINDING = "finding:"
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """Rules evaluated together, in order, every `interval` seconds; `file` holds the rules in PromQL."""
+    """Rules evaluated together, in order, every `interval` seconds; `file` holds the rules in PromQL.
+
+    `findings` are the ids of findings that alert already as warnings; critical ones always do.
+    """
 
     name: str
     rules: tuple[Rule, ...]
     interval: float = 5.0
     file: str = ""
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

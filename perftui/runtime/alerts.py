@@ -231,7 +231,7 @@ class Ruler:
         for rule in rules:
             chosen = selected(rule, by_name.get(rule.series.name, ()), self._sights.kinds)
             yield rule, partial(vector, rule, chosen, read, now)
-        found = found_rules(self._sights.findings())
+        found = found_rules(self._sights.findings(), self.group.findings)
         known = {rule.name for rule in rules} | (self._files.names if self._files else frozenset())
         for name in dict.fromkeys((*found, *(alert.rule for alert in self._mind.active.values()))):
             if name not in known:

@@ -1,4 +1,4 @@
-"""What the ruler sees of its session: series, links, and critical findings as rules of their own."""
+"""What the ruler sees of its session: series, links, and findings as rules of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from perftui.model.series import SeriesKey
 from perftui.runtime.rings import Rings
 
 KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
+HOLD_WARNING = 10.0  # seconds one that is no more than a warning must last
+WARNING = ":warning"  # ends the name of its rule, so that it never hides the critical one
 
 
 @dataclass
@@ -33,14 +35,16 @@ def up_of(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
     return (1.0,) if link in (Link.LIVE, Link.LATE) else ()
 
 
-def found_rules(findings: Iterable[Finding]) -> dict[str, tuple[Element, ...]]:
-    """Critical findings by the name of their rule; the same one twice counts once."""
+def found_rules(findings: Iterable[Finding], early: Sequence[str]) -> dict[str, tuple[Element, ...]]:
+    """Critical findings, and the warnings among `early`, by their rule's name; one told twice counts once."""
     found: dict[str, dict[object, Element]] = {}
     for finding in findings:
-        if finding.severity is Severity.CRITICAL:
+        critical = finding.severity is Severity.CRITICAL
+        if critical or (finding.severity is Severity.WARNING and finding.id in early):
             labels = (("source", finding.source), *finding.labels)
             element = Element(labels, 1.0, finding.title, finding.evidence)
-            found.setdefault(FINDING + finding.id, {}).setdefault(tuple(sorted(labels)), element)
+            name = FINDING + finding.id + ("" if critical else WARNING)
+            found.setdefault(name, {}).setdefault(tuple(sorted(labels)), element)
     return {name: tuple(elements.values()) for name, elements in found.items()}
 
 
@@ -51,6 +55,14 @@ def take_found(found: Mapping[str, tuple[Element, ...]], name: str) -> tuple[Ele
 
 def finding_rule(name: str) -> Rule:
     """The rule behind a finding's alerts, or behind those of a rule that is no longer there."""
-    keep = KEEP_FINDING if name.startswith(FINDING) else 0.0
-    series = Selector(name.removeprefix(FINDING))
-    return Rule(name, name.removeprefix(FINDING), series, op="", keep=keep, severity=Severity.CRITICAL)
+    of_finding, warning = name.startswith(FINDING), name.endswith(WARNING)
+    title = name.removeprefix(FINDING).removesuffix(WARNING)
+    return Rule(
+        name,
+        title,
+        Selector(title),
+        op="",
+        hold=HOLD_WARNING if warning else 0.0,
+        keep=KEEP_FINDING if of_finding else 0.0,
+        severity=Severity.WARNING if warning else Severity.CRITICAL,
+    )

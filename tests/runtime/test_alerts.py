@@ -69,7 +69,7 @@ class Seat:
         clock = Clock(self.time, self.time)
         self.rings = Rings()
         self.history = History(self.store, clock)
-        group, book = RuleGroup("rules", self.rules), Book(self.store)
+        group, book = RuleGroup("rules", self.rules, findings=("db.lock-storm",)), Book(self.store)
         self.ruler = Ruler(
             group,
             Sights(self.rings, KINDS, lambda: self.looks, lambda: self.findings),
@@ -156,6 +156,22 @@ class AlertLaws:
         for _ in range(7):
             await seat.after(source="db", connections=1.0)
         assert seat.words() == {"finding:db.lock-storm": "resolved"}
+
+    async def test_a_warning_of_sudden_trouble_alerts_when_it_lasts(self, seat):
+        seat.findings.append(Finding("db.lock-storm", Severity.WARNING, "db", "3 wait", ("pid 7 holds",)))
+        await seat.after()
+        assert seat.words() == {"finding:db.lock-storm:warning": "pending"}
+        await seat.after()
+        await seat.after()
+        (alert,) = seat.reports[-1].alerts
+        assert (alert.word, alert.severity, alert.title) == ("firing", Severity.WARNING, "3 wait")
+        seat.findings[:] = [Finding("db.lock-storm", Severity.CRITICAL, "db", "9 wait", ("pid 7 holds",))]
+        await seat.after()
+        assert [a.rule for a in seat.reports[-1].open] == ["finding:db.lock-storm"]
+        seat.findings.clear()
+        for _ in range(8):
+            await seat.after(source="db", connections=1.0)
+        assert set(seat.words().values()) == {"resolved"}
 
     async def test_flapping_is_told_once(self, seat):
         await seat.after(cpu=0.1)
