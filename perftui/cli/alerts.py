@@ -81,6 +81,8 @@ async def desk(args: argparse.Namespace) -> AsyncIterator[Session]:
 
 async def _look(args: argparse.Namespace) -> int:
     async with desk(args) as session:
+        if args.verb == "export":
+            return await alertrules.export(session, args)
         assert session.alerts is not None
         report = await session.alerts.desk.report()
     _narrate_age(report)

@@ -70,12 +70,22 @@ class Desk:
     async def report(self) -> AlertsReport:
         """What the store says, for who does not evaluate."""
         now, page = self._clock.wall(), await self._book.page()
+        await self.shelf.refresh()
         past = await self._book.events(now - PAST)
         rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in self.group.rules)
+        rules += tuple(RuleStatus(rule, 0.0) for rule in self.shelf.rules)
         silences = tuple(silence for silence in page.silences if silence.until > now)
         shown = self._dressed(page, now)
         return AlertsReport(
-            now, shown, rules, silences, past[-SHOWN:], stats(past, now), page.evaluated, page.holder
+            now,
+            shown,
+            rules,
+            silences,
+            past[-SHOWN:],
+            stats(past, now),
+            page.evaluated,
+            page.holder,
+            self.shelf.problem,
         )
 
     async def alert(self, fingerprint: str) -> Alert:
@@ -126,7 +136,8 @@ class Desk:
         """The rule as it is in force."""
         if name.startswith(FINDING):
             return Rule(name, name, Selector(name.removeprefix(FINDING)), op="")
-        found = [rule for rule in self.group.rules if rule.name == name]
+        await self.shelf.refresh()
+        found = [rule for rule in (*self.group.rules, *self.shelf.rules) if rule.name == name]
         if not found:
             raise PlanRejected(f"there is no rule {name}")
         return self._set(found[0], await self._book.page())

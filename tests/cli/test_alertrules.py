@@ -8,6 +8,7 @@ import json
 import pytest
 
 from perftui.cli import main
+from tests.promtool import checks
 
 RULES = "# ours\ngroups:\n- name: shop\n  rules:\n  - alert: Down\n    expr: up == 0  # gone\n    for: 1m\n"
 WRONG = "groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up >\n    for: 5 m\n"
@@ -69,3 +70,24 @@ def test_importing_keeps_the_version_before(alerts, tmp_path):
     assert code == 4
     assert "mine.yml:6:10" in err
     assert "2m" in kept.read_text()
+
+
+def test_exporting_what_is_in_force(alerts, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text(RULES.replace("name: shop", "name: shop\n  query_offset: 5s"))
+    assert alerts("import", file, "--yes")[0] == 0
+    code, out, err = alerts("export", "--for", "2.42")
+    assert code == 0
+    assert "query_offset is left out, Prometheus 2.42" in err
+    exported = tmp_path / "out.yml"
+    exported.write_text(out)
+    right, said = checks(exported)
+    assert right, said
+    assert "# ours" in out
+    assert alerts("check", exported)[0] == 0
+    assert "HostCpuHigh" in out
+    assert alerts("export", "--only", "file")[1] == file.read_text()
+    assert "Down" not in alerts("export", "--only", "own")[1]
+    assert alerts("export", "--for", "new")[0] == 2
+    assert "shop" in alerts("rules", "--json")[1]
+    assert alerts("threshold", "Down", "1", "--yes")[0] == 4

@@ -189,6 +189,8 @@ class SetThreshold(_Deed):
             raise PlanRejected(
                 f"{self._rule} stands for a finding: the engine decides, there is no threshold"
             )
+        if rule.expr:
+            raise PlanRejected(f"{self._rule} is a rule of a file: its threshold is in {rule.place}")
         if self._threshold is not None and not math.isfinite(self._threshold):
             raise PlanRejected("a threshold is a number")
         if self._threshold is None:
