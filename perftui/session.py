@@ -356,19 +356,19 @@ class Session:
         alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
-        self._backends[ALERTS] = self.alerts.desk
+        self._backends[ALERTS] = self.alerts.told_as(self.config.telling())
         self._holders.clear()
 
     async def _remember_all(self) -> None:
         await self.open_memory()
-        assert self.memory is not None
-        assert self.alerts is not None
+        assert self.memory is not None and self.alerts is not None  # noqa: PT018
         self.rings.past = self.memory.history
         await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
         rule = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
         self._crew.start("rule", rule.run())
         self._crew.start("unusual", self.alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
+        self._crew.start("notify", self.alerts.notify(self.topic("alerts.notices")))
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)

@@ -15,7 +15,8 @@ from typing import Any
 
 from perftui import backends, engines
 from perftui.config.describe import Described, described
-from perftui.config.load import SECTIONS
+from perftui.config.load import SECTIONS, channel_options
+from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
 from perftui.config.rules import RuleSettings
 from perftui.config.settings import EnvironmentSettings, TargetSettings
 from perftui.model import ports
@@ -50,6 +51,15 @@ RULES_TEXT = """\
 A rule of a shipped name changes that rule, any other name is a rule of your own and needs `series` and one
 of `above` and `below`. `backend/series` is the name of one backend, `@kind/series` every backend of a kind,
 `*/series` every backend that has it; `*/up` is 1 while a link is good and 0 when it is lost."""
+CHANNELS_TEXT = """\
+Where people are told; `kind` may be left out when the table is named like it. `perftui alerts test NAME`
+sends one marked message. Every sender can be pointed elsewhere, at a proxy or at a receiver of your own."""
+ROUTES_TEXT = """\
+Which alerts go where; the first branch that matches decides. Routes see an alert's labels, its `rule`,
+`source` and `severity`, and of the environment `env` (its kind, such as `production`) and `environment`
+(its name). With no route written: critical to the first of PagerDuty, Slack, mail and webhook that is
+configured, warning to Slack or the next of them, information to mail as one message in 15 minutes, and
+critical with `env="production"` and `outage="true"` to SMS as well. `perftui alerts route` prints the way."""
 ENVIRONMENT_TEXT = """\
 A named set of systems. Without `--env` the first that is not production is used; a production that
 is all there is, is opened read-only."""
@@ -135,6 +145,21 @@ def configuration() -> str:
         RULES_TEXT,
         _options(described(RuleSettings)),
         _table(("shipped rule", "severity", "condition"), _rules()),
+        "## [channels.NAME]",
+        CHANNELS_TEXT,
+        *(
+            part
+            for kind in backends.CHANNELS
+            for part in (f"### kind = {kind}", _options(described(channel_options(kind))))
+        ),
+        "## [routes.NAME]",
+        ROUTES_TEXT,
+        _options(described(RouteSettings)),
+        "## [escalation.NAME]",
+        "Who hears next when nobody acknowledges; the clock starts when the incident opens.",
+        _options(described(EscalationSettings)),
+        "## [oncall]",
+        _options(described(OncallSettings)),
         "## [env.NAME]",
         ENVIRONMENT_TEXT,
         _options(described(EnvironmentSettings)),

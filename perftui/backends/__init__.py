@@ -22,3 +22,26 @@ OPTIONS: dict[str, str] = {
     "pyspy": "perftui.model.options:PySpyOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
+
+CHANNELS: dict[str, str] = {
+    "pagerduty": "perftui.backends.pagerduty:PagerDuty",
+    "slack": "perftui.backends.slack:Slack",
+    "email": "perftui.backends.smtp:Email",
+    "sms": "perftui.backends.sms:Sms",
+    "webhook": "perftui.backends.webhook:Webhook",
+    "alertmanager": "perftui.backends.alertmanager:Alertmanager",
+}
+"""Every way to reach people, by kind."""
+
+POST = "perftui.backends.httppost:HttpPost"
+"""What makes the senders' requests."""
+
+CHANNEL_OPTIONS: dict[str, str] = {
+    "pagerduty": "perftui.model.channels:PagerDutyOptions",
+    "slack": "perftui.model.channels:SlackOptions",
+    "email": "perftui.model.channels:EmailOptions",
+    "sms": "perftui.model.channels:SmsOptions",
+    "webhook": "perftui.model.channels:WebhookOptions",
+    "alertmanager": "perftui.model.channels:AlertmanagerOptions",
+}
+"""Kind → the `Options` of its sender, as for backends."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.cli import alertrules, common
+from perftui.cli import alertrules, common, notices
 from perftui.cli.audit import span
 from perftui.model.errors import StoreError
 
@@ -22,7 +22,7 @@ STALE = 30.0  # seconds after which nobody evaluates the rules any more
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Declare `list ack silence unsilence threshold history rules`, and those of rule files."""
+    """Declare `list ack silence unsilence threshold history rules`, those of rule files and of being told."""
     verbs = common.verbs(parser)
     common.options(verbs.add_parser("list", help="print the alerts as they stand"))
     ack = verbs.add_parser("ack", help="acknowledge an alert; whoever is first stands")
@@ -48,6 +48,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.options(history)
     common.options(verbs.add_parser("rules", help="print the rules in force"))
     alertrules.add(verbs)
+    notices.add(verbs)
 
 
 def seconds(text: str) -> float:
@@ -83,6 +84,8 @@ async def _look(args: argparse.Namespace) -> int:
     async with desk(args) as session:
         if args.verb == "export":
             return await alertrules.export(session, args)
+        if args.verb in notices.LOOKS:
+            return await notices.look(session, args)
         assert session.alerts is not None
         report = await session.alerts.desk.report()
     _narrate_age(report)
@@ -176,6 +179,7 @@ _DEEDS = {
     "unsilence": _unsilence,
     "threshold": _threshold,
     "import": alertrules.replacing,
+    **notices.DEEDS,
 }
 
 

@@ -11,8 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union
 
-from perftui.backends import BUILTIN
-from perftui.config.load import SECTIONS, options_class
+from perftui.backends import BUILTIN, CHANNEL_OPTIONS
+from perftui.config.load import SECTIONS, channel_options, options_class
+from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
 from perftui.config.settings import EnvironmentSettings, TargetSettings, is_secret, is_url
 
 JsonSchema = dict[str, Any]
@@ -54,6 +55,10 @@ def schema() -> JsonSchema:
     properties["keys"] = {"type": "object", "description": "Command id to key."}
     properties["targets"] = {"type": "object", "additionalProperties": _table(TargetSettings)}
     properties["env"] = {"type": "object", "additionalProperties": environment}
+    properties["channels"] = {"type": "object", "additionalProperties": {"anyOf": _channels()}}
+    properties["routes"] = {"type": "object", "additionalProperties": _table(RouteSettings)}
+    properties["escalation"] = {"type": "object", "additionalProperties": _table(EscalationSettings)}
+    properties["oncall"] = _table(OncallSettings)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "perftui configuration",
@@ -76,6 +81,14 @@ def _backends() -> JsonSchema:
     ]
     bare = {kind: {"anyOf": [{"$ref": f"#/$defs/{kind}"}, *named]} for kind in BUILTIN}
     return {"type": "object", "properties": bare, "additionalProperties": {"anyOf": named}}
+
+
+def _channels() -> list[JsonSchema]:
+    """A channel named like its kind may leave `kind` out."""
+    tables = {kind: _table(channel_options(kind)) for kind in CHANNEL_OPTIONS}
+    for kind, table in tables.items():
+        table["properties"] = {"kind": {"const": kind}, **table["properties"]}
+    return list(tables.values())
 
 
 def _backend(kind: str) -> JsonSchema:

@@ -9,6 +9,7 @@ from typing import Any
 from perftui.config import secret
 from perftui.config.describe import toml_key, toml_value
 from perftui.config.load import SECTIONS
+from perftui.config.notices import Notices
 from perftui.config.settings import Config, is_secret, is_url
 
 Table = tuple[str, dict[str, Any]]
@@ -40,6 +41,7 @@ def tables(config: Config) -> Iterator[Table]:
         yield "keys", dict(config.keys)
     for name, target in config.targets.items():
         yield f"targets.{toml_key(name)}", _values(target)
+    yield from _notices(config.notices)
     for env in config.environments.values():
         header = f"env.{toml_key(env.name)}"
         yield header, {"kind": env.kind, "label": env.label, "read_only": env.read_only}
@@ -50,6 +52,17 @@ def tables(config: Config) -> Iterator[Table]:
                 f"{header}.backends.{toml_key(backend.name)}",
                 {"kind": backend.kind, **_values(backend.options)},
             )
+
+
+def _notices(notices: Notices) -> Iterator[Table]:
+    for name, channel in notices.channels.items():
+        yield f"channels.{toml_key(name)}", {"kind": channel.kind, **_values(channel.options)}
+    for name, route in notices.routes.items():
+        yield f"routes.{toml_key(name)}", _values(route)
+    for name, policy in notices.escalation.items():
+        yield f"escalation.{toml_key(name)}", _values(policy)
+    if notices.oncall.people:
+        yield "oncall", _values(notices.oncall)
 
 
 def _values(settings: Any) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import dataclasses
 import importlib
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from perftui.backends import BUILTIN, OPTIONS
+from perftui.backends import BUILTIN, CHANNEL_OPTIONS, OPTIONS
 from perftui.config import paths
 from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.lines import key_lines
+from perftui.config.notices import EscalationSettings, Notices, OncallSettings, RouteSettings
 from perftui.config.rules import AlertSettings
 from perftui.config.settings import (
     AgentSettings,
@@ -40,7 +41,8 @@ SECTIONS: dict[str, type] = {
     "anomaly": AnomalySettings,
     "agent": AgentSettings,
 }
-TOP = (*SECTIONS, "read_only", "keys", "targets", "env")
+NOTICES = ("channels", "routes", "escalation", "oncall")
+TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
 RESERVED = ("alerts",)  # names that stand beside those of backends
@@ -74,7 +76,16 @@ def reload(config: Config) -> Config:
 
 def options_class(kind: str) -> Any:
     """The `Options` of a backend kind; imports no backend, so that a start need not wait for one."""
-    module, _, name = OPTIONS[kind].partition(":")
+    return _named(OPTIONS[kind])
+
+
+def channel_options(kind: str) -> Any:
+    """The `Options` of a kind of channel."""
+    return _named(CHANNEL_OPTIONS[kind])
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
@@ -115,6 +126,7 @@ def _config(file: Path, table: dict[str, Any], converter: Converter, *, exists: 
         targets=_targets(table.get("targets", {}), converter),
         environments=environments or ({} if converter.problems else {LOCAL: _local()}),
         chosen="",
+        notices=_notices(table, converter),
         read_only=converter.value(bool, table.get("read_only", False), ("read_only",)) or False,
         exists=exists,
         warnings=(*_open_to_others(file), *_looks_like_production(environments)),
@@ -198,6 +210,44 @@ def _targets(table: Any, converter: Converter) -> dict[str, TargetSettings]:
             converter.problem(("targets", name), f"targets.{name} needs one of `below` and `above`")
         found[name] = made
     return found
+
+
+def _notices(table: Mapping[str, Any], converter: Converter) -> Notices:
+    """Channels, routes, escalation and who is on call; nothing is imported where none is written."""
+    if not any(name in table for name in NOTICES):
+        return Notices()
+    made = Notices(
+        _tables(table, "channels", lambda name, one, path: _channel(name, one, path, converter), converter),
+        _tables(table, "routes", lambda _, one, path: converter.fill(RouteSettings, one, path), converter),
+        _tables(
+            table, "escalation", lambda _, one, path: converter.fill(EscalationSettings, one, path), converter
+        ),
+        converter.fill(OncallSettings, table.get("oncall", {}), ("oncall",)) or OncallSettings(),
+    )
+    for key, said in made.problems() if not converter.problems else ():
+        converter.problem(key, said)
+    return made
+
+
+def _tables(
+    table: Mapping[str, Any], section: str, read: Callable[[str, Any, KeyPath], Any], converter: Converter
+) -> dict[str, Any]:
+    entries = table.get(section, {})
+    if not isinstance(entries, Mapping):
+        converter.problem((section,), f"{section} must hold tables: [{section}.NAME]")
+        return {}
+    made = {name: read(name, one, (section, name)) for name, one in entries.items()}
+    return {name: one for name, one in made.items() if one is not None}
+
+
+def _channel(name: str, table: Any, path: KeyPath, converter: Converter) -> BackendConfig | None:
+    kind = table.get("kind", name) if isinstance(table, Mapping) else None
+    if kind not in CHANNEL_OPTIONS:
+        converter.problem(path, f"{'.'.join(path)}: no kind of channel{nearest(str(kind), CHANNEL_OPTIONS)}")
+        return None
+    options = converter.fill(channel_options(str(kind)), table, path, skip=frozenset({"kind"}))
+    place = f"{converter.place(path)}: {'.'.join(path)}"
+    return None if options is None else BackendConfig(name, str(kind), options, place)
 
 
 def _local() -> Environment:

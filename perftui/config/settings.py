@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from perftui.config import paths
 from perftui.config.lines import line_of
+from perftui.config.notices import Notices
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.anomaly import SERIES, Watch
@@ -18,6 +19,7 @@ from perftui.model.target import DEFAULTS, Target
 
 if TYPE_CHECKING:
     from perftui.model.alerts import RuleGroup
+    from perftui.model.notify import Telling
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
 
@@ -190,6 +192,7 @@ class Config:
     targets: Mapping[str, TargetSettings]
     environments: Mapping[str, Environment]
     chosen: str
+    notices: Notices = field(default_factory=Notices)
     read_only: bool = False
     exists: bool = False
     warnings: tuple[str, ...] = ()
@@ -227,6 +230,10 @@ class Config:
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""
         return self.alerts.group()
+
+    def telling(self) -> Telling:
+        """Who is told of alerts in the chosen environment."""
+        return self.notices.telling(self.environment.name, self.environment.kind)
 
     def export_folder(self) -> Path:
         """Where exports go; whoever writes there makes it."""

@@ -140,6 +140,30 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.alerts.rules:ReplaceRules",
             "Rules as Prometheus has them; the plan says which come, go and change; one can go back.",
         ),
+        ActionSpec(
+            "alerts.test",
+            "Test the channel",
+            Risk.CHANGES,
+            "NoticeDesk",
+            "perftui.engines.alerts.notices:TestChannel",
+            "Send one message that says it is a test; it cannot be taken back.",
+        ),
+        ActionSpec(
+            "alerts.assign",
+            "Assign the alert",
+            Risk.CHANGES,
+            "NoticeDesk",
+            "perftui.engines.alerts.notices:Assign",
+            "Say who sees to it, on every console of the store.",
+        ),
+        ActionSpec(
+            "alerts.comment",
+            "Comment on the alert",
+            Risk.CHANGES,
+            "NoticeDesk",
+            "perftui.engines.alerts.notices:Comment",
+            "Leave a word in the alert's history; history is append-only.",
+        ),
     )
 }
 

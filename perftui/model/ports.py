@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
     from perftui.model.alerts import Ack, Alert, Matcher, Rehearsal, Rule, Silence
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
+    from perftui.model.notify import ChannelState, Outcome
 
 
 @runtime_checkable
@@ -299,6 +300,31 @@ class RuleKeeper(Protocol):
 
     async def keep_rules(self, text: str) -> str:
         """Put a text in its place, what was there becomes the version before; where it is now."""
+        ...
+
+
+@runtime_checkable
+class NoticeDesk(Protocol):
+    """Where being told is seen to, beside `AlertDesk`."""
+
+    async def alert(self, fingerprint: str) -> Alert:
+        """The alert as it is now; PlanRejected when there is none."""
+        ...
+
+    async def channel(self, name: str) -> ChannelState:
+        """A channel as it stands; PlanRejected when there is none of that name."""
+        ...
+
+    async def send_test(self, name: str) -> Outcome:
+        """One marked message through it, now."""
+        ...
+
+    async def assign(self, alert: Alert, who: str) -> str:
+        """Say who sees to an alert, "" for nobody; who did before."""
+        ...
+
+    async def comment(self, alert: Alert, text: str) -> None:
+        """Leave a word in its history."""
         ...
 
 

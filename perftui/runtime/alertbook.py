@@ -207,8 +207,13 @@ class Book:
         driver.execute(_WATCH, (env, entry.at, entry.holder))
 
     def _tell(self, driver: Driver, events: Iterable[AlertEvent]) -> None:
-        for event in events:
-            driver.execute(_EVENT, (self._env, event.at, event.kind, event.rule, _text(event)))
+        tell(driver, self._env, events)
+
+
+def tell(driver: Driver, env: str, events: Iterable[AlertEvent]) -> None:
+    """Add lines to history, inside a transaction of the caller."""
+    for event in events:
+        driver.execute(_EVENT, (env, event.at, event.kind, event.rule, _text(event)))
 
 
 def event_of(alert: Alert, kind: str, at: float, who: str = "", note: str = "") -> AlertEvent:

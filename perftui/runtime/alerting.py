@@ -13,17 +13,20 @@ from perftui.model.errors import Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
+from perftui.model.notify import NoticesReport, Telling
 from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
-from perftui.runtime.alertdesk import Desk
 from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
-from perftui.runtime.loading import bring
+from perftui.runtime.loading import bring, load
 from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.memory import Memory
+from perftui.runtime.noticedesk import NoticeDesk
+from perftui.runtime.notify import Notifier
 from perftui.runtime.observer import Observer
 from perftui.runtime.oddities import Oddities
+from perftui.runtime.outbox import Outbox
 from perftui.runtime.rings import Rings
 from perftui.runtime.sights import Sights
 from perftui.runtime.topic import Topic
@@ -44,10 +47,17 @@ class Alerting:
         self._clock = clock
         self._topic = topic
         self._book = Book(memory.store)
+        self._outbox = Outbox(memory.store)
         self.ruler: Ruler | None = None
         self._rings = Rings()  # the session's, and its observers, once there is a ruler
         self._observers: dict[str, Observer] = {}
-        self.desk = Desk(group, kinds, clock, self._book, memory.history, self._changed)
+        self.notifier: Notifier | None = None
+        self.desk = NoticeDesk(group, kinds, clock, self._book, memory.history, self._changed, self._outbox)
+
+    def told_as(self, telling: Telling) -> NoticeDesk:
+        """The desk, which from now on knows who is told."""
+        self.desk.telling = telling
+        return self.desk
 
     def rule(
         self,
@@ -93,6 +103,28 @@ class Alerting:
         self._observers[engine.stem] = made
         await made.run()
 
+    async def notify(self, topic: Topic[Frame]) -> None:
+        """Tell people, and `topic` how that goes, until cancelled."""
+        telling: Telling = self.desk.telling
+        post = load(telling.post)()
+
+        def publish(report: NoticesReport) -> None:
+            topic.publish(Frame(topic.name, report.at, report, {}, seen=report.at))
+
+        self.notifier = Notifier(
+            telling,
+            post,
+            self._outbox,
+            self._memory.leases,
+            self._clock,
+            publish,
+            lambda: topic.value is None or topic.demand > 0,
+        )
+        try:
+            await self.notifier.run()
+        finally:
+            await post.close()
+
     def _changed(self) -> None:
         if self.ruler is not None:
             self.ruler.wake()
@@ -100,6 +132,8 @@ class Alerting:
     def _publish(self, report: AlertsReport) -> None:
         frame = Frame(NAME, report.at, report, {}, history=self._memory.history, seen=report.evaluated)
         self._topic.publish(frame)
+        if self.notifier is not None:
+            self.notifier.look(report)
 
 
 def _asked(local: Evaluator, power: Callable[[str, str], Any] | None, source: str) -> Evaluator:

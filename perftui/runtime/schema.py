@@ -70,6 +70,36 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             env TEXT NOT NULL PRIMARY KEY, at DOUBLE PRECISION NOT NULL, holder TEXT NOT NULL
         )""",
     ),
+    (
+        # messages to people: written before they are sent; `key` is unique to one message for ever
+        """CREATE TABLE perftui_outbox (
+            env TEXT NOT NULL, key TEXT NOT NULL, id BIGINT NOT NULL, channel TEXT NOT NULL,
+            recipient TEXT NOT NULL, incident TEXT NOT NULL, state TEXT NOT NULL,
+            at DOUBLE PRECISION NOT NULL, next_at DOUBLE PRECISION NOT NULL, sent_at DOUBLE PRECISION,
+            tries BIGINT NOT NULL, said TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, key)
+        )""",
+        "CREATE INDEX perftui_outbox_state ON perftui_outbox (env, state, channel, id)",
+        """CREATE TABLE perftui_channel (
+            env TEXT NOT NULL, name TEXT NOT NULL, sent_at DOUBLE PRECISION, failing DOUBLE PRECISION,
+            said TEXT NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+        # what a channel calls an incident's first message there
+        """CREATE TABLE perftui_notice_ref (
+            env TEXT NOT NULL, channel TEXT NOT NULL, incident TEXT NOT NULL, ref TEXT NOT NULL,
+            at DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (env, channel, incident)
+        )""",
+        """CREATE TABLE perftui_notice_group (
+            env TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, key)
+        )""",
+        """CREATE TABLE perftui_alert_owner (
+            env TEXT NOT NULL, fingerprint TEXT NOT NULL, began DOUBLE PRECISION NOT NULL, who TEXT NOT NULL,
+            PRIMARY KEY (env, fingerprint)
+        )""",
+    ),
 )
 
 

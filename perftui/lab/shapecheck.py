@@ -1,0 +1,66 @@
+"""As much of JSON Schema as the vendors' shapes need, so that the lab's receivers depend on nothing more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+}
+
+
+@cache
+def shape(name: str) -> Mapping[str, Any]:
+    """The shape of a vendor's request."""
+    found: Mapping[str, Any] = json.loads(
+        (Path(__file__).parent / "shapes" / f"{name}.json").read_text("utf-8")
+    )
+    return found
+
+
+def problems(value: Any, schema: Mapping[str, Any], place: str = "body") -> tuple[str, ...]:
+    """What does not fit, each with its place; () when all does."""
+    return tuple(_problems(value, schema, place))
+
+
+def _problems(value: Any, schema: Mapping[str, Any], place: str) -> Iterable[str]:
+    kind = schema.get("type")
+    if kind and (not isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, bool))):
+        yield f"{place} is no {kind}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{place} is none of {', '.join(map(str, schema['enum']))}"
+    if "const" in schema and value != schema["const"]:
+        yield f"{place} is not {schema['const']}"
+    if isinstance(value, str):
+        yield from _text(value, schema, place)
+    if isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            yield f"{place} has {len(value)} items, more than {schema['maxItems']}"
+        for n, item in enumerate(value):
+            yield from _problems(item, schema.get("items", {}), f"{place}[{n}]")
+    if isinstance(value, dict):
+        yield from (f"{place} lacks {name}" for name in schema.get("required", ()) if name not in value)
+        for name, inner in schema.get("properties", {}).items():
+            if name in value:
+                yield from _problems(value[name], inner, f"{place}.{name}")
+    choices = [tuple(_problems(value, one, place)) for one in schema.get("anyOf", ())]
+    if choices and all(choices):
+        yield from min(choices, key=len)
+
+
+def _text(value: str, schema: Mapping[str, Any], place: str) -> Iterable[str]:
+    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+        yield f"{place} has {len(value)} characters"
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        yield f"{place} does not look like {schema['pattern']}"

@@ -1,0 +1,110 @@
+"""What each kind of channel can be told; by itself, so that checking a configuration imports no sender."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}\Z")
+_ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+\Z")
+
+
+def _option(help_: str, default: Any = "", *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"help": help_, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyOptions:
+    """A service's Events API v2 integration."""
+
+    routing_key: str = _option("integration key of the service", secret=True)
+    base_url: str = _option("where events go", "https://events.pagerduty.com")
+    client_url: str = _option("link shown with the incident")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackOptions:
+    """A bot token with a channel (messages are edited as things change), or an incoming webhook."""
+
+    token: str = _option("bot token with chat:write", secret=True)
+    channel: str = _option("channel id or name the bot posts to")
+    webhook: str = _option("incoming webhook instead of a token: can only post", secret=True)
+    base_url: str = _option("where the Web API is", "https://slack.com/api")
+
+    def __post_init__(self) -> None:
+        if bool(self.token) == bool(self.webhook):
+            raise ValueError("takes one of `token` and `webhook`")
+        if self.token and not self.channel:
+            raise ValueError("a `token` needs the `channel` to post to")
+
+
+@dataclass(frozen=True, slots=True)
+class EmailOptions:
+    """A mail server that takes our messages."""
+
+    host: str = _option("mail server", "127.0.0.1")
+    port: int = _option("its port", 587)
+    tls: str = _option("`starttls`, `tls` from the first byte, or `none` (loopback only)", "starttls")
+    username: str = _option("login; empty: none")
+    password: str = _option("password of the login", secret=True)
+    ca_file: str = _option("CA certificate of the server; empty: the system's")
+    sender: str = _option("address mails come from", "perftui@localhost")
+    to: tuple[str, ...] = _option("addresses mails go to", ())
+
+    def __post_init__(self) -> None:
+        if self.tls not in ("starttls", "tls", "none"):
+            raise ValueError('`tls` is "starttls", "tls" or "none"')
+        if self.tls == "none" and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("mail goes unencrypted to this machine only: set `tls`")
+        if not self.to:
+            raise ValueError("needs `to`: addresses mails go to")
+        for address in (self.sender, *self.to):
+            if not _ADDRESS.match(address) or not address.isprintable():
+                raise ValueError(f"{address[:60]!r} is no mail address")
+
+
+@dataclass(frozen=True, slots=True)
+class SmsOptions:
+    """Short messages by Twilio's Messages API, or one that speaks it."""
+
+    account: str = _option("account SID")
+    token: str = _option("auth token", secret=True)
+    sender: str = _option("number messages come from, as +E.164, or a messaging service's SID (MG…)")
+    to: tuple[str, ...] = _option("numbers messages go to where no person is named, as +E.164", ())
+    base_url: str = _option("where the API is", "https://api.twilio.com")
+    hourly: int = _option("most messages an hour to one number; the rest are summed up in one", 6)
+
+    def __post_init__(self) -> None:
+        if not self.account.isalnum():
+            raise ValueError("`account` is an account SID: letters and digits")
+        numbers = (*self.to, *(() if self.sender.startswith("MG") else (self.sender,)))
+        for number in numbers:
+            if not _NUMBER.match(number):
+                raise ValueError(f"{number[:30]!r} is no number like +4915112345678")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """Any program that takes Alertmanager's webhook (version 4)."""
+
+    url: str = _option("where messages are posted")
+    key: str = _option("key of the HMAC-SHA256 of the body in X-Perftui-Signature; empty: none", secret=True)
+    token: str = _option("bearer token; empty: none", secret=True)
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            raise ValueError("needs `url`")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerOptions:
+    """An Alertmanager that routes on from here."""
+
+    base_url: str = _option("where it is", "http://127.0.0.1:9093")
+    token: str = _option("bearer token; empty: none", secret=True)
+
+
+def number_is_fine(text: str) -> bool:
+    """Whether `text` is a telephone number as +E.164."""
+    return _NUMBER.match(text) is not None

@@ -1,0 +1,151 @@
+"""Who is told, from a shell: routes, a test through a real receiver, what was delivered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+
+import pytest
+
+from perftui.cli import main
+from perftui.lab.receivers import Receivers
+
+CONFIG = """
+[env.x]
+kind = "production"
+[channels.pagerduty]
+routing_key = "env:TEST_PD"
+base_url = "http://127.0.0.1:{port}"
+[channels.slack]
+token = "env:TEST_SLACK"
+channel = "C0123"
+base_url = "http://127.0.0.1:{port}/api"
+[channels.sms]
+account = "AC1"
+token = "env:TEST_SMS"
+sender = "+15005550006"
+base_url = "http://127.0.0.1:{port}"
+[oncall]
+people = {{ anna = "+15005550001" }}
+rota = ["anna"]
+"""
+
+
+@pytest.fixture(scope="module")
+def receivers():
+    """Receivers in a thread with a loop of its own: the command runs one itself."""
+    there, loop = Receivers(), asyncio.new_event_loop()
+    loop.run_until_complete(there.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield there
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(there.stop())
+    loop.close()
+
+
+@pytest.fixture
+def alerts(tmp_path, monkeypatch, capsys, receivers):
+    monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
+    for name in ("PD", "SLACK", "SMS"):
+        monkeypatch.setenv(f"TEST_{name}", "abc")
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG.format(port=receivers.http_port))
+    path.chmod(0o600)
+
+    def run(verb, *words):
+        code = main(["alerts", verb, "--config", str(path), "--env", "x", *words])
+        return code, *capsys.readouterr()
+
+    run.path = path
+    return run
+
+
+@pytest.mark.parametrize(
+    ("labels", "channels"),
+    [
+        ('{severity="critical"}', ["pagerduty"]),
+        ('{severity="critical", outage="true"}', ["sms", "pagerduty"]),
+        ('severity="warning"', ["slack"]),
+        ('severity="info"', ["slack"]),
+    ],
+)
+def test_the_shipped_routes(alerts, labels, channels):
+    code, out, _ = alerts("route", labels, "--json")
+    assert code == 0
+    assert json.loads(out)["channels"] == channels
+
+
+def test_a_way_says_why_and_what_follows(alerts):
+    _, out, _ = alerts("route", '{severity="critical"}')
+    assert 'critical {severity="critical"} → pagerduty' in out
+    assert "without an acknowledgement: shipped" in out
+
+
+def test_no_way_is_said_and_is_the_answer_no(alerts):
+    code, out, said = alerts("route", '{severity="strange"}')
+    assert (code, out) == (1, "")
+    assert "no one will be told" in said
+    assert alerts("route", '{severity=~"c.*"}')[0] == 2
+    alerts.path.write_text("[env.x]\n")
+    code, _, said = alerts("route", '{severity="critical"}')
+    assert code == 1
+    assert "no channel is configured" in said
+    assert "no channel is configured" in alerts("channels")[2]
+
+
+@pytest.mark.parametrize("channel", ["pagerduty", "slack", "sms"])
+def test_a_test_arrives_once_and_is_remembered(alerts, receivers, channel):
+    before = len(receivers.counted(channel))
+    code, out, _ = alerts("test", channel, "--dry-run")
+    assert code == 0
+    assert "marked as a test" in out
+    assert len(receivers.counted(channel)) == before
+    assert alerts("test", channel)[0] == 4  # nobody said yes
+    code, out, _ = alerts("test", channel, "--yes")
+    assert (code, out) == (0, f"{channel} has taken the test\n")
+    (arrival,) = receivers.counted(channel)[before:]
+    assert "TEST" in json.dumps(arrival.body)
+    _, out, _ = alerts("deliveries", "--json")
+    assert [(d["channel"], d["state"]) for d in json.loads(out)] == [(channel, "sent")]
+    assert "last sent" in alerts("channels")[1]
+
+
+def test_a_test_that_is_refused_says_what_the_vendor_said(alerts, receivers):
+    receivers.script["slack"] = ["ok:false"]
+    code, _, said = alerts("test", "slack", "--yes")
+    assert code == 3
+    assert "has not taken the test: invalid_auth" in said
+    assert "failing since" in alerts("channels")[1]
+    assert "refused" in alerts("deliveries")[1]
+    assert "refused" in alerts("history")[1]
+
+
+def test_a_channel_that_is_not_there_and_a_secret_that_is_not(alerts, monkeypatch):
+    assert alerts("test", "teams", "--yes")[0] == 4
+    monkeypatch.delenv("TEST_PD")
+    code, _, said = alerts("test", "pagerduty", "--yes")
+    assert code == 3
+    assert "TEST_PD is not set" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('[routes.a]\nchannels = ["nowhere"]', "there is no channel nowhere"),
+        ('[routes.a]\nmatch = "severity"', "is no matcher"),
+        ('[routes.a]\nunder = "b"', "no route b"),
+        ('[routes.a]\nescalation = "b"', "no escalation b"),
+        ('[escalation.a]\nsteps = [{ channel = "sms", to = "carl" }]', "nobody called carl"),
+        ('[channels.slak]\nkind = "slak"', "did you mean slack"),
+        ('[channels.p2]\nkind = "pagerduty"\nrouting_key = "plain"', "is a secret and may not stand here"),
+    ],
+)
+def test_a_configuration_that_tells_nobody_is_refused_with_its_line(alerts, line, said):
+    alerts.path.write_text(alerts.path.read_text() + line + "\n")
+    code, _, told = alerts("channels")
+    assert code == 2
+    assert said in told
+    assert "config.toml:" in told

@@ -1,0 +1,286 @@
+"""From an alert to four receivers that answer as the vendors do, over both stores."""
+
+from __future__ import annotations
+
+import asyncio
+
+import jsonschema
+import pytest
+
+from perftui.analysis.matchers import parse_matchers
+from perftui.backends import smtp
+from perftui.lab.shapecheck import shape
+from perftui.model.finding import Severity
+from perftui.model.notify import DeliveryState, EscalationPolicy, Rota, Route, Step, Telling
+from perftui.runtime.clock import Clock
+from perftui.runtime.outbox import Outbox
+from tests.notices import (
+    acked,
+    alert,
+    everyone,
+    notifier_up,
+    over,
+    receivers_up,
+    report,
+    ways,
+)
+from tests.runtime.test_alerts import Time
+from tests.waiting import auntil, until
+
+FOUR = ("pagerduty", "slack", "email", "sms")
+BAD_DAY = ["429", "500", "timeout"]
+
+
+def telling(receivers, *routes, **more):
+    return Telling("lab", {"env": "production"}, ways(receivers), "", routes, **more)
+
+
+def said(receivers, service):
+    """What the vendor counts, in its own words."""
+    found = receivers.counted(service)
+    if service == "sms":
+        return [one.body["Body"].split(": ")[0] for one in found]
+    if service == "email":
+        return [one.body["text"].split(": ")[0] for one in found]
+    return [one.what for one in found]
+
+
+async def quiet(outbox):
+    """Nothing waits any more."""
+
+    async def empty():
+        return not any((await outbox.page()).queued.values())
+
+    await auntil(empty, 30)
+
+
+class NoticeLaws:
+    async def test_four_receivers_get_one_trigger_one_acknowledge_one_resolve(self, store, monkeypatch):
+        """Each answers 429, 500 and not at all before it takes anything."""
+        clock = Clock()
+        monkeypatch.setattr(smtp, "WAIT", 0.5)
+        script = {name: list(BAD_DAY) for name in FOUR}
+        async with receivers_up(**script) as receivers:
+            receivers.retry_after = 0.01
+            chosen = telling(receivers, everyone())
+            async with notifier_up(store, chosen, clock, wait=0.5) as notifier:
+                await unhurried(notifier)
+                one = alert(now=clock.wall())
+                steps = (one, acked(one, at=clock.wall()), over(acked(one), clock.wall()))
+                for number, step in enumerate(steps, 1):
+                    for _ in range(3):  # a tick more is no message more
+                        notifier.look(report(clock.wall(), step))
+                        await notifier.tick()
+                    done = [
+                        until(lambda name=name, number=number: len(receivers.counted(name)) >= number, 30)
+                        for name in FOUR
+                    ]
+                    await asyncio.gather(*done)
+                await quiet(Outbox(store))
+        assert said(receivers, "pagerduty") == ["trigger", "acknowledge", "resolve"]
+        assert said(receivers, "slack") == ["chat.postMessage", "chat.update", "chat.update"]
+        assert said(receivers, "sms") == ["[lab] CRITICAL", "[lab] acknowledged by anna", "[lab] resolved"]
+        assert said(receivers, "email") == said(receivers, "sms")
+        assert {one.body["dedup_key"] for one in receivers.counted("pagerduty")} == {one.fingerprint}
+        for name in ("pagerduty", "slack", "sms"):
+            for arrival in receivers.counted(name):
+                jsonschema.validate(arrival.body, shape(name))
+        assert [a.problems for a in receivers.arrivals if a.problems] == []
+        first, *later = receivers.counted("email")
+        assert {mail.body["References"] for mail in later} == {first.body["Message-ID"]}
+        answers = [a.answer for a in receivers.arrivals if a.service == "pagerduty"]
+        assert answers == [*BAD_DAY, "ok", "ok", "ok"]
+        events = {d.state for d in await Outbox(store).deliveries()}
+        assert events == {DeliveryState.SENT}
+
+    async def test_without_an_acknowledgement_the_next_person_hears_and_with_one_nobody(self, store):
+        time = Time()
+        steps = EscalationPolicy("e", (Step(300, "sms", "oncall"), Step(900, "sms", "second")))
+        rota = Rota({"anna": "+15005550001", "ben": "+15005550002"}, ("anna", "ben"), since=time.now)
+        route = Route("r", (), ("pagerduty",), group_wait=0.0, escalation="e")
+        async with receivers_up() as receivers:
+            chosen = telling(receivers, route, policies={"e": steps}, rota=rota)
+            async with notifier_up(store, chosen, Clock(time, time)) as notifier:
+                one = alert(now=time.now)
+                for wait in (0, 299, 2):
+                    time.now += wait
+                    notifier.look(report(time.now, one))
+                    await notifier.tick()
+                await until(lambda: len(receivers.counted("sms")) == 1)
+                assert (await notifier.report(time.now)).next_steps == {one.fingerprint: one.began + 900}
+                notifier.look(report(time.now, acked(one)))
+                await notifier.tick()
+                time.now += 5000
+                notifier.look(report(time.now, acked(one)))
+                await notifier.tick()
+                await quiet(Outbox(store))
+        assert [a.body["To"] for a in receivers.counted("sms")] == ["+15005550001"] * 2
+        assert said(receivers, "sms") == ["[lab] CRITICAL, unacknowledged", "[lab] acknowledged by anna"]
+
+    async def test_a_storm_is_a_message_a_group(self, store):
+        time = Time()
+        storm = [
+            alert("hot", "web", labels=(("core", str(n)),), now=time.now, severity=Severity.WARNING)
+            for n in range(5000)
+        ]
+        async with receivers_up() as receivers:
+            route = Route("r", (), ("slack",), group_wait=0.0)
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                began = asyncio.get_running_loop().time()
+                notifier.look(report(time.now, *storm))
+                await notifier.tick()
+                assert asyncio.get_running_loop().time() - began < 10
+                time.now += 5
+                more = [alert("hot", "web", labels=(("core", "x"),), now=time.now, severity=Severity.WARNING)]
+                notifier.look(report(time.now, *storm, *more))
+                await notifier.tick()
+                await quiet(Outbox(store))
+        (only,) = receivers.counted("slack")
+        assert "and 4999 more" in only.body["text"]
+
+    async def test_what_one_notifier_began_another_ends_and_nothing_twice(self, store):
+        time = Time()
+        clock = Clock(time, time)
+        async with receivers_up() as receivers:
+            chosen = telling(receivers, everyone())
+            one = alert(now=time.now)
+            async with notifier_up(store, chosen, clock, holder="first") as notifier:
+                notifier.look(report(time.now, one))
+                await quiet_after(notifier, receivers, 1)
+                async with notifier_up(store, chosen, clock, holder="second") as second:
+                    second.look(report(time.now, one))
+                    await second.tick()
+                    assert not second.holder
+            async with notifier_up(store, chosen, clock, holder="third") as third:
+                third.look(report(time.now, one))
+                await third.tick()
+                third.look(report(time.now, over(one)))
+                await quiet_after(third, receivers, 2)
+        assert said(receivers, "pagerduty") == ["trigger", "resolve"]
+        assert len(receivers.counted("sms")) == 2
+
+    async def test_refused_is_shown_and_the_next_channel_hears_after_five_minutes(self, store):
+        time = Time()
+        async with receivers_up(slack=["ok:false"]) as receivers:
+            route = Route("r", (), ("slack",), group_wait=0.0)
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                notifier.look(report(time.now, alert(now=time.now)))
+                await notifier.tick()
+                await auntil(lambda: _in_state(store, DeliveryState.REFUSED))
+                time.now += 301
+                await notifier.tick()
+                await until(lambda: receivers.counted("email"))
+                (state,) = [c for c in (await notifier.report(time.now)).channels if c.name == "slack"]
+                assert (state.said, state.failing) == ("invalid_auth", time.now - 301)
+        assert "channel slack has not delivered since" in receivers.counted("email")[0].body["text"]
+        assert "invalid_auth" in receivers.counted("email")[0].body["text"]
+        assert len([a for a in receivers.arrivals if a.service == "slack"]) == 1
+
+    async def test_an_outage_of_an_hour_ends_with_one_digest(self, store):
+        time = Time()
+        async with receivers_up(slack=["500"] * 1000) as receivers:
+            route = Route("r", (), ("slack",), group_wait=0.0, group_by=("...",))
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                alerts = []
+                for n in range(60):
+                    alerts.append(alert(source=f"web{n}", now=time.now))
+                    notifier.look(report(time.now, *alerts))
+                    await notifier.tick()
+                    if not n:
+                        await until(lambda: receivers.arrivals)
+                        await auntil(lambda: _failing(store))
+                time.now += 3600
+                await until(lambda: _came_after(receivers, "missed"), 20)
+                receivers.script["slack"].clear()
+                time.now += 400
+                await until(lambda: receivers.counted("slack"), 20)
+                await quiet(Outbox(store))
+        digest = receivers.counted("slack")[0].body["text"]
+        assert "60 messages, 60 incidents, 60 of them still open" in digest
+        assert len(receivers.counted("slack")) == 1
+
+    async def test_at_most_six_short_messages_an_hour_then_one_that_sums_up(self, store):
+        time = Time()
+        async with receivers_up() as receivers:
+            route = Route("r", (), ("sms",), group_wait=0.0, group_by=("...",))
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                await unhurried(notifier)
+                notifier.look(report(time.now, *(alert(source=f"web{n}", now=time.now) for n in range(10))))
+                await notifier.tick()
+                await until(lambda: len(receivers.counted("sms")) == 6)
+                await auntil(lambda: _in_state(store, DeliveryState.FOLDED))
+                time.now += 3601
+                await until(lambda: len(receivers.counted("sms")) == 7)
+        assert "4 messages, 4 incidents" in receivers.counted("sms")[-1].body["Body"]
+
+    async def test_silenced_and_muted_alerts_are_told_to_nobody_and_acks_are_not_repeated(self, store):
+        time = Time()
+        async with receivers_up() as receivers:
+            route = Route("r", (), ("pagerduty",), group_wait=0.0, repeat_interval=60)
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                hushed = [alert("a", silence="x"), alert("b", muted_by="y")]
+                notifier.look(report(time.now, *hushed))
+                await notifier.tick()
+                loud = alert(now=time.now)
+                for shown in (loud, loud, acked(loud), acked(loud)):
+                    notifier.look(report(time.now, *hushed, shown))
+                    await notifier.tick()
+                    time.now += 61
+                await quiet(Outbox(store))
+        assert said(receivers, "pagerduty") == ["trigger", "acknowledge"]  # the repeat has the same key
+        assert [a.what for a in receivers.arrivals] == ["trigger", "trigger", "acknowledge"]
+
+    async def test_nothing_is_concluded_from_an_old_look(self, store):
+        time = Time()
+        async with (
+            receivers_up() as receivers,
+            notifier_up(store, telling(receivers, everyone()), Clock(time, time)) as notifier,
+        ):
+            notifier.look(report(time.now, alert(now=time.now)))
+            await quiet_after(notifier, receivers, 1)
+            old = report(time.now)
+            time.now += 100
+            notifier.look(old)
+            await notifier.tick()
+            await quiet(Outbox(store))
+        assert said(receivers, "pagerduty") == ["trigger"]
+
+
+async def unhurried(notifier):
+    """No second between two messages."""
+    for courier in notifier.couriers.values():
+        (await courier.sender()).pace = 0.0
+
+
+async def quiet_after(notifier, receivers, number):
+    await notifier.tick()
+    for name in FOUR:
+        await until(lambda name=name: len(receivers.counted(name)) >= number, 20)
+
+
+async def _in_state(store, state):
+    return [one for one in await Outbox(store).deliveries() if one.state is state]
+
+
+async def _failing(store):
+    return any(failing for _, failing, _said in (await Outbox(store).page()).channels.values())
+
+
+def _came_after(receivers, word):
+    return [a for a in receivers.arrivals if a.body and word in a.body.get("text", "")]
+
+
+class TestOnSqlite(NoticeLaws):
+    @pytest.fixture
+    async def url(self, sqlite_url):
+        return sqlite_url
+
+
+class TestOnPostgres(NoticeLaws):
+    @pytest.fixture
+    async def url(self, postgres_url):
+        return postgres_url
+
+
+def test_routes_by_labels_see_the_environment():
+    assert parse_matchers('env="production"')
