@@ -133,8 +133,7 @@ class Notifier:
                 self._published(await self.report(now))
             self.problem = ""
         except StoreError as error:
-            self.problem = str(error)
-            self._lease = None
+            self.problem = str(error)  # the lease, if it is still ours, is renewed when the store is back
 
     async def _consult(self) -> None:
         if self._lease is not None:

@@ -190,7 +190,7 @@ class NoticeLaws:
                         await until(lambda: receivers.arrivals)
                         await auntil(lambda: _failing(store))
                 time.now += 3600
-                await until(lambda: _came_after(receivers, "missed"), 20)
+                await until(lambda: _came_after(receivers, "missed"), 40)
                 receivers.script["slack"].clear()
                 time.now += 400
                 await until(lambda: receivers.counted("slack"), 20)
