@@ -75,7 +75,13 @@ def _target_row(one: Objective, spans: int) -> tuple[str, ...]:
     ratios = [spent.ratio for _, spent in one.spent]
     breach = ["–" if ratio is None else f"{ratio:.2%}" for ratio in ratios] or ["–"] * spans
     left = one.spent[-1][1].left if one.spent else None
-    return (one.target.title, goal, value, *breach, "–" if left is None else f"{left:.0%}")
+    return (one.target.title, goal, value, *breach, _budget(left))
+
+
+def _budget(left: float | None) -> str:
+    if left is None:
+        return "–"
+    return f"{left:.0%}" if left >= 0 else f"spent {1 - left:,.1f} times"
 
 
 def _alerts(sheet: Sheet, story: Story) -> None:
@@ -87,7 +93,7 @@ def _alerts(sheet: Sheet, story: Story) -> None:
         (stamp(e.at), e.kind, e.severity.name.lower(), e.source, e.title, f"{e.who} {e.note}".strip())
         for e in story.alerts
     ]
-    sheet.table(("UTC", "state", "severity", "where", "alert", "by"), (3, 2, 2, 2, 6, 2), rows)
+    sheet.table(("UTC", "state", "severity", "where", "alert", "by"), (3.6, 2, 1.8, 2, 6, 2), rows)
 
 
 def _events(sheet: Sheet, events: Sequence[Event], otherwise: str) -> None:
@@ -95,7 +101,7 @@ def _events(sheet: Sheet, events: Sequence[Event], otherwise: str) -> None:
         sheet.paragraph(f"{otherwise[0].upper()}{otherwise[1:]}.")
         return
     rows = [(stamp(e.at), e.kind, e.source, e.title, e.detail, lasted(e), e.actor) for e in events]
-    sheet.table(("UTC", "kind", "where", "what", "more", "lasted", "by"), (3, 1.5, 2, 5, 4, 1.5, 1.5), rows)
+    sheet.table(("UTC", "kind", "where", "what", "more", "lasted", "by"), (3.6, 1.5, 2, 5, 4, 1.5, 1.5), rows)
 
 
 def lasted(event: Event) -> str:
@@ -111,4 +117,4 @@ def _actions(sheet: Sheet, story: Story) -> None:
         sheet.paragraph("Nothing was changed through perftui in this time.")
         return
     rows = [(stamp(a.at), a.outcome.value, a.user, a.target, a.plan, a.detail) for a in story.actions]
-    sheet.table(("UTC", "outcome", "who", "target", "plan", "detail"), (3, 2, 2, 2, 5, 4), rows)
+    sheet.table(("UTC", "outcome", "who", "target", "plan", "detail"), (3.6, 2, 2, 2, 5, 4), rows)

@@ -213,11 +213,15 @@ def detail_rows(
         )
         if finding.offer is not None:
             rows.append(line(size.width, Span("fix      ", "muted"), inert(finding.offer.title, 160)))
-    for event in events:
-        rows.append(
-            line(size.width, Span(f"{fmt.clock(event.at, look.tz)} ", "muted"), inert(event.title, 160))
-        )
-    return rows[: size.height]
+    return [*rows, *event_rows(events, size, look)][: size.height]
+
+
+def event_rows(events: Sequence[Event], size: Size, look: Look) -> Rows:
+    """What happened around it."""
+    return [
+        line(size.width, Span(f"{fmt.clock(event.at, look.tz)} ", "muted"), inert(event.title, 160))
+        for event in events
+    ]
 
 
 def past(stats: RuleStats) -> str:

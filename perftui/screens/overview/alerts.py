@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -17,6 +18,7 @@ from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.overview import alertrows as rows
 from perftui.screens.overview import bands
+from perftui.screens.overview.causes import Causes
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
@@ -166,6 +168,10 @@ class AlertsTab(Tab):
         found = (status.rule for status in report.rules if status.rule.name == name) if report else ()
         return next(iter(found), None)
 
+    @cached_property
+    def _causes(self) -> Causes:
+        return Causes(self.session)
+
     def _explain(self, report: AlertsReport, frames: Mapping[str, Frame]) -> None:
         about, course = self.query_one("#about", Panel), self.query_one("#course", ChartPanel)
         alert, rule = self._alert, self._rule
@@ -185,7 +191,14 @@ class AlertsTab(Tab):
         fired = alert.fired_at or alert.began
         log = getattr(frames["events"].report, "events", ())
         events = [event for event in log if abs(event.at - fired) <= AROUND][-12:]
-        about.set_rows(lambda s, k: rows.detail_rows(alert, rule, stats, found, events, s, k))
+        now = frames["alerts"].at
+        about.set_rows(
+            lambda s, k: [
+                *rows.detail_rows(alert, rule, stats, found, (), s, k),
+                *self._causes.rows(alert, log, now, s, k),
+                *rows.event_rows(events, s, k),
+            ][: s.height]
+        )
         self._course(course, frames["alerts"], alert)
 
     def _course(self, course: ChartPanel, frame: Frame, alert: Alert | None) -> None:

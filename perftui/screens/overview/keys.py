@@ -65,7 +65,7 @@ KEYS: tuple[Command, ...] = (
         "overview.window",
         "z",
         "Window",
-        "Next longer span of time, from five minutes to a day, then from the start.",
+        "Next longer span of time, from five minutes to thirty days, then from the start.",
         scope="overview.timeline",
     ),
     Command(

@@ -8,17 +8,20 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.analysis.buckets import Window
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
 from perftui.draw.lanes import lanes
 from perftui.model.event import Event, Events
 from perftui.model.frame import Frame
 from perftui.screens.overview import happenings
-from perftui.screens.tab import Tab
+from perftui.screens.tab import Files, Tab
 from perftui.widgets.chart import span_text
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
-SPANS = (300, 900, 3600, 10800, 21600, 86400)
-"""5 m … 24 h, in seconds."""
+DAY = 86400
+SPANS = (300, 900, 3600, 10800, 21600, DAY, 3 * DAY, 7 * DAY, 30 * DAY)
+"""5 m … 30 d, in seconds."""
 LONGEST_NOTE = 500
 
 
@@ -80,9 +83,25 @@ class TimelineTab(Tab):
         cursor = table.current.at if isinstance(table.current, Event) else None
         rows = happenings.lanes_of(kept)
         panel = self.query_one("#lanes", Panel)
-        panel.note = span_text(self.seconds)
+        panel.note = self._cursor_text(window)
         panel.styles.height = len(rows) + 2
         panel.set_rows(lambda size, look: lanes(rows, size, window, look, cursor=cursor))
+
+    def _cursor_text(self, window: Window) -> str:
+        """The span, and the event that the mark in the lanes stands for."""
+        span, event = span_text(self.seconds), self._table.current
+        if not isinstance(event, Event):
+            return span
+        at = fmt.clock(event.at, self.look.tz) if window.span <= DAY else fmt.stamp(event.at, self.look.tz)
+        return f"{span} · {at} {inert(f'{event.source}: {event.title}', 60)}"
+
+    def export_files(self) -> Files:
+        """The events in the lanes as a table for a document."""
+        from perftui.export.postmortem import events
+
+        shown = [self._table.view.items[key] for key in self._table.view.order]
+        rows = tuple(sorted(shown, key=lambda event: event.at))
+        return {"md": (f"{len(rows)} events as a Markdown table", lambda: "\n".join(events(rows)) + "\n")}
 
     def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
         """The cursor goes through the lanes as well."""
