@@ -47,6 +47,8 @@ class Server:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
                 return answer.status == 200
+        except urllib.error.HTTPError as error:
+            return error.code == 401  # ready, behind a login
         except OSError:
             return False
 

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from perftui import backends, engines
+from perftui.analysis.metricnames import RULES
+from perftui.analysis.promql.lexer import AGGREGATORS
+from perftui.analysis.promql.signatures import SIGNATURES
 from perftui.config.describe import Described, described
 from perftui.config.load import SECTIONS, channel_options
 from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
@@ -38,6 +41,10 @@ ACTIONS_TEXT = """\
 Each goes through one door: plan, question, audit line, run, outcome. `changes` asks for `y`,
 `destroys` for the name of what is destroyed; read-only mode refuses both. On the command line a
 change takes `--dry-run` and `--yes`."""
+QUERIES = """\
+Expressions mean what they mean to a Prometheus server, to the last digit, in the dialect of generation 2
+(both ends of a range are inside) or 3 (the left end is outside). Native histograms and experimental
+functions are refused by name and position. Patterns are RE2's, at most 1 000 characters."""
 CONFIGURATION_TEXT = """\
 TOML. `perftui config path` prints which file is read (`PERFTUI_CONFIG` or `--config` name another),
 `perftui config init` writes a first one, `perftui config check` finds every mistake with file, line
@@ -169,11 +176,27 @@ def configuration() -> str:
     return _page(parts)
 
 
+def metrics() -> str:
+    """Our series under Prometheus' names, and the functions that can be used on them."""
+    parts = [
+        "# Metrics",
+        NOTE,
+        RULES,
+        "## Functions",
+        QUERIES,
+        ", ".join(f"`{name}`" for name in sorted(SIGNATURES)) + ".",
+        "## Aggregations",
+        ", ".join(f"`{name}`" for name in sorted(AGGREGATORS)) + ".",
+    ]
+    return _page(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "keys.md": keys,
     "backends.md": systems,
     "actions.md": actions,
     "configuration.md": configuration,
+    "metrics.md": metrics,
 }
 
 

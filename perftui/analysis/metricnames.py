@@ -1,9 +1,4 @@
-"""The Prometheus name and labels of a series of ours, decided in one place.
-
-`perftui_KIND_NAME` with the backend in the label `source` and the series' own labels beside it:
-`cpu.busy_ratio` of the host `web` is `perftui_host_cpu_busy_ratio{source="web"}`. Whether a backend
-answers is `up{source, kind}`, as a server has it for its targets.
-"""
+"""The Prometheus name and labels of our series: one mapping for expressions, `/metrics` and exported rules."""
 
 from __future__ import annotations
 
@@ -14,12 +9,48 @@ from perftui.model.alerts import UP, Labels
 from perftui.model.series import SeriesKey
 
 PREFIX = "perftui"
-_OTHER = re.compile(r"[^a-zA-Z0-9_]")
+RULES = """\
+The console's series can be asked in PromQL, in rules and by `perftui monitor query`, without a server; an
+agent's `/metrics` serves them under the same names. A series `NAME` of a system of kind `KIND` is the
+metric `perftui_KIND_NAME`: dots become `_`, abbreviated units are spelled out (`_s` → `_seconds`, `_per_s`
+→ `_per_second`, `tps` → `transactions_per_second`), endings and words that mean a type are left out. So
+`hit_ratio` of a `valkey` is `perftui_valkey_hit_ratio`, and `http.p95_s` of a `scrape` is
+`perftui_scrape_http_p95_seconds`.
+
+Every series carries its own labels and `source`, the name of its system. `up{source, kind}` is 1 while a
+system answers and 0 when it is lost."""
+
+_ODD = re.compile(r"[^a-zA-Z0-9_]+")
+_SPELT = {
+    "s": "seconds",
+    "m": "minute",
+    "ms": "milliseconds",
+    "kb": "kilobytes",
+    "mb": "megabytes",
+    "tps": "transactions_per_second",
+}
+_RESERVED = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
+_TYPES = ("counter", "gauge", "histogram", "summary")
 
 
+@lru_cache(maxsize=20_000)
 def metric_name(name: str, kind: str) -> str:
-    """Of a series' dotted name of a backend of this kind."""
-    return UP if name == UP else f"{PREFIX}_{_OTHER.sub('_', kind)}_{_OTHER.sub('_', name)}"
+    """`ops_per_s` of a valkey → `perftui_valkey_ops_per_second`."""
+    if name == UP:
+        return UP
+    words = [word for word in _ODD.sub("_", name.lower()).split("_") if word]
+    spelt = [_spelt(word, before) for before, word in zip(["", *words], words, strict=False)]
+    text = "_".join([PREFIX, _ODD.sub("_", kind), *(word for word in spelt if word not in _TYPES)])
+    for ending in _RESERVED:
+        text = text.removesuffix(ending)
+    return text
+
+
+def _spelt(word: str, before: str) -> str:
+    """A word without abbreviation; `per_s` is per second."""
+    if word == "s" and before == "per":
+        return "second"
+    return _SPELT.get(word, word)
 
 
 @lru_cache(maxsize=20_000)
@@ -33,6 +64,6 @@ def metric_labels(key: SeriesKey, kind: str) -> Labels:
 
 
 def label_name(name: str) -> str:
-    """A label's name as Prometheus allows it."""
-    clean = _OTHER.sub("_", name)
-    return f"_{clean}" if clean[:1].isdigit() else clean
+    """A label's name as Prometheus takes it."""
+    text = _ODD.sub("_", name) or "label"
+    return f"_{text}" if text[0].isdigit() else text.lstrip("_") or "label"

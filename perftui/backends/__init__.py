@@ -3,6 +3,7 @@
 BUILTIN: dict[str, str] = {
     "host": "perftui.backends.host:Host",
     "scrape": "perftui.backends.scrape:Scrape",
+    "prometheus": "perftui.backends.prometheus:Prometheus",
     "valkey": "perftui.backends.valkey:Valkey",
     "postgres": "perftui.backends.postgres:Postgres",
     "varnish": "perftui.backends.varnish:Varnish",
@@ -14,6 +15,7 @@ BUILTIN: dict[str, str] = {
 OPTIONS: dict[str, str] = {
     "host": "perftui.model.options:HostOptions",
     "scrape": "perftui.model.options:ScrapeOptions",
+    "prometheus": "perftui.model.options:PrometheusOptions",
     "valkey": "perftui.model.options:ValkeyOptions",
     "postgres": "perftui.model.options:PostgresOptions",
     "varnish": "perftui.model.options:VarnishOptions",

@@ -7,7 +7,7 @@ import importlib
 
 from perftui.cli import common
 
-VERBS = {"metrics": "perftui.cli.monitor_metrics"}
+VERBS = {"query": "perftui.cli.monitor_query", "metrics": "perftui.cli.monitor_metrics"}
 """Verb → module with `HELP`, `add(parser)` and `run(args) -> int`."""
 
 

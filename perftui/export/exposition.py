@@ -15,9 +15,9 @@ from itertools import accumulate
 from typing import Any
 
 from perftui import __version__
+from perftui.analysis.metricnames import label_name, metric_name
 from perftui.export.families import Cell, Families, Family, Labels
 from perftui.export.hostmetrics import HostCounters, put_host
-from perftui.export.metricnames import label_name, metric_name
 from perftui.export.prometheus import bound, number
 from perftui.model.endpoint import ApiReading
 from perftui.model.health import Link
@@ -143,7 +143,7 @@ def put_samples(found: Families, kind: str, reading: Reading) -> None:
         )
         words = key.name.replace(".", " ").replace("_", " ")
         family = found.family(
-            metric_name(kind, key.name), "gauge", f"{kind}: {words}, as last read ({unit})."
+            metric_name(key.name, kind), "gauge", f"{kind}: {words}, as last read ({unit})."
         )
         family.put((("source", key.source), *((label_name(n), v) for n, v in key.labels)), measure.value)
 

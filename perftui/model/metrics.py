@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from perftui.model.alerts import Labels, Matcher
+from perftui.model.errors import ExpressionError
 
 NAME = "__name__"
 STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 """The one NaN that is no value: the series ended here."""
+MOST_POINTS = 11_000  # of one series in a range: what a server allows
 LOOKBACK = 300.0  # seconds an instant selector reaches back for the newest sample
 
 _PACK = struct.Struct("<d").pack
@@ -112,3 +114,78 @@ class MetricReader(Protocol):
         `analysis.promql.matching(matchers)` makes the test of a label set.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """Which server answers: `product` is what its build tells, `dialect` how it evaluates."""
+
+    product: str = "Prometheus"
+    version: str = ""
+    dialect: Dialect = GENERATION_2
+    exact: bool = True  # whether its digits are Prometheus'
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMeta:
+    """What a server knows of a metric from its targets."""
+
+    type: str
+    help: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRule:
+    """A rule as a server evaluates it; `kind` is `alerting` or `recording`."""
+
+    group: str
+    file: str
+    interval: float
+    kind: str
+    name: str
+    expr: str
+    hold: float
+    labels: Labels
+    annotations: Labels
+    health: str
+    error: str
+    state: str
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAlert:
+    """An alert as a server holds it; `since` is epoch seconds."""
+
+    labels: Labels
+    annotations: Labels
+    state: str
+    since: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromReading:
+    """One look at a server: which it is, how many targets it has and how many of them answer."""
+
+    flavour: Flavour
+    targets: int
+    targets_up: int
+
+
+def check_points(start: float, end: float, step: float) -> None:
+    """ExpressionError unless a range has a step, an order, and no more points than a server gives."""
+    if step <= 0:
+        raise ExpressionError("the step of a range must be longer than 0")
+    if end < start:
+        raise ExpressionError("a range ends after it begins")
+    if (end - start) / step > MOST_POINTS:
+        better = -int((start - end) // MOST_POINTS)
+        raise ExpressionError(f"more than {MOST_POINTS} points a series: a step of {better}s would do")
+
+
+def fitting_step(seconds: float, columns: int) -> float:
+    """The step (whole seconds from one up) that gives about so many points and never too many."""
+    wanted = seconds / max(1, min(columns, MOST_POINTS))
+    return max(0.001, wanted if wanted < 1 else -float(-wanted // 1))

@@ -104,3 +104,22 @@ class PySpyOptions:
     archive: str = field(
         default="", metadata={"help": "folder of kept profiles (default: in the state folder)"}
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusOptions:
+    """How to reach one server with Prometheus' query API."""
+
+    url: str = field(
+        default="http://127.0.0.1:9090",
+        repr=False,
+        metadata={"help": "its address, with a path prefix where it has one"},
+    )
+    token: str = field(default="", repr=False, metadata={"help": "bearer token", "secret": True})
+    username: str = field(default="", metadata={"help": "user of basic authentication"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    tenant: str = field(default="", metadata={"help": "tenant, sent as X-Scope-OrgID"})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for https; empty: the usual ones"})
+    cert_file: str = field(default="", metadata={"help": "our certificate, where the server asks for one"})
+    key_file: str = field(default="", metadata={"help": "key of our certificate"})
+    timeout: float = field(default=8.0, metadata={"help": "seconds a query may take"})

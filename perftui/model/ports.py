@@ -14,8 +14,9 @@ from perftui.model.errors import Unsupported
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
-    from perftui.model.alerts import Ack, Alert, Matcher, Rehearsal, Rule, Silence
+    from perftui.model.alerts import Ack, Alert, Labels, Matcher, Rehearsal, Rule, Silence
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
+    from perftui.model.metrics import Answer, Flavour, MetricMeta, ServerAlert, ServerRule
     from perftui.model.notify import ChannelState, Outcome
 
 
@@ -325,6 +326,43 @@ class NoticeDesk(Protocol):
 
     async def comment(self, alert: Alert, text: str) -> None:
         """Leave a word in its history."""
+        ...
+
+
+@runtime_checkable
+class PromQuerier(Protocol):
+    """A server with Prometheus' query API; ExpressionError when it cannot read or compute a query."""
+
+    async def flavour(self) -> Flavour:
+        """Which server it is, and the dialect it speaks."""
+        ...
+
+    async def instant(self, expr: str, at: float) -> Answer:
+        """What an expression comes to at one instant."""
+        ...
+
+    async def range(self, expr: str, start: float, end: float, step: float) -> Answer:
+        """Its values every `step` seconds, both ends inside."""
+        ...
+
+    async def series(self, selectors: Sequence[str], start: float, end: float) -> tuple[Labels, ...]:
+        """Label sets of the series that any of the selectors matches."""
+        ...
+
+    async def labels(self, name: str = "") -> tuple[str, ...]:
+        """Names of all labels, or the values of one."""
+        ...
+
+    async def metadata(self, metric: str = "") -> Mapping[str, MetricMeta]:
+        """Types and help texts, of one metric or of all."""
+        ...
+
+    async def rules(self) -> tuple[ServerRule, ...]:
+        """The rules it evaluates, with their state."""
+        ...
+
+    async def alerts(self) -> tuple[ServerAlert, ...]:
+        """The alerts it holds."""
         ...
 
 

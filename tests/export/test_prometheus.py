@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from perftui.analysis.metricnames import label_name, metric_name
 from perftui.backends.scrape.past import Past
 from perftui.backends.scrape.roles import Names, Roles
 from perftui.export.exposition import Exposition
 from perftui.export.families import MOST_CHARS, MOST_ROWS, Families
-from perftui.export.metricnames import label_name, metric_name
 from perftui.export.prometheus import accepts_openmetrics, bound, number, written
 from perftui.model.endpoint import ApiReading, Endpoint, Tally
 from perftui.model.health import Health, Link
@@ -218,7 +218,7 @@ def test_the_format_is_the_one_that_is_preferred(accept, openmetrics):
     ],
 )
 def test_names_are_spelt_out(kind, name, metric):
-    assert metric_name(kind, name) == metric
+    assert metric_name(name, kind) == metric
 
 
 def test_numbers_and_bounds():

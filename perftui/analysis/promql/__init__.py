@@ -15,7 +15,7 @@ their samples, stale markers (`STALE`) included; `matching(matchers)` makes the 
 a plan touches.
 """
 
-from perftui.analysis.promql.evaluate import MOST_POINTS, evaluate, evaluate_range, instant
+from perftui.analysis.promql.evaluate import evaluate, evaluate_range, instant
 from perftui.analysis.promql.gather import Need, needs
 from perftui.analysis.promql.parse import parse
 from perftui.analysis.promql.patterns import matching
@@ -23,7 +23,6 @@ from perftui.analysis.promql.shelf import Shelf
 from perftui.analysis.promql.tree import Plan
 
 __all__ = [
-    "MOST_POINTS",
     "Need",
     "Plan",
     "Shelf",

@@ -116,9 +116,9 @@ def _binary(node: Binary, text: str) -> None:
         raise ExpressionError(what, text, node.sign)
     if SCALAR in {left, right}:
         if node.names:
-            raise ExpressionError("vector matching only allowed between instant vectors", text, node.sign)
+            raise ExpressionError("vector matching only allowed between instant vectors", text, node.at)
         if node.op in SETS:
             what = f'set operator "{node.op}" not allowed in binary scalar expression'
-            raise ExpressionError(what, text, node.sign)
+            raise ExpressionError(what, text, node.at)
     elif node.op in SETS and node.group:
-        raise ExpressionError(f'no grouping allowed for "{node.op}" operation', text, node.sign)
+        raise ExpressionError(f'no grouping allowed for "{node.op}" operation', text, node.at)
