@@ -1,4 +1,4 @@
-"""The Prometheus name and labels of our series: one mapping for expressions, `/metrics` and exported rules."""
+"""The Prometheus name and labels of our series: one mapping for expressions, `/metrics`, exported rules."""
 
 from __future__ import annotations
 
