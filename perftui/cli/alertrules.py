@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perftui.cli import common
+from perftui.cli.audit import span
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
+    from perftui.model.backtest import Backtest
     from perftui.session import Session
+
+DAY = 86400.0
 
 
 def add(verbs: Any) -> None:
-    """Declare `check import export`."""
+    """Declare `check import export backtest`."""
     check = verbs.add_parser("check", help="say what a Prometheus server would say to a rule file")
     check.add_argument("file", nargs="+", help="rule file, - for standard input")
     check.add_argument("--json", action="store_true", help="print JSON")
@@ -26,6 +32,11 @@ def add(verbs: Any) -> None:
     export.add_argument("--for", dest="version", default="", metavar="2.42", help="what this server knows")
     export.add_argument("--only", choices=("own", "file"), help="those of perftui, or those of the rule file")
     common.options(export, json_=False)
+    backtest = verbs.add_parser("backtest", help="say what rules would have done on what was recorded")
+    backtest.add_argument("file", nargs="?", default="", help="rule file; the rules in force when left out")
+    backtest.add_argument("--rule", default="", metavar="NAME", help="only this rule")
+    backtest.add_argument("--since", type=span, default=0.0, metavar="24h", help="how far back (24h)")
+    common.options(backtest)
 
 
 def read(path: str) -> str:
@@ -94,3 +105,65 @@ def clean_lines(text: str) -> str:
     from perftui.draw.clean import inert
 
     return "".join(f"{inert(line, 100_000)}\n" for line in text.splitlines())
+
+
+async def backtest(session: Session, args: argparse.Namespace) -> int:
+    """A few lines a rule: how often, how long, at night, and what another `for` or threshold would do."""
+    end = time.time()
+    start = args.since or end - DAY
+    found = [one async for one in _backtests(session, args, start, end)]
+    if not found:
+        raise ConfigError(f"there is no rule {args.rule}" if args.rule else "there is no rule")
+    if args.json:
+        common.say(found)
+    for one in () if args.json else found:
+        common.print_lines(said(one))
+    return common.NO if all(one.error for one in found) else common.DONE
+
+
+async def _backtests(
+    session: Session, args: argparse.Namespace, start: float, end: float
+) -> AsyncIterator[Backtest]:
+    from perftui.analysis.promrules import groups_of
+    from perftui.analysis.rulefile import read_rules
+
+    assert session.alerts is not None
+    desk, tester = session.alerts.desk, session.alerts.backtester
+    if args.file:
+        groups = groups_of(read_rules(read(args.file), args.file))
+    else:
+        report = await desk.report()
+        groups = desk.shelf.groups
+        own = [s.rule for s in report.rules if not s.rule.expr and args.rule in ("", s.rule.name)]
+        async for one in tester.own(own, start, end):
+            yield one
+    async for one in tester.groups(groups, start, end, args.rule):
+        yield one
+
+
+def said(one: Backtest) -> Iterator[str]:
+    """A backtest as lines."""
+    from perftui.draw import format as fmt
+
+    if one.error:
+        yield f"{one.rule.name:<26}  {one.error}"
+        return
+    long = fmt.duration(one.end - one.start).strip()
+    if not one.spells:
+        vain = f", pending {one.pending} times" if one.pending else ""
+        nothing = ": nothing it looks at was recorded" if one.rule.op and not one.series else ""
+        yield f"{one.rule.name:<26}  never fired in {long}{vain}{nothing}"
+        return
+    spent = f"{fmt.duration(one.firing_s).strip()} in all, {fmt.duration(one.longest_s).strip()} the longest"
+    woken = f", somebody woken {one.woken} times" if one.woken else ""
+    times = f"fired {len(one.spells)} times in {long}"
+    yield f"{one.rule.name:<26}  {times}: {spent}, {one.night} at night{woken}"
+    for what in ("for", "threshold"):
+        unit = one.rule.unit if what == "threshold" else "s"
+        row = [
+            f"{'*' if c.chosen else ''}{fmt.value(c.setting, unit).strip()}: {c.fired}"
+            for c in one.choices
+            if c.what == what
+        ]
+        if row:
+            yield f"{'':<28}{what} {'  '.join(row)}"

@@ -82,8 +82,8 @@ async def desk(args: argparse.Namespace) -> AsyncIterator[Session]:
 
 async def _look(args: argparse.Namespace) -> int:
     async with desk(args) as session:
-        if args.verb == "export":
-            return await alertrules.export(session, args)
+        if args.verb in _FILES:
+            return await _FILES[args.verb](session, args)
         if args.verb in notices.LOOKS:
             return await notices.look(session, args)
         assert session.alerts is not None
@@ -181,6 +181,9 @@ _DEEDS = {
     "import": alertrules.replacing,
     **notices.DEEDS,
 }
+
+
+_FILES = {"export": alertrules.export, "backtest": alertrules.backtest}
 
 
 async def _act(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from perftui.model.notify import NoticesReport, Telling
 from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
+from perftui.runtime.backtester import Backtester
 from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
 from perftui.runtime.loading import bring, load
@@ -89,6 +90,11 @@ class Alerting:
             files=files,
         )
         return self.ruler
+
+    @property
+    def backtester(self) -> Backtester:
+        """Rules over what was recorded."""
+        return Backtester(self._memory.history, self._kinds)
 
     async def watch(
         self, what: Watch, topic: Callable[[str], Topic[Frame]], keep: Callable[[Reading], None]

@@ -91,3 +91,20 @@ def test_exporting_what_is_in_force(alerts, tmp_path):
     assert alerts("export", "--for", "new")[0] == 2
     assert "shop" in alerts("rules", "--json")[1]
     assert alerts("threshold", "Down", "1", "--yes")[0] == 4
+
+
+def test_backtests(alerts, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text(RULES.replace("up == 0", "perftui_host_x > 1") + "  - alert: Odd\n    expr: absent(x)\n")
+    code, out, _ = alerts("backtest", file, "--since", "10m")
+    assert code == 0
+    assert "Down" in out
+    assert "nothing it looks at was recorded" in out
+    assert "Odd                         fired 1 times in" in out
+    code, out, _ = alerts("backtest", "--rule", "HostCpuHigh", "--json")
+    assert code == 0
+    (one,) = json.loads(out)
+    assert (one["rule"]["name"], one["spells"]) == ("HostCpuHigh", [])
+    assert alerts("backtest", "--rule", "nothing")[0] == 2
+    file.write_text(WRONG)
+    assert alerts("backtest", file)[0] == 2
