@@ -16,6 +16,7 @@ from perftui.model.errors import ConfigError
 Version = tuple[int, int]
 NEWEST: Final = (3, 99)
 GROUP: Final = PREFIX
+UP_SERVED: Final = "perftui_source_up"  # an agent's `/metrics` tells of its systems under this name
 KEEP_SINCE: Final = (2, 42)
 OFFSET_SINCE: Final = (2, 53)
 LABELS_SINCE: Final = (3, 0)
@@ -31,7 +32,10 @@ def version_of(text: str) -> Version:
 
 
 def expression(rule: Rule, kinds: Mapping[str, str]) -> str:
-    """The condition of one of our rules in PromQL; `kinds` maps backends to their kind."""
+    """The condition of one of our rules in PromQL; `kinds` maps backends to their kind.
+
+    Its names are those of our own series, and of an agent's `/metrics` but for `up` (a server has its own).
+    """
     value = _reduced(rule, _selector(rule.series, kinds))
     if rule.per:
         whole = Selector(rule.per, rule.series.source, rule.series.kind)
@@ -93,7 +97,7 @@ def exported(
 
 def _rule(rule: Rule, kinds: Mapping[str, str], version: Version) -> Iterable[str]:
     yield f"  - alert: {json.dumps(rule.name)}"
-    yield f"    expr: {json.dumps(expression(rule, kinds), ensure_ascii=False)}"
+    yield f"    expr: {json.dumps(_served(rule, kinds), ensure_ascii=False)}"
     if rule.hold:
         yield f"    for: {show_duration(rule.hold)}"
     if rule.keep and version >= KEEP_SINCE:
@@ -106,6 +110,12 @@ def _rule(rule: Rule, kinds: Mapping[str, str], version: Version) -> Iterable[st
     yield f"      summary: {json.dumps(f'{rule.title} of {{{{ $labels.source }}}}', ensure_ascii=False)}"
     yield f"      {PREFIX}_unit: {json.dumps(rule.unit)}"
     yield f'      {PREFIX}_limit: "{rule.limit}"'
+
+
+def _served(rule: Rule, kinds: Mapping[str, str]) -> str:
+    """The expression over what an agent serves."""
+    text = expression(rule, kinds)
+    return re.sub(rf"^{UP}(?=[ {{])", UP_SERVED, text) if rule.series.name == UP else text
 
 
 def _shown(version: Version) -> str:

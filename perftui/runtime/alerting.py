@@ -13,6 +13,7 @@ from perftui.model.errors import Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
+from perftui.model.metrics import Answer
 from perftui.model.notify import NoticesReport, Telling
 from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
@@ -150,8 +151,8 @@ def _asked(local: Evaluator, power: Callable[[str, str], Any] | None, source: st
         raise Unsupported(f"{source} is asked where backends are read: perftui run")
 
     async def ask(expression: str, at: float) -> Points:
-        answer = await power(source, "PromQuerier").instant(expression, at)
-        return tuple(answer)
+        answer: Answer = await power(source, "PromQuerier").instant(expression, at)
+        return answer.vector
 
     return ask
 

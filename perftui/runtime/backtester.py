@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from perftui.analysis.alertexpr import LOOKBACK as LOOKBACK_OURS
 from perftui.analysis.backtest import by_instant, compared, judged
-from perftui.analysis.promql import MOST_POINTS, Plan, Shelf, evaluate_range, parse
+from perftui.analysis.promql import Plan, Shelf, evaluate_range, parse
 from perftui.analysis.promrules import Group, recorded
 from perftui.analysis.ruleexport import expression
 from perftui.model.alerts import Labels, Rule
@@ -21,6 +21,7 @@ from perftui.model.metrics import (
     GENERATION_2,
     GENERATION_3,
     LOOKBACK,
+    MOST_POINTS,
     STALE,
     Dialect,
     Matrix,

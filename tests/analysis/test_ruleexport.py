@@ -55,6 +55,7 @@ def test_a_server_takes_the_shipped_rules(tmp_path, version):
     rules = {rule.name: rule for rule in read_rules(text).rules}
     assert set(NAMES) <= rules.keys()
     assert (rules["HostCpuHigh"].hold, dict(rules["HostCpuHigh"].labels)["severity"]) == (300.0, "warning")
+    assert rules["BackendLost"].expr == "perftui_source_up < 1"
     assert rules["DbConnectionsHigh"].expr == (
         "perftui_postgres_connections / perftui_postgres_max_connections > 0.9"
     )
