@@ -193,8 +193,7 @@ class Session:
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
-        backend = self._backends.get(source)
-        return tuple(name for name in ports.names() if isinstance(backend, ports.named(name)))
+        return tuple(n for n in ports.names() if isinstance(self._backends.get(source), ports.named(n)))
 
     async def probe(
         self,
@@ -268,8 +267,7 @@ class Session:
             return False, str(error)
         if spec.risk is not Risk.READS and self.read_only:
             return False, f"{self.env.name} is read-only"
-        health = self._health(source) if source in self._looks else Health(Link.LIVE, 0.0)
-        if health.link in (Link.LOST, Link.REFUSED):
+        if source in self._looks and (health := self._health(source)).link in (Link.LOST, Link.REFUSED):
             return False, f"{source} is {health.link.value}: {health.error}"
         return True, ""
 
@@ -307,6 +305,9 @@ class Session:
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
+        till = await bring("perftui.runtime.business:Till")
+        read = till(self.config.figures(), self._backends, self.rings).run
+        self._crew.start("business", read(self.clock, self.topic("business"), self._keep))
         chronicle = await bring("perftui.runtime.chronicle:Chronicle")
         kept = chronicle(self.conductor, self.events, self.topic("overview.audit"), self.clock)
         self._crew.start("chronicle", kept.run(self._backends))
@@ -317,9 +318,8 @@ class Session:
             self._backends[name] = backend = backend_class(name, options())
             self._holders.clear()
         except ConfigError as error:
-            tap.publish(
-                Look(name, backend_class.kind, None, Health(Link.REFUSED, self.clock.wall(), str(error)))
-            )
+            refused = Health(Link.REFUSED, self.clock.wall(), str(error))
+            tap.publish(Look(name, backend_class.kind, None, refused))
             return
         from perftui.runtime.poller import Poller
 
@@ -332,9 +332,8 @@ class Session:
             return
         from perftui.runtime.observer import Observer
 
-        observer = Observer(
-            engine_class(), looks, self.rings, self.clock, hold=stem != ADVICE, topic=self.topic(stem)
-        )
+        hold, topic = stem != ADVICE, self.topic(stem)
+        observer = Observer(engine_class(), looks, self.rings, self.clock, hold=hold, topic=topic)
         self._observers[stem] = observer
         for name in looks:
             self._listeners.setdefault(name, []).append(observer)

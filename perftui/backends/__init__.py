@@ -10,6 +10,7 @@ BUILTIN: dict[str, str] = {
     "pyedge": "perftui.backends.pyedge:PyEdge",
     "processpool": "perftui.backends.processpool:ProcessPool",
     "pyspy": "perftui.backends.pyspy:PySpy",
+    "statsd": "perftui.backends.statsd:Statsd",
 }
 
 OPTIONS: dict[str, str] = {
@@ -22,6 +23,7 @@ OPTIONS: dict[str, str] = {
     "pyedge": "perftui.model.options:PyEdgeOptions",
     "processpool": "perftui.model.options:PoolOptions",
     "pyspy": "perftui.model.options:PySpyOptions",
+    "statsd": "perftui.model.options:StatsdOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
 

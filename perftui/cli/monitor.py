@@ -7,7 +7,12 @@ import importlib
 
 from perftui.cli import common
 
-VERBS = {"query": "perftui.cli.monitor_query", "metrics": "perftui.cli.monitor_metrics"}
+VERBS = {
+    "query": "perftui.cli.monitor_query",
+    "metrics": "perftui.cli.monitor_metrics",
+    "business": "perftui.cli.monitor_business",
+    "anomaly": "perftui.cli.monitor_anomaly",
+}
 """Verb → module with `HELP`, `add(parser)` and `run(args) -> int`."""
 
 

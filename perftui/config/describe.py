@@ -14,7 +14,7 @@ from typing import Any, Literal, Union
 from perftui.backends import BUILTIN, CHANNEL_OPTIONS
 from perftui.config.load import SECTIONS, channel_options, options_class
 from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
-from perftui.config.settings import EnvironmentSettings, TargetSettings, is_secret, is_url
+from perftui.config.settings import BusinessSettings, EnvironmentSettings, TargetSettings, is_secret, is_url
 
 JsonSchema = dict[str, Any]
 _REFERENCE = r"^$|^env:[A-Za-z_]\w*$|^file:.+|^keyring:[^/]+/.+"
@@ -54,6 +54,7 @@ def schema() -> JsonSchema:
     properties["read_only"] = {"type": "boolean", "description": "Start in read-only mode."}
     properties["keys"] = {"type": "object", "description": "Command id to key."}
     properties["targets"] = {"type": "object", "additionalProperties": _table(TargetSettings)}
+    properties["business"] = {"type": "object", "additionalProperties": _table(BusinessSettings)}
     properties["env"] = {"type": "object", "additionalProperties": environment}
     properties["channels"] = {"type": "object", "additionalProperties": {"anyOf": _channels()}}
     properties["routes"] = {"type": "object", "additionalProperties": _table(RouteSettings)}

@@ -42,6 +42,8 @@ def tables(config: Config) -> Iterator[Table]:
     for name, target in config.targets.items():
         yield f"targets.{toml_key(name)}", _values(target)
     yield from _notices(config.notices)
+    for name, figure in config.business.items():
+        yield f"business.{toml_key(name)}", _values(figure)
     for env in config.environments.values():
         header = f"env.{toml_key(env.name)}"
         yield header, {"kind": env.kind, "label": env.label, "read_only": env.read_only}

@@ -20,6 +20,7 @@ from perftui.config.settings import (
     AgentSettings,
     AnomalySettings,
     BackendConfig,
+    BusinessSettings,
     Config,
     Environment,
     EnvironmentSettings,
@@ -42,7 +43,7 @@ SECTIONS: dict[str, type] = {
     "agent": AgentSettings,
 }
 NOTICES = ("channels", "routes", "escalation", "oncall")
-TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "env")
+TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
 RESERVED = ("alerts",)  # names that stand beside those of backends
@@ -124,6 +125,9 @@ def _config(file: Path, table: dict[str, Any], converter: Converter, *, exists: 
         **sections,
         keys=_keys(table.get("keys", {}), (), converter),
         targets=_targets(table.get("targets", {}), converter),
+        business=_tables(
+            table, "business", lambda _, one, path: converter.fill(BusinessSettings, one, path), converter
+        ),
         environments=environments or ({} if converter.problems else {LOCAL: _local()}),
         chosen="",
         notices=_notices(table, converter),

@@ -14,6 +14,7 @@ from perftui.config.notices import Notices
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.anomaly import SERIES, Watch
+from perftui.model.business import TEMPLATES, Metric
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
 
@@ -126,6 +127,52 @@ class TargetSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BusinessSettings:
+    """One figure of the business: what it is, and where it is read."""
+
+    source: str = option("", "Backend that tells it: scrape, statsd, postgres or valkey.")
+    read: str = option(
+        "", 'What it is asked: `orders_total{shop="1"}`, a SELECT, `ZCARD key`, a StatsD name.'
+    )
+    template: str = option(
+        "", "Begin with: signups, messages, revenue, sessions, features; default: its name."
+    )
+    title: str = option("", "Words shown for it.")
+    kind: Literal["counter", "sum", "gauge", "distinct", "usage"] | None = option(
+        None, "Counter, sum and usage are totals shown a minute; gauge and distinct are shown as read."
+    )
+    unit: str = option("", "Its unit, for people: EUR cents, users.")
+    by: str = option("", "Label whose values are told apart; money is never added up over them.")
+    target: float | None = option(None, "The value, a minute where it is counted, that should be reached.")
+    owner: str = option("", "Who wants to know when it is missed.")
+    every: float = option(10.0, "Seconds between two reads.")
+
+    def __post_init__(self) -> None:
+        if not self.source or not self.read:
+            raise ValueError("needs `source` and `read`")
+        if self.every < 1:
+            raise ValueError("`every` is a second or more")
+        if self.template and self.template not in TEMPLATES:
+            raise ValueError(f"`template` is one of {', '.join(TEMPLATES)}")
+
+    def metric(self, name: str) -> Metric:
+        """What is to be read, with what the template leaves open filled in."""
+        title, kind, unit, by = TEMPLATES.get(self.template or name, (name, "gauge", "", ""))
+        return Metric(
+            name,
+            self.title or title,
+            self.kind or kind,
+            self.source,
+            self.read,
+            self.unit or unit,
+            self.by or by,
+            self.target,
+            self.owner,
+            self.every,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class BackendConfig:
     """One configured system. `options` is the backend's own Options; secrets in it are references."""
 
@@ -190,6 +237,7 @@ class Config:
     agent: AgentSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
+    business: Mapping[str, BusinessSettings]
     environments: Mapping[str, Environment]
     chosen: str
     notices: Notices = field(default_factory=Notices)
@@ -226,6 +274,10 @@ class Config:
         for name, wanted in self.targets.items():
             known[name] = wanted.over(known.get(name, Target(name, name, "")))
         return tuple(known.values())
+
+    def figures(self) -> tuple[Metric, ...]:
+        """The figures of the business, in the order they are written."""
+        return tuple(settings.metric(name) for name, settings in self.business.items())
 
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""

@@ -16,6 +16,35 @@ from perftui.lab.processes import LabError
 
 P = TypeVar("P")
 
+FIGURES = """
+[business.orders]
+title = "Orders"
+kind = "counter"
+source = "shop"
+read = "shop_orders_total"
+target = 30.0
+owner = "sales"
+
+[business.signups]
+source = "shop"
+read = "shop_signups_total"
+
+[business.revenue]
+source = "shop"
+read = "shop_revenue_minor_total"
+unit = "cents"
+
+[business.sessions]
+source = "valkey"
+read = "ZCARD shop:active"
+
+[business.features]
+source = "shop"
+read = 'http_request_duration_seconds_count{status="200"}'
+by = "route"
+"""
+"""What the shop sells, as the configuration of any shop would say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabOptions:
@@ -175,7 +204,7 @@ class Lab:
             for name, options in part.backends().items():
                 lines.append(f"\n[env.lab.backends.{name}]")
                 lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + FIGURES
 
     def config_path(self) -> Path:
         """The same in a 0600 file, current with the parts."""

@@ -16,7 +16,7 @@ SERIES: tuple[str, ...] = (
     "@scrape/http.error_ratio",
     "@valkey/hit_ratio",
     "@postgres/p95_estimate_s",
-    "@business/business.value",
+    'business/business.value{part=""}',
 )
 """Selectors of the series watched unless configured otherwise."""
 

@@ -123,3 +123,10 @@ class PrometheusOptions:
     cert_file: str = field(default="", metadata={"help": "our certificate, where the server asks for one"})
     key_file: str = field(default="", metadata={"help": "key of our certificate"})
     timeout: float = field(default=8.0, metadata={"help": "seconds a query may take"})
+
+
+@dataclass(frozen=True, slots=True)
+class StatsdOptions:
+    """Where to listen; always on 127.0.0.1, for the sender of a datagram cannot be known."""
+
+    port: int = field(default=8125, metadata={"help": "UDP port; 0: any that is free"})

@@ -375,6 +375,15 @@ class SettingsReader(Protocol):
         ...
 
 
+@runtime_checkable
+class FigureSource(Protocol):
+    """A system that can be asked for a number, in its own words."""
+
+    async def figures(self, read: str) -> Any:
+        """`Figure`s (`perftui.model.business`) for what `read` asks; Unsupported when it cannot be asked."""
+        ...
+
+
 def named(name: str) -> type:
     """The port of that name; Unsupported when there is none."""
     port = globals().get(name)

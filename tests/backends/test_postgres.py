@@ -13,10 +13,11 @@ import pytest
 
 from perftui.backends.postgres import Postgres, questions
 from perftui.model.database import DatabaseReading
-from perftui.model.errors import Lost, Refused, Unsupported
+from perftui.model.errors import BackendError, Lost, Refused, Unsupported
 from perftui.model.ports import (
     ActivityReader,
     Explainer,
+    FigureSource,
     QueryCanceller,
     SettingsReader,
     StatementReader,
@@ -51,7 +52,7 @@ async def client(postgres: Any) -> AsyncIterator[Connect]:
 
 
 class TestContract(BackendContract):
-    powers = (ActivityReader, Explainer, QueryCanceller, SettingsReader, StatementReader)
+    powers = (FigureSource, ActivityReader, Explainer, QueryCanceller, SettingsReader, StatementReader)
 
     @pytest.fixture
     def live(self, postgres: Any) -> Make:
@@ -363,3 +364,15 @@ async def test_concurrent_reads_and_deeds_do_not_meet(db: Postgres) -> None:
     pid = next(s.pid for s in await db.activity() if s.own)
     answers = await asyncio.gather(*(db.read() for _ in range(5)), *(db.find_session(pid) for _ in range(5)))
     assert len(answers) == 10
+
+
+async def test_a_select_tells_numbers_with_labels_and_changes_nothing(db: Postgres) -> None:
+    rows = await db.figures("SELECT 'EUR' AS currency, 12.5 UNION ALL SELECT 'JPY', 900 ORDER BY 1")
+    assert [(f.labels, f.value) for f in rows] == [
+        ((("currency", "EUR"),), 12.5),
+        ((("currency", "JPY"),), 900.0),
+    ]
+    assert [f.value for f in await db.figures("SELECT count(*) FROM pg_class WHERE false")] == [0.0]
+    for wrong in ("CREATE TABLE t (i int)", "SELECT 1; SELECT 2", "SELECT 'x'"):
+        with pytest.raises(BackendError):
+            await db.figures(wrong)

@@ -15,7 +15,7 @@ from perftui.analysis.promtext import Scanner
 from perftui.backends.scrape import MAX_BYTES, Scrape, ScrapeOptions
 from perftui.backends.scrape.roles import Names, Roles
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
-from perftui.model.ports import EndpointSource
+from perftui.model.ports import EndpointSource, FigureSource
 from tests.backends.contract import BackendContract
 
 TOKEN = "s3cret-token"
@@ -87,7 +87,7 @@ async def scrape(service):
 
 
 class TestContract(BackendContract):
-    powers = (EndpointSource,)
+    powers = (EndpointSource, FigureSource)
 
     @pytest.fixture
     def live(self, service):
@@ -254,3 +254,15 @@ async def test_a_read_of_a_thousand_samples_costs_a_few_milliseconds(service, sc
     for _ in range(20):
         scanner.scan(text)
     assert (time.process_time() - began) / 20 < 0.004
+
+
+async def test_figures_are_samples_of_the_newest_scrape_narrowed_by_matchers(service, scrape):
+    service.serve("/a", 0.05, 3)
+    service.serve("/b", 0.05, 2)
+    name = next(iter(service.seconds.describe())).name + "_count"
+    assert sum(f.value for f in await scrape.figures(name)) == 5
+    (only,) = await scrape.figures(name + '{route="/b"}')
+    assert (only.value, dict(only.labels)["route"]) == (2, "/b")
+    for wrong in ("nothing_total", name + "{route=}"):
+        with pytest.raises(Unsupported):
+            await scrape.figures(wrong)

@@ -15,7 +15,14 @@ from perftui.backends.valkey.monitor import arguments, tally
 from perftui.backends.valkey.quarantine import hash_tag, original, written
 from perftui.model.cache import CacheReading, KeyTally
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
-from perftui.model.ports import CommandSampler, KeyPurger, KeyspaceReader, ServerTuner, SettingsReader
+from perftui.model.ports import (
+    CommandSampler,
+    FigureSource,
+    KeyPurger,
+    KeyspaceReader,
+    ServerTuner,
+    SettingsReader,
+)
 from tests.backends.contract import At, BackendContract, Make
 from tests.waiting import until
 
@@ -63,7 +70,7 @@ async def fill(raw: Link, n: int, name: str = "k:{}", value: bytes = b"v" * 100)
 class TestContract(BackendContract):
     """The house's contract, on a live server with a password."""
 
-    powers = (KeyspaceReader, KeyPurger, CommandSampler, ServerTuner, SettingsReader)
+    powers = (FigureSource, KeyspaceReader, KeyPurger, CommandSampler, ServerTuner, SettingsReader)
 
     @pytest.fixture
     def live(self, valkey: Any) -> Make:
@@ -455,3 +462,16 @@ class TestPure:
 
         error = translated(ReplyError("ERR unknown subcommand 'HISTOGRAM'"), "LATENCY", "h:1")
         assert isinstance(error, Unsupported)
+
+
+async def test_a_key_tells_its_number_and_nothing_slow_is_asked(server: Valkey, raw: Link) -> None:
+    await raw.ask([("SET", "n", "7.5"), ("ZADD", "z", 1, "a", 2, "b"), ("PFADD", "p", "x", "y", "x")], 5)
+    await server.open()
+    for read, value in (("GET n", 7.5), ("zcard z", 2), ("PFCOUNT p", 2), ("LLEN gone", 0)):
+        assert [f.value for f in await server.figures(read)] == [value]
+    for read in ("KEYS *", "FLUSHALL now", "SET n 1", "GET", "EVAL x 0"):
+        with pytest.raises(Unsupported):
+            await server.figures(read)
+    await raw.one("SET", "word", "hello", deadline=5)
+    with pytest.raises(Protocol):
+        await server.figures("GET word")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from perftui.backends.postgres import facts, questions
 from perftui.backends.postgres.explain import Planner
@@ -13,12 +13,14 @@ from perftui.backends.postgres.link import Link, describe
 from perftui.backends.postgres.look import Memory, read_look
 from perftui.backends.postgres.probe import Abilities, probe
 from perftui.backends.postgres.trouble import told, within
+from perftui.model.business import Figure
 from perftui.model.database import Explanation, Session
 from perftui.model.errors import Refused, Unsupported
 from perftui.model.options import PostgresOptions
 from perftui.model.reading import Reading
 
 TEXT_LIMIT = 64 * 1024
+MOST_ROWS = 200
 
 
 class Postgres:
@@ -111,7 +113,18 @@ class Postgres:
         row = await self._hand.row(questions.single("texts", abilities.version, ("ids",), inline), [query_id])
         return str(row["text"]) if row is not None else ""
 
+    async def figures(self, read: str) -> tuple[Figure, ...]:
+        """The numbers of one SELECT, read-only: its last column; columns before it are labels."""
+        rows = (await self._hand.rows(read))[:MOST_ROWS]
+        with told(self.where):
+            return tuple(_figure(row) for row in rows)
+
     async def explain(self, statement: str, *, analyze: bool = False, limit: float = 10.0) -> Explanation:
         """How the server would run `statement`, on a connection of its own."""
         planner = Planner(self.options.dsn, self.options.password, self.where)
         return await planner.explain(self.name, statement, analyze=analyze, limit=limit)
+
+
+def _figure(row: Any) -> Figure:
+    *labels, (_, value) = row.items()
+    return Figure(float(value or 0), tuple((str(name), str(text)[:128]) for name, text in labels))

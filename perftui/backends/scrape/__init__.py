@@ -8,12 +8,15 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from perftui.analysis.promtext import Scanner
+from perftui.analysis.matchers import matches, parse_matchers
+from perftui.analysis.promtext import Labels, Scanner
 from perftui.backends.scrape.past import Past
 from perftui.backends.scrape.red import endpoints, reading
 from perftui.backends.scrape.roles import Counters, Names, Roles
+from perftui.model.alerts import Matcher
+from perftui.model.business import Figure
 from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast
-from perftui.model.errors import Lost, Protocol, Refused, Unsupported
+from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.options import ScrapeOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
@@ -49,6 +52,7 @@ class Scrape:
         self._recent: deque[Counters] = deque()
         self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
         self._past = Past()
+        self._samples: dict[str, list[tuple[Labels, float]]] = {}
 
     async def open(self) -> None:
         """Prepare the client; the address is asked at the first read."""
@@ -73,6 +77,7 @@ class Scrape:
             scrape = self._scanner.scan(text)
         except ValueError as error:
             raise Protocol(f"{self.name}: {self._options.url} sent no Prometheus text: {error}") from error
+        self._samples = scrape.samples
         now = self._roles.sort(scrape, at, time.monotonic())
         self._remember(now)
         facts = reading(self._service, now, self._recent[0], self._roles.role)
@@ -88,6 +93,16 @@ class Scrape:
         now = self._recent[-1]
         past = [c for c in (*self._kept, *self._recent) if now.mono - c.mono <= window]
         return endpoints(self._service, now, min(past, key=lambda c: c.mono), self._roles.role)
+
+    async def figures(self, read: str) -> tuple[Figure, ...]:
+        """A metric's samples of the newest scrape, narrowed by matchers: `orders_total{shop="1"}`."""
+        if not self._samples:
+            await self.read()
+        name, matchers = wanted(read)
+        rows = self._samples.get(name)
+        if rows is None:
+            raise Unsupported(f"{self.name}: {self._options.url} has no metric {name[:80]!r}")
+        return tuple(Figure(value, labels) for labels, value in rows if matches(matchers, dict(labels)))
 
     async def endpoint_past(self, route: str, method: str) -> EndpointPast:
         """The last quarter of an hour of one endpoint, by ten seconds, from counters' differences."""
@@ -160,3 +175,12 @@ class Scrape:
             for name, value, unit in rows
             if value is not None
         ]
+
+
+def wanted(read: str) -> tuple[str, tuple[Matcher, ...]]:
+    """Name and matchers; Unsupported when they cannot be read."""
+    name, brace, rest = read.strip().partition("{")
+    try:
+        return name.strip(), parse_matchers("{" + rest) if brace else ()
+    except ConfigError as error:
+        raise Unsupported(str(error)) from error

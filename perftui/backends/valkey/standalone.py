@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import hiredis
 
 from perftui.backends.valkey import info, latency, slowlog
+from perftui.backends.valkey.figures import FigurePowers
 from perftui.backends.valkey.info import Counters, Info
 from perftui.backends.valkey.link import Link, parse_url, translated, verify
 from perftui.backends.valkey.monitor import MonitorPowers
@@ -71,7 +72,7 @@ SETTINGS = (
 """What an operator would want to see changed; unknown names are left out by the server."""
 
 
-class Valkey(PurgePowers, MonitorPowers):
+class Valkey(PurgePowers, FigurePowers, MonitorPowers):
     """A standalone server, primary or replica.
 
     Two connections: looks never wait behind a purge or a scan.

@@ -25,6 +25,8 @@ from perftui.lab.shop.store import Busy, Store
 
 CATEGORIES = ("chairs", "lamps", "tables", "kitchen", "clocks", "storage", "textiles", "garden")
 LOG_LINES = 2000
+ACTIVE = "shop:active"  # sessions by when they were last seen
+ACTIVE_SECONDS = 300.0
 Handler = Callable[[Request], Awaitable[Response]]
 Scope = MutableMapping[str, Any]
 
@@ -141,7 +143,11 @@ class Shop:
         if session.isalnum():
             pipe.hset(f"shop:session:{session}", mapping={"order": order, "seen": int(time.time())})
             pipe.expire(f"shop:session:{session}", sql.TTL["session"])
-        await store.attempt(pipe.execute())
+            pipe.zadd(ACTIVE, {session: time.time()})
+            pipe.hsetnx(f"shop:session:{session}", "customer", 1)
+        replies = await store.attempt(pipe.execute())
+        if session.isalnum() and replies and replies[-1] == 1:
+            store.slot.count("signups")
 
     async def session(self, request: Request) -> Response:
         """A visitor's session in Valkey, found or begun."""
@@ -151,7 +157,9 @@ class Shop:
         known = await self._store.attempt(self._store.valkey.hget(key, "seen"))
         self._store.slot.count(f"{'hit' if known else 'miss'}:session")
         pipe = self._store.valkey.pipeline(transaction=False)
-        pipe.hset(key, mapping={"seen": int(time.time())}).expire(key, sql.TTL["session"])
+        now = time.time()
+        pipe.hset(key, mapping={"seen": int(now)}).expire(key, sql.TTL["session"])
+        pipe.zadd(ACTIVE, {name: now}).zremrangebyscore(ACTIVE, "-inf", now - ACTIVE_SECONDS)
         await self._store.attempt(pipe.execute())
         return JSONResponse({"session": name}, 200 if known else 201)
 

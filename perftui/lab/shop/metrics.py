@@ -33,6 +33,7 @@ COUNTERS = (
     *(f"{result}:{prefix}" for prefix in PREFIXES for result in ("hit", "miss")),
     "orders",
     "revenue_cents",
+    "signups",
     "errors",
     "requests",
 )
@@ -157,6 +158,12 @@ def _counters(board: Board) -> Iterator[str]:
     yield from _single("shop_orders_total", "counter", "Orders committed.", board.counter("orders"))
     revenue = board.counter("revenue_cents") / 100
     yield from _single("shop_revenue_total", "counter", "Value of committed orders, in euros.", revenue)
+    cents = f'{{currency="EUR"}} {board.counter("revenue_cents"):.0f}'
+    yield "# HELP shop_revenue_minor_total Value of committed orders in the currency's minor unit."
+    yield "# TYPE shop_revenue_minor_total counter"
+    yield f"shop_revenue_minor_total{cents}"
+    signups = board.counter("signups")
+    yield from _single("shop_signups_total", "counter", "Sessions that ordered for the first time.", signups)
     yield from _single("shop_errors_total", "counter", "Responses with status 5xx.", board.counter("errors"))
 
 

@@ -62,6 +62,13 @@ KEYS: tuple[Command, ...] = (
         scope="overview.api",
     ),
     Command(
+        "overview.figure-source",
+        "w",
+        "Evidence",
+        "Say where the figure under the cursor is read, how, and how old it is.",
+        scope="overview.business",
+    ),
+    Command(
         "overview.window",
         "z",
         "Window",

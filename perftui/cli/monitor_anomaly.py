@@ -1,0 +1,93 @@
+"""`perftui monitor anomaly SERIES`: what was unusual in a remembered series, judged as the console would."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from perftui.analysis.anomaly import DetectorState, Judge, Score, detect
+from perftui.analysis.seasonal import Season, learn
+from perftui.cli import common
+from perftui.cli.alerts import desk
+from perftui.model.errors import ConfigError
+from perftui.model.frame import SeriesReader
+from perftui.model.series import SeriesKey
+
+HELP = "what was unusual in a remembered series"
+UNITS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The series and how far back."""
+    parser.add_argument("series", metavar="SERIES", help="backend/series, with {label=value}")
+    parser.add_argument("--since", default="7d", metavar="SPAN", help="how far back: 90m, 24h, 7d (default)")
+    parser.add_argument("--sigmas", type=float, default=3.0, help="distance from which a point is odd")
+    common.options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print alarms and moved baselines; 1 when there are any."""
+    return common.go(_print(args))
+
+
+async def _print(args: argparse.Namespace) -> int:
+    span = seconds(args.since)
+    async with desk(args) as session:
+        assert session.memory is not None
+        now = session.clock.wall()
+        key = chosen(args.series, session.memory.history)
+        rows = await session.memory.history.rollup(key, now - 2 * span, now)
+    season = learn(rows.at, rows.mean)
+    found = judged(rows.at, rows.mean, season, args.sigmas, now - span)
+    if args.json:
+        common.say(
+            {"series": str(key), "season": season and season.period, "points": len(rows.at), "found": found}
+        )
+    else:
+        word = f"season {season.period / 3600:g} h, strength {season.strength:.2f}" if season else "no season"
+        common.narrate(f"{len(rows.at)} points of {key}, {word}")
+        common.print_lines(map(_line, found))
+    return common.NO if found else common.DONE
+
+
+def seconds(text: str) -> float:
+    """`7d` in seconds; ConfigError when it is no span."""
+    try:
+        return float(text[:-1]) * UNITS[text[-1]]
+    except (ValueError, KeyError, IndexError):
+        raise ConfigError(f"{text!r} is no span of time like 90m, 24h or 7d") from None
+
+
+def chosen(text: str, history: SeriesReader) -> SeriesKey:
+    """The one series that is meant; ConfigError lists those that could be."""
+    source, _, rest = text.partition("/")
+    known = history.keys(source, rest.partition("{")[0])
+    exact = [key for key in known if str(key) == text] or list(known)
+    if len(exact) == 1:
+        return exact[0]
+    if not exact:
+        raise ConfigError(f"nothing is remembered of {text}")
+    raise ConfigError(f"{text} may be any of: {', '.join(map(str, exact[:12]))}")
+
+
+def judged(
+    at: Sequence[float], value: Sequence[float], season: Season | None, sigmas: float, since: float
+) -> list[Score]:
+    """Alarms and moved baselines from `since` on; what is before teaches."""
+    state = DetectorState(judge=Judge(sigmas=sigmas), season=season)
+    found: list[Score] = []
+    for a, v in zip(at, value, strict=True):
+        state, score = detect(state, a, v)
+        if a >= since and (score.alarm or score.moved):
+            found.append(score)
+    return found
+
+
+def _line(score: Score) -> str:
+    stamp = datetime.fromtimestamp(score.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if score.moved:
+        return f"{stamp} baseline moved, {score.moved[0]:.4g} → {score.moved[1]:.4g}"
+    return (
+        f"{stamp} {score.value:.4g} where {score.low:.4g} to {score.high:.4g} was expected, {score.z:+.1f} σ"
+    )
