@@ -35,6 +35,7 @@ async def _print(args: argparse.Namespace) -> int:
     span = seconds(args.since)
     async with desk(args) as session:
         assert session.memory is not None
+        await session.memory.history.known()
         now = session.clock.wall()
         key = chosen(args.series, session.memory.history)
         rows = await session.memory.history.rollup(key, now - 2 * span, now)

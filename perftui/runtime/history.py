@@ -129,6 +129,10 @@ class History:
         stored = await asyncio.wrap_future(self.store.read(work)) if work else chunks.joined((), step)
         return _whole(recent, stored, step)
 
+    async def known(self) -> None:
+        """Wait until the names of what is stored are there; StoreError when they cannot be read."""
+        await asyncio.wrap_future(self._loading)
+
     def keys(self, source: str = "", name: str = "") -> tuple[SeriesKey, ...]:
         """Known keys, narrowed by source and by name (exact, or a prefix ending in `.`)."""
         sheets = [*(block.sheet for block in self._full), *self._open.by_source.values()]
