@@ -125,7 +125,7 @@ class Alerting:
             self._memory.leases,
             self._clock,
             publish,
-            lambda: topic.value is None or topic.demand > 0,
+            lambda: topic.value is None or topic.level > 0,
         )
         try:
             await self.notifier.run()

@@ -49,6 +49,7 @@ class Courier:
         clock: Clock,
         lease: Callable[[], Lease | None],
         pacing: Pacing,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.failing: float | None = None
@@ -58,6 +59,7 @@ class Courier:
         self._clock = clock
         self._lease = lease
         self._pacing = pacing
+        self._told = told
         self._sender: Sender | None = None
         self._failures = 0
         self._woken = asyncio.Event()
@@ -106,6 +108,7 @@ class Courier:
                 self._failures = 0 if soon is None else self._failures
                 return min(max(0.01, (soon or now + 60) - now), self._pacing.look)
             wait = await self._send(waiting, now)
+            self._told()
             if wait:
                 return wait
         return self._pacing.look

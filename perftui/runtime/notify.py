@@ -68,12 +68,13 @@ class Notifier:
         self._pacing = pacing or Pacing()
         self._lease: Lease | None = None
         self._report: AlertsReport | None = None
+        self._news = False
         self._page = Page()
         self._routes: dict[str, tuple[Mapping[str, str], tuple[Route, ...]]] = {}
         self._woken = asyncio.Event()
         self._one = asyncio.Lock()  # two decisions at once would each take the other's lease for a stranger's
         self.couriers = {
-            name: Courier(name, way, post, outbox, clock, lambda: self._lease, self._pacing)
+            name: Courier(name, way, post, outbox, clock, lambda: self._lease, self._pacing, self._went)
             for name, way in telling.ways.items()
         }
 
@@ -85,7 +86,13 @@ class Notifier:
     def look(self, report: AlertsReport) -> None:
         """The newest look at the alerts."""
         self._report = report
+        self._news = True
         self._woken.set()
+
+    def _went(self) -> None:
+        """A message went out or did not: there is something to show, and nothing to decide."""
+        if self._wanted():
+            self._woken.set()
 
     async def run(self) -> None:
         """Decide at each new look and a few seconds later at the latest, until cancelled."""
@@ -95,18 +102,22 @@ class Notifier:
             try:
                 while True:
                     await self.tick()
-                    await self._rest()
+                    while not await self._rest():
+                        await self.tick(decide=False)
             finally:
                 await self.close()
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> bool:
+        """Until there is news; whether it is any to decide about."""
         try:
             async with asyncio.timeout(self._pacing.look):
                 await self._woken.wait()
         except TimeoutError:
-            return
+            return True
         finally:
             self._woken.clear()
+        news, self._news = self._news, False
+        return news
 
     async def close(self) -> None:
         """Let another one take over at once."""
@@ -117,17 +128,17 @@ class Notifier:
             except StoreError as error:
                 log.info("%s", error)
 
-    async def tick(self) -> None:
+    async def tick(self, *, decide: bool = True) -> None:
         """One decision; a store that cannot be reached is said, and asked again."""
         async with self._one:
-            await self._tick(self._clock.wall())
+            await self._tick(self._clock.wall(), decide)
 
-    async def _tick(self, now: float) -> None:
+    async def _tick(self, now: float, decide: bool) -> None:
         try:
-            if self.telling.ways:
+            if self.telling.ways and decide:
                 await self._consult()
             self._page = await self._outbox.page()
-            if self._lease is not None:
+            if self._lease is not None and decide:
                 await self._decide(self._lease, now)
             if self._published is not None and self._wanted():
                 self._published(await self.report(now))

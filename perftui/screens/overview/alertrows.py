@@ -25,6 +25,7 @@ from perftui.model.errors import ConfigError
 from perftui.model.event import Event
 from perftui.model.finding import Finding, Severity
 
+WIDE = 110  # columns from which on every view is named
 STYLES = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "muted"}
 WORDS = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\Z")
@@ -159,10 +160,11 @@ def history_columns(look: Callable[[], Look]) -> list[Column]:
     ]
 
 
-def chips(report: AlertsReport, view: str, size: Size, look: Look) -> Rows:
+def chips(report: AlertsReport, view: str, size: Size, look: Look, warning: str = "") -> Rows:
     """The views, the counts of the alerts by word, and who evaluates."""
     spans: list[Span] = []
-    for name in ("alerts", "rules", "silences", "history"):
+    names = ("alerts", "rules", "silences", "history", "routes")
+    for name in names if size.width >= WIDE else (view,):  # the counts matter more than the names
         here = name == view
         spans.append(Span(f" {name.capitalize()} ", "accent reverse bold" if here else "muted"))
     words = [alert.word for alert in report.alerts]
@@ -173,6 +175,8 @@ def chips(report: AlertsReport, view: str, size: Size, look: Look) -> Rows:
     for word, count in counts:
         style = "warn bold" if word == "open" and count else "muted"
         spans.append(Span(f"{word} {count}  ", style))
+    if warning:
+        spans.append(Span(f"{warning}  ", "warn"))
     if report.problem:
         spans.append(Span(inert(report.problem, 80), "crit"))
     return [line(size.width, *spans)]

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.draw.chart import Line, Mark, Threshold
+from perftui.draw.notices import NOBODY
+from perftui.draw.rows import Look, Rows, Size
 from perftui.model import anomaly
 from perftui.model.alerts import Alert, AlertsReport, Rule, RuleStatus, Silence
 from perftui.model.errors import ConfigError
@@ -18,18 +20,21 @@ from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.overview import alertrows as rows
 from perftui.screens.overview import bands
+from perftui.screens.overview import noticerows as told
 from perftui.screens.overview.causes import Causes
-from perftui.screens.tab import Tab
+from perftui.screens.overview.noticekeys import NoticeKeys
+from perftui.screens.overview.noticerows import Told
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
-VIEWS = ("alerts", "rules", "silences", "history")
+VIEWS = ("alerts", "rules", "silences", "history", "routes")
+WITH_DETAIL = ("alerts", "rules", "routes")
 AROUND = 1800.0  # seconds of events shown before and after a firing
 HOUR = "1h"
 
 
-class AlertsTab(Tab):
+class AlertsTab(NoticeKeys):
     """One table a view; the alert under the cursor is explained beside it, or below after enter."""
 
     DEFAULT_CSS = """
@@ -43,7 +48,7 @@ class AlertsTab(Tab):
     """
     id_: ClassVar[str] = "overview.alerts"
     title: ClassVar[str] = "Alerts"
-    topics: ClassVar[tuple[str, ...]] = ("alerts", "findings", "events", anomaly.TOPIC)
+    topics: ClassVar[tuple[str, ...]] = ("alerts", "alerts.notices", "findings", "events", anomaly.TOPIC)
     empty: ClassVar[str] = (
         "would show alerts, the rules behind them, silences and history\n"
         "rules are evaluated where history is kept: perftui run (change them in [alerts.rules.NAME])"
@@ -63,7 +68,11 @@ class AlertsTab(Tab):
         """Chips, a table a view, and the detail."""
         yield Panel("", id="chips")
         look, now = (lambda: self.look), (lambda: self._now)
-        yield LiveTable(rows.alert_columns(look, now), key=lambda a: a.fingerprint, id="alerts")
+        yield LiveTable(
+            [*rows.alert_columns(look, now), told.delivery_column(lambda: self.notices)],
+            key=lambda a: a.fingerprint,
+            id="alerts",
+        )
         yield LiveTable(rows.rule_columns(look), key=lambda s: s.rule.name, id="rules")
         yield LiveTable(
             rows.silence_columns(now), key=lambda s: s.id, id="silences", empty="nothing is silenced"
@@ -71,6 +80,7 @@ class AlertsTab(Tab):
         yield LiveTable(
             [*_numbered(rows.history_columns(look))], key=lambda p: p[0], id="history", empty="nothing yet"
         )
+        yield LiveTable(told.columns(look), key=lambda row: row.key, id="routes", empty=NOBODY)
         yield Panel("", id="about")
         yield ChartPanel("", id="course", focusable=False)
 
@@ -96,8 +106,8 @@ class AlertsTab(Tab):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        wide = self.layout_now >= 120 and self.view in ("alerts", "rules")
-        detail = wide or (self.opened and self.view in ("alerts", "rules"))
+        wide = self.layout_now >= 120 and self.view in WITH_DETAIL
+        detail = wide or (self.opened and self.view in WITH_DETAIL)
         self.set_class(not wide, "plain")
         self.set_class(detail, "detail")
         for name in VIEWS:
@@ -119,7 +129,7 @@ class AlertsTab(Tab):
             self.query_one("#alerts", LiveTable).empty = frames["alerts"].error or "not evaluated yet"
             self._table.set_items(())
             return
-        self.query_one("#chips", Panel).set_rows(lambda size, look: rows.chips(report, self.view, size, look))
+        self.query_one("#chips", Panel).set_rows(lambda size, look: self._chips(report, size, look))
         active = sum(not status.rule.off for status in report.rules)
         self.query_one("#alerts", LiveTable).empty = f"no alerts in 24 h; {active} rules active"
         items: Mapping[str, Iterable[Any]] = {
@@ -127,9 +137,18 @@ class AlertsTab(Tab):
             "rules": report.rules,
             "silences": report.silences,
             "history": rows.newest_first(report.history),
+            "routes": told.told(self.notices) if self.notices else (),
         }
         self._table.set_items(items[self.view])
         self._explain(report, frames)
+
+    def _chips(self, report: AlertsReport, size: Size, look: Look) -> Rows:
+        """The views and counts; when nobody hears of it, that instead of the counts' empty end."""
+        return rows.chips(report, self.view, size, look, "" if self._heard else "no one will be told")
+
+    @property
+    def _heard(self) -> bool:
+        return self.notices is None or bool(self.notices.channels)
 
     def on_live_table_cursor_moved(self, event: LiveTable.CursorMoved) -> None:
         """Another row is explained."""
@@ -147,6 +166,11 @@ class AlertsTab(Tab):
     def _silence(self) -> Silence | None:
         current = self._table.current if self.view == "silences" else None
         return current if isinstance(current, Silence) else None
+
+    @property
+    def _told(self) -> Told | None:
+        current = self._table.current if self.view == "routes" else None
+        return current if isinstance(current, Told) else None
 
     @property
     def _rule(self) -> Rule | None:
@@ -174,10 +198,11 @@ class AlertsTab(Tab):
 
     def _explain(self, report: AlertsReport, frames: Mapping[str, Frame]) -> None:
         about, course = self.query_one("#about", Panel), self.query_one("#course", ChartPanel)
-        alert, rule = self._alert, self._rule
+        alert, rule, row, notices = self._alert, self._rule, self._told, self.notices
         stats = next((s for s in report.stats if rule is not None and s.rule == rule.name), None)
         if alert is None:
             text = [rule.text, rows.past(stats) if stats else "has not fired in 30 d"] if rule else []
+            text += [*told.texts(row, notices)] if row and notices else []
             about.set_rows(lambda size, look: rows.said(text, size))
             self._course(
                 course,
@@ -194,6 +219,7 @@ class AlertsTab(Tab):
         now = frames["alerts"].at
         about.set_rows(
             lambda s, k: [
+                *told.about(notices, alert, s, k),
                 *rows.detail_rows(alert, rule, stats, found, (), s, k),
                 *self._causes.rows(alert, log, now, s, k),
                 *rows.event_rows(events, s, k),
@@ -233,18 +259,23 @@ class AlertsTab(Tab):
                 "silence": silence.id,
                 "matchers": ", ".join(map(str, silence.matchers)),
             }
+        if (row := self._told) is not None:
+            return {"source": "alerts", "channel": row.channel, "about": row.state}
         return {"source": "alerts", "rule": rule.name, "condition": rule.text} if rule is not None else None
 
     # what can be done
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`v` next view, `!` acknowledge, `z` silence, `x` end a silence, `t` threshold, enter the detail."""
+        """`v` next view, `!` acknowledge, `z` silence, `x` its end, `t` threshold; `T` `O` `m`; enter."""
         deeds: dict[str, Callable[[], None]] = {
             "overview.view": lambda: self._choose(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]),
             "overview.acknowledge": self._acknowledge,
             "overview.silence": self._ask_silence,
             "overview.unsilence": self._unsilence,
             "overview.threshold": self._ask_threshold,
+            "overview.test": self._test_channel,
+            "overview.owner": self._ask_owner,
+            "overview.comment": self._ask_comment,
             "open": self._open,
         }
         if id == "close" and self.opened:
