@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from perftui.cli import common, when
-from perftui.cli.story import SCREENS, gather
 from perftui.config import Config
+from perftui.export.gather import SCREENS, gather
 
 
 def add(parser: argparse.ArgumentParser) -> None:

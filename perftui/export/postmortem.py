@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from perftui.analysis.buckets import Window
+from perftui.config.paths import write_private
 from perftui.draw import format as fmt
+from perftui.export.chartsvg import chart_svg
 from perftui.export.markdown import escaped, table
 from perftui.export.pdf import lasted
 from perftui.export.sheet import stamp
@@ -50,3 +55,14 @@ def events(found: tuple[Event, ...]) -> Iterator[str]:
     """A table of events."""
     rows = ((stamp(e.at), e.kind, e.source, e.title, e.detail, lasted(e), e.actor) for e in found)
     return table(("UTC", "kind", "where", "what", "more", "lasted", "by"), rows)
+
+
+def charts_beside(story: Story, document: Path) -> dict[str, str]:
+    """Write every chart as SVG beside a document; title to name of the file."""
+    files: dict[str, str] = {}
+    for curve in (curve for chapter in story.chapters for curve in chapter.curves):
+        plain = re.sub(r"[^a-z0-9]+", "-", curve.title.lower())[:40]
+        name = f"{document.stem}-{len(files) + 1:02}-{plain}.svg"
+        write_private(document.with_name(name), chart_svg(curve, Window(story.start, story.end)))
+        files[curve.title] = name
+    return files

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from perftui.export.csv import LONG_HEADER, cell, stamp
 from perftui.export.json import jsonable
 from perftui.model.series import SeriesKey
+from perftui.runtime.history import step_for
 from perftui.runtime.past import Past
 
 HOUR = 3600.0
@@ -21,6 +22,11 @@ EDGE = 1e-6  # the precision of stored times
 
 Piece = tuple[float, float]
 Pairs = list[tuple[float, float]]
+
+
+def step_of(seconds: float) -> float:
+    """The resolution that suits a range of this length."""
+    return step_for(seconds)
 
 
 def pieces(start: float, end: float, width: float) -> list[Piece]:

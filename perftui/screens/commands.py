@@ -91,7 +91,7 @@ GLOBAL: tuple[Command, ...] = (
     _global("retry", "ctrl+r", "Read now", "Read now; retry a refused or lost link."),
     _global("copy.cell", "y", "Copy", "Copy the cell under the cursor."),
     _global("copy.row", "Y", "Copy row", "Copy the selected row as JSON."),
-    _global("export", "e", "Export", "Write the focused table as CSV or JSON."),
+    _global("export", "e", "Export", "Write the table, samples of the past, a PDF report or a post-mortem."),
     _global("snapshot", "E", "Picture", "Write this screen as SVG and text."),
     _global("environment", "ctrl+e", "Environment", "Go to another environment."),
     _global("sort", "s", "Sort", "Sort the focused table by the next column."),

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perftui.draw.clean import inert
+from perftui.model.errors import PerftuiError
 from perftui.screens.work import begin
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
+    from perftui.screens.leaving import Choice
 
 LIMIT = 100_000
 """Characters the clipboard takes; more goes to a file."""
@@ -71,6 +73,7 @@ class Takeaway:
         self.app = app
         self.to_file_next = False
         self.last_path = ""
+        self.last_choice: Choice | None = None
 
     # -- copy
 
@@ -140,17 +143,20 @@ class Takeaway:
         self.last_path = str(folder / f"{name}.svg")
         self.app.toast(f"picture: {inert(self.last_path, 400)} (and .txt) · `:copy path` copies the path")
 
-    def export(self, form: str, name: str) -> None:
-        """The focused table as CSV or JSON, or a file the tab offers, into the export folder."""
+    def export(self, form: str, name: str, seconds: float = 0.0) -> None:
+        """The focused table, a file the tab offers, or a stretch of the past, into the export folder."""
+        from perftui.screens.leaving import PAST
+
+        if form in PAST:
+            begin(self.app, partial(self._export_past, form, name, seconds), "export")
+            return
         found = self._content(form)
         if found is None:
             self.app.toast("nothing here can be exported", "warn")
             return
         text, what = found
-        path = Path(name).expanduser()
         try:
-            if not path.is_absolute():
-                path = export_folder(self.app.options.export_dir) / path
+            path = self._place(name)
             write_private(path, text)
         except OSError as error:
             self.app.toast(f"cannot write {inert(name)}: {error}", "crit")
@@ -158,9 +164,28 @@ class Takeaway:
         self.last_path = str(path)
         self.app.toast(f"{what} written to {inert(self.last_path, 400)}")
 
+    def _place(self, name: str) -> Path:
+        """A name without a folder goes into the export folder."""
+        path = Path(name).expanduser()
+        return path if path.is_absolute() else export_folder(self.app.options.export_dir) / path
+
+    async def _export_past(self, form: str, name: str, seconds: float) -> None:
+        """Read the history and write; a failure is told and nothing is left half done unsaid."""
+        from perftui.screens.leaving import write_past
+
+        try:
+            path = self._place(name)
+            what = await write_past(self.app.session, self.app.base, form, path, seconds)
+        except (OSError, PerftuiError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            self.app.toast(f"not written, {reason}: {inert(name)}", "crit")
+            return
+        self.last_path = str(path)
+        self.app.toast(f"{what} written to {inert(self.last_path, 400)}")
+
     def _content(self, form: str) -> tuple[str, str] | None:
         """The text to write and what it is, None when there is nothing."""
-        from perftui.screens.tables import csv_text, json_text
+        from perftui.screens.tables import csv_text, json_text, ndjson_text
 
         tab = self.app.base.tab
         files = tab.export_files() if tab is not None else {}
@@ -170,4 +195,5 @@ class Takeaway:
         table = tab.export_rows() if tab is not None else None
         if table is None:
             return None
-        return (csv_text(*table) if form == "csv" else json_text(*table)), f"{len(table[1])} rows"
+        write = {"csv": csv_text, "ndjson": ndjson_text}.get(form, json_text)
+        return write(*table), f"{len(table[1])} rows"

@@ -19,3 +19,8 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def json_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """One object a row, keyed by the header."""
     return json.dumps([dict(zip(header, row, strict=False)) for row in rows]) + "\n"
+
+
+def ndjson_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """The same objects, one a line."""
+    return "".join(json.dumps(dict(zip(header, row, strict=False)), indent=None) + "\n" for row in rows)

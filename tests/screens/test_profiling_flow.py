@@ -119,9 +119,8 @@ async def test_the_profile_is_written_for_other_tools(tmp_path):
     async with shown("profiling.cpu", still(), (120, 40), export_dir=str(tmp_path)) as (app, pilot):
         await pilot.press("e")
         await until(lambda: "speedscope" in app.text())
+        assert "goes into the export folder" in app.text()
         await pilot.press("down", "enter")
-        await until(lambda: "goes into the export folder" in app.text())
-        await pilot.press("enter")
         (path,) = await until(lambda: list(tmp_path.glob("*.speedscope.json")))
         data = json.loads(path.read_text())
         assert sum(data["profiles"][0]["weights"]) == 1000

@@ -140,8 +140,6 @@ async def test_export_writes_the_focused_table(session: ShellSession, tmp_path: 
         await pilot.press("e")
         await pilot.pause()
         await pilot.press("j", "enter")
-        await pilot.pause()
-        await pilot.press("enter")
         await until(lambda: list(tmp_path.glob("*.json")))
         await until(lambda: "3 rows written to" in app.text())
     [path] = tmp_path.glob("*.json")

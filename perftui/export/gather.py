@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from perftui.model.errors import StoreError
+
 if TYPE_CHECKING:
     from perftui.config import Config
     from perftui.export.story import Chapter, Curve, Objective, Story
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from perftui.model.series import SeriesKey
     from perftui.model.target import Target
     from perftui.runtime.past import Past
+    from perftui.session import Session
 
 CHAPTERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("overview", "hosts", ("host",), ("cpu.busy_ratio", "memory.used_ratio", "load.1m")),
@@ -27,6 +30,15 @@ CHAPTERS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 """Screen, layer, kinds of backends, and the figures that tell how it fared."""
 SCREENS = tuple(dict.fromkeys(screen for screen, *_ in CHAPTERS))
+
+
+def of_session(session: Session) -> Past:
+    """What a console that remembers has in memory and store."""
+    from perftui.runtime.past import Past
+
+    if session.memory is None:
+        raise StoreError("this console keeps no history")
+    return Past(session.memory.history, session.memory.store)
 
 
 async def gather(

@@ -1,0 +1,99 @@
+"""`e`: format, range and file in one box, the last choice again the next time."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+from textual.widgets import Input
+
+from perftui.screens.dialogs.export import ExportDialog
+from perftui.screens.leaving import Choice, remember, remembered
+from tests.console import state_dir
+from tests.screens.test_alerts_flow import RULES, console_at
+from tests.waiting import until
+
+__all__ = ["state_dir"]
+
+pytestmark = pytest.mark.usefixtures("state_dir")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(RULES)
+    path.chmod(0o600)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return path
+
+
+async def rows_in(seen: Any) -> None:
+    """The host was read a few times."""
+    await seen.sees("CPU|cpu")
+    await until(lambda: len(seen.app.session.history.keys("host")) > 3, 20)
+
+
+async def test_the_past_is_written_and_the_choice_remembered(config: Path, tmp_path: Path) -> None:
+    async with console_at(config, "here", (120, 40)) as seen:
+        seen.app.go("overview.hosts")
+        await rows_in(seen)
+        await seen.press("e")
+        await seen.sees("range +as shown now")
+        while "samples as CSV, a row each" not in marked(await seen.text()):
+            await seen.press("j")
+        await seen.sees("last 1 h")
+        await seen.press("right", "right", "left")
+        await seen.sees("last 6 h")
+        await write_to(seen, tmp_path / "out.csv")
+        await seen.sees(r"rows of \d+ series written to")
+        await seen.press("e")
+        await seen.sees("last 6 h")
+        assert "samples as CSV, a row each" in marked(await seen.text())
+        await seen.press("escape")
+        await seen.press("e")
+        await write_to(seen, tmp_path / "out.csv")
+        await seen.sees("there is such")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["source"] for row in rows} == {"host"}
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+    assert remembered() == Choice("samples.csv", 21600.0)
+
+
+async def write_to(seen: Any, path: Path) -> None:
+    """Edit the name (its end, a long one would be typed for seconds) and write."""
+    await until(lambda: isinstance(seen.app.screen, ExportDialog))
+    seen.app.screen.query_one(Input).value = str(path)[:-1]
+    await seen.press("tab", "end", str(path)[-1], "enter")
+
+
+def marked(text: str) -> str:
+    return next((line for line in text.splitlines() if "▸" in line and "│" in line), "")
+
+
+async def test_a_report_and_a_post_mortem_from_the_console(config: Path, tmp_path: Path) -> None:
+    async with console_at(config, "here", (120, 40)) as seen:
+        await rows_in(seen)
+        for form, name in (("pdf", "r.pdf"), ("post-mortem.md", "p.md")):
+            seen.app.takeaway.last_choice = Choice(form, 900.0)
+            await seen.press("e")
+            await write_to(seen, tmp_path / name)
+            await until(lambda n=name: (tmp_path / n).exists() and (tmp_path / n).stat().st_size > 0, 20)
+        await seen.sees("post-mortem and .* charts written")
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
+    assert "Layer: hosts" in text
+    assert "# Post-mortem: here" in (tmp_path / "p.md").read_text()
+    assert list(tmp_path.glob("p-*.svg"))
+
+
+def test_a_broken_memory_is_no_harm(state_dir: Path) -> None:
+    assert remembered() == Choice()
+    remember(Choice("pdf", 900.0))
+    assert remembered() == Choice("pdf", 900.0)
+    for broken in ("", "[]", '{"form": 1}', json.dumps({"form": "x", "seconds": "y"})):
+        (state_dir / "export.json").write_text(broken)
+        assert remembered() == Choice()
