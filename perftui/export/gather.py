@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,11 @@ def of_session(session: Session) -> Past:
     if session.memory is None:
         raise StoreError("this console keeps no history")
     return Past(session.memory.history, session.memory.store)
+
+
+def series_of(past: Past, sources: Collection[str]) -> tuple[SeriesKey, ...]:
+    """Series of these backends; of all where none of them has any."""
+    return tuple(key for key in past.keys() if key.source in sources) or past.keys()  # noqa: SIM118
 
 
 async def gather(

@@ -12,8 +12,6 @@ from perftui.config import paths
 
 if TYPE_CHECKING:
     from perftui.export.story import Story
-    from perftui.model.series import SeriesKey
-    from perftui.runtime.past import Past
     from perftui.screens.live import LiveScreen
     from perftui.session import Session
 
@@ -69,7 +67,7 @@ def has_past(session: Session) -> bool:
 async def write_past(session: Session, screen: LiveScreen, form: str, path: Path, seconds: float) -> str:
     """Write a stretch of the past to a new file and say what it was."""
     from perftui.export import pdf, samples
-    from perftui.export.gather import gather, of_session
+    from perftui.export.gather import gather, of_session, series_of
     from perftui.export.postmortem import charts_beside, lines
 
     past, end = of_session(session), session.clock.wall()
@@ -90,16 +88,14 @@ async def write_past(session: Session, screen: LiveScreen, form: str, path: Path
         "samples.json": samples.json_array,
         "samples.ndjson": samples.ndjson,
     }
-    keys, step = shown(past, screen), samples.step_of(seconds)
+    keys, step = series_of(past, sources_of(screen)), samples.step_of(seconds)
     with paths.private_file(path) as out:
         count = await write.get(form, samples.long_csv)(out, past, keys, window, step)
     return f"{count:,} rows of {len(keys)} series"
 
 
-def shown(past: Past, screen: LiveScreen) -> tuple[SeriesKey, ...]:
-    """Series of the systems behind the tab in front, all series where it has none of its own."""
+def sources_of(screen: LiveScreen) -> set[str]:
+    """The systems behind the tab in front."""
     topics = screen.tab.topics if screen.tab is not None else ()
     frames = [screen.frames[topic] for topic in topics if topic in screen.frames]
-    sources = {name for frame in frames for name in frame.health}
-    own = tuple(key for key in past.keys() if key.source in sources)  # noqa: SIM118 - no mapping
-    return own or past.keys()
+    return {name for frame in frames for name in frame.health}
