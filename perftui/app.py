@@ -133,7 +133,7 @@ class PerftuiApp(Hands, DiffApp):
             self.options.settled()
         await self._tell_unfinished(session)
         async for frame in session.watch("findings"):
-            self.findings = frame
+            self.findings = frame if not session.clock.past else self.findings
 
     async def _fetch_tabs(self) -> None:
         """Import what keys may lead to, in a thread, so that the first visit is like the second."""
@@ -226,6 +226,11 @@ class PerftuiApp(Hands, DiffApp):
             self.base.open_tab(self.base.words.index(word))
         elif word:
             self.toast(f"{stem} has no tab {word!r}; it has {', '.join(self.base.words)}", "warn")
+
+    def revisit(self) -> None:
+        """Time stands elsewhere now: everything in sight shows what was shown then."""
+        self.findings = self.session.at(self.session.clock.now(), "findings")
+        self.base.revisit()
 
     # -- drawing
 

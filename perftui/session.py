@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +10,7 @@ from perftui.config import Config, Environment, paths
 from perftui.model import ports
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
 from perftui.model.event import Event, Events
-from perftui.model.finding import Finding, Offer
+from perftui.model.finding import Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
@@ -19,6 +18,7 @@ from perftui.model.reading import Look, Reading
 from perftui.model.risk import Risk
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
+from perftui.runtime.gathering import answer, collect
 from perftui.runtime.loading import bring, load
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from perftui.runtime.memory import Memory
     from perftui.runtime.observer import Observer
     from perftui.runtime.poller import Poller
+    from perftui.runtime.rewind import Rewind
 
 ADVICE = "optimization"
 ALERTS = "alerts"  # their topic, and their desk where a backend would be named
+NO_PAST = "nothing is remembered here: perftui run keeps what it shows"
 STOP = 0.4  # seconds a leaving console waits for its tasks
 
 
@@ -55,6 +57,7 @@ class Session:
         self._conductor: Conductor | None = None
         self._read_only = read_only or environment.read_only
         self.memory: Memory | None = None
+        self.keeping: list[Memory] = []  # that, and what `record` writes
         self.alerts: Alerting | None = None  # there with the memory
         self._remember = self._agent = False
         self._loaded = False  # whether every engine is there
@@ -129,7 +132,7 @@ class Session:
     def topic(self, name: str) -> Topic[Frame]:
         """The topic of that name, made when new."""
         name = ADVICE if name == "findings" else name
-        return self._topics.setdefault(name, Topic(name))
+        return self._topics.setdefault(name, Tap(name, self._framed))
 
     def watch(self, topic: str, *, glance: bool = False) -> AsyncIterator[Frame]:
         """Follow a topic: its newest frame at once, then each newer one; leaving drops the demand.
@@ -143,10 +146,16 @@ class Session:
         return self.topic(topic).value or self._empty(topic, self.clock.wall())
 
     def at(self, moment: Moment, topic: str) -> Frame:
-        """The frame a screen draws at `moment`; of the past only series are kept so far."""
+        """The frame a screen draws at `moment`."""
         if moment.state in (TimeState.LIVE, TimeState.FROZEN):
             return self.frame(topic)
-        return self._empty(topic, moment.at, "no report was recorded for that instant")
+        name = ADVICE if topic == "findings" else topic
+        return self.past.frame(name, moment.at) if self.past else self._empty(name, moment.at, NO_PAST)
+
+    @property
+    def past(self) -> Rewind | None:
+        """What was shown before, where it is remembered."""
+        return self.memory.past if self.memory else None
 
     def _empty(self, topic: str, at: float, error: str = "") -> Frame:
         health = {name: self._health(name) for name in self._behind(topic)}
@@ -208,14 +217,11 @@ class Session:
         On failure the report before stays. Raises nothing but CancelledError.
         """
         before = self.topic(topic).value
-        report, error = (before.report if before else None), ""
-        try:
-            async with asyncio.timeout(deadline):
-                report = await call(self._power(source, port))
-        except TimeoutError:
-            error = f"{source}: no answer in {deadline:g} s"
-        except PerftuiError as failure:
-            error = str(failure)
+
+        async def asked() -> Any:
+            return await call(self._power(source, port))
+
+        report, error = await answer(source, asked, deadline, before.report if before else None)
         now = self.clock.wall()
         health = {source: self._health(source)} if source in self._looks else {}
         frame = Frame(topic, now, report, health, history=self.rings, error=error, seen=now)
@@ -343,8 +349,12 @@ class Session:
 
     def _keep(self, reading: Reading) -> None:
         self.rings.record(reading)
-        if self.memory is not None:
-            self.memory.history.record(reading)
+        for memory in self.keeping:
+            memory.history.record(reading)
+
+    def _framed(self, frame: Frame) -> None:
+        for memory in self.keeping:
+            memory.frames.record(frame)
 
     async def open_memory(self) -> None:
         """Open the store, its history and its alerts; by itself this writes nothing."""
@@ -352,6 +362,7 @@ class Session:
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         most, who = int(self.setting("history.max_bytes")), {"agent": self._agent, "shared": self._remember}
         self.memory = opened(url, self.env.name, self.clock, most, **who)
+        self.memory.past.serve(str(self.setting("ui.timezone")), self.conductor.audit.report)
         alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
@@ -362,6 +373,7 @@ class Session:
         await self.open_memory()
         assert self.memory is not None and self.alerts is not None  # noqa: PT018
         self.rings.past = self.memory.history
+        self.keeping.append(self.memory)
         await self.memory.restore(self._observers.values())
         self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
         rule = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
@@ -371,23 +383,10 @@ class Session:
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)
-        self._collect()
+        collect(self._observers, ADVICE, self.events, self._spans, self.clock.wall())
         for observer in self._listeners.get(look.source, ()):
             observer.changed()
         self._publish_health()
-
-    def _collect(self) -> None:
-        """Hand the newest findings and events of all engines on."""
-        found: dict[str, tuple[Finding, ...]] = {}
-        for stem, observer in self._observers.items():
-            frame = observer.topic.value
-            if frame is not None and stem != ADVICE:
-                found[stem] = frame.findings
-                self.events.add(*getattr(frame.report, "events", ()))
-        self._spans.observe((f for group in found.values() for f in group), self.clock.wall())
-        adviser: Any = self._observers[ADVICE].engine if ADVICE in self._observers else None
-        if adviser is not None:
-            adviser.collect(found)
 
     def _publish_health(self) -> None:
         now = self.clock.wall()

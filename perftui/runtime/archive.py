@@ -117,9 +117,9 @@ class Archive:
         driver.execute(_ADD, (grown,))
 
     def size(self, driver: Driver) -> int:
-        """Bytes of history in the store, all environments together."""
-        rows = driver.query("SELECT value FROM perftui_figure WHERE name = 'history_bytes'")
-        return int(rows[0][0]) if rows else 0
+        """Bytes of history in the store, frames among them, all environments together."""
+        sql = "SELECT sum(value) FROM perftui_figure WHERE name IN ('history_bytes', 'frame_bytes')"
+        return int(driver.query(sql)[0][0] or 0)
 
     def rows(self, driver: Driver, key: SeriesKey, level: Level, start: float, end: float) -> Rollup:
         """What one level holds of `key` in [start, end]; a folded row's time is the start of its seconds."""

@@ -23,6 +23,7 @@ class Clock:
         self._wall = wall
         self._monotonic = monotonic
         self._frozen: Moment | None = None
+        self.manner = ""  # how time goes here where it is not one's own: played, how fast
 
     def now(self) -> Moment:
         """The instant screens draw: live, or the one time was frozen at."""
@@ -45,6 +46,20 @@ class Clock:
         """Stop `now` at this instant (or leave it where it already stands)."""
         self._frozen = self._frozen or Moment(self._wall(), TimeState.FROZEN)
         return self._frozen
+
+    def travel(self, at: float) -> Moment:
+        """Let `now` stand at a past instant."""
+        self._frozen = Moment(at, TimeState.PAST)
+        return self._frozen
+
+    @property
+    def past(self) -> bool:
+        """Whether `now` is an instant that nothing can be done about any more."""
+        return self.now().state in (TimeState.PAST, TimeState.REPLAY)
+
+    def latest(self) -> float:
+        """The end of time here: what cannot be travelled beyond."""
+        return self._wall()
 
     def unfreeze(self) -> Moment:
         """Let `now` follow the wall again."""

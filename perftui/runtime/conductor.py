@@ -32,6 +32,7 @@ GRACE = 5.0  # what a cancelled action may take to tidy up and write its receipt
 MOST_UNDOABLE = 50
 
 UNKNOWN = Progress(0, None)
+PAST = "what is shown is the past: nothing can be done there"
 
 Ask = Callable[[Action, Plan], Awaitable[bool]]
 Report = Callable[[Progress], None]
@@ -139,11 +140,16 @@ class Conductor:
             raise PlanRejected(f"planning {action.title} failed: {type(error).__name__}: {error}") from error
         return replace(plan, challenge=self._challenge(action, plan))
 
-    async def perform(self, action: Action, ask: Ask | None, *, report: Report | None = None) -> Receipt:
+    async def perform(
+        self, action: Action, ask: Ask | None, *, report: Report | None = None, policy: bool = False
+    ) -> Receipt:
         """Plan, ask, write the audit, run, write the outcome; the receipt of what was done.
 
-        `ask` may be None only for what merely reads.
+        `ask` may be None only for what merely reads. With `policy`, a rule asks and not an operator: it
+        sees what is now, whatever instant the operator looks at.
         """
+        if self._clock.past and not policy:
+            raise PlanRejected(PAST)
         plan = await self.plan(action)
         run = self._begin(action, plan)
         try:
@@ -163,6 +169,8 @@ class Conductor:
 
     async def undo(self, run_id: str, ask: Ask, *, report: Report | None = None) -> Receipt:
         """Take back one action by the id of its run, through the same door."""
+        if self._clock.past:
+            raise PlanRejected(PAST)
         done = next((undoable for undoable in self._undoable if undoable.id == run_id), None)
         if done is None:
             raise PlanRejected("that cannot be undone any more")

@@ -18,9 +18,11 @@ from perftui.model.health import Health, Link
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.eventstore import EventStore
+from perftui.runtime.framelog import FrameLog
 from perftui.runtime.history import History, Writing
 from perftui.runtime.leases import AGENT, RENEW, WAIT, Lease, Leases, Turn
 from perftui.runtime.observer import Observer
+from perftui.runtime.rewind import Rewind
 from perftui.runtime.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ class Memory:
         self.store = Store.open(url, env)
         self.history = History(self.store, clock, max_bytes)
         self.events = EventStore(self.store)
+        self.frames = FrameLog(self.store, clock, max_bytes)
+        self.past = Rewind(self.store, self.frames, self.history)
         self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}")
         self.recorder = Turn(self.leases, f"{RECORDER}/{env}", clock)
         self.presence = Turn(self.leases, f"{AGENT}/{env}", clock) if agent else None
@@ -88,8 +92,12 @@ class Memory:
             if self._shared:
                 group.create_task(self._record(), name="recorder")
             group.create_task(self.history.run(), name="history")
+            group.create_task(self.frames.run(self._allowed), name="frames")
             group.create_task(self._keep_reports(observers), name="last reports")
             group.create_task(self._keep_events(log_, spans), name="events")
+
+    def _allowed(self) -> bool:
+        return self.allowed()
 
     async def _record(self) -> None:
         """Write while it is our turn, follow while it is another's."""
@@ -160,6 +168,12 @@ class Memory:
             if len(body) <= MOST:
                 await self.store.put_last(stem, body)
 
+    async def _keep_frames(self) -> None:
+        try:
+            await self.frames.flush()
+        except StoreError as error:
+            log.info("the last frames were not kept: %s", error)
+
     async def close(
         self, observers: Mapping[str, Observer], within: float, events: EventLog | None = None
     ) -> None:
@@ -170,6 +184,7 @@ class Memory:
                 if events is not None:
                     await self.remember_events(events)
                 await self.history.flush()
+                await self._keep_frames()
                 await self.recorder.drop()
                 if self.presence is not None:
                     await self.presence.drop()

@@ -100,6 +100,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (env, fingerprint)
         )""",
     ),
+    (
+        # one picture of a topic; at and base in microseconds, base is the frame that data is packed against
+        """CREATE TABLE perftui_frame (
+            env TEXT NOT NULL, topic TEXT NOT NULL, at BIGINT NOT NULL, base BIGINT NOT NULL,
+            level BIGINT NOT NULL, data BYTEA NOT NULL,
+            PRIMARY KEY (env, topic, at)
+        )""",
+        "CREATE INDEX perftui_frame_level ON perftui_frame (level, at)",
+    ),
 )
 
 

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from perftui.draw.clean import inert
-from perftui.draw.format import clock, count
+from perftui.draw.format import MINUS, clock, count, duration, stamp
 from perftui.draw.rows import Row, Span
 from perftui.draw.text import line
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Link
+from perftui.model.moment import TimeState
 from perftui.screens.commands import SCREENS, screen_title
 from perftui.widgets.header import Status
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from perftui.model.alerts import Alert
     from perftui.screens.live import LiveScreen
 
+DAY = 86400.0
 _WORST = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
 
 
@@ -56,7 +58,7 @@ def status(app: PerftuiApp, screen: LiveScreen) -> Status:
 
 def open_alerts(app: PerftuiApp) -> tuple[Alert, ...]:
     """Alerts that want somebody."""
-    report = app.session.frame("alerts").report if app.started else None
+    report = app.session.at(app.session.clock.now(), "alerts").report if app.started else None
     return report.open if report is not None else ()
 
 
@@ -65,6 +67,8 @@ def link_text(app: PerftuiApp) -> tuple[str, str]:
     note = app.pace.note()
     health = app.session.frame("health").health if app.started else {}
     links = [h.link for h in health.values()]
+    if app.session.clock.past:
+        return "", "off"
     if not app.started:
         return "starting", "waiting"
     for link in (Link.REFUSED, Link.LOST, Link.LATE):
@@ -78,11 +82,24 @@ def link_text(app: PerftuiApp) -> tuple[str, str]:
 
 
 def time_text(screen: LiveScreen) -> str:
-    """`FROZEN 14:02:10 (+37 s)` or nothing."""
+    """`PAST 14:02:10 (−1 h 12 m)`, `FROZEN 14:02:10 (+37 s)` or nothing."""
+    if screen.session.clock.past:
+        return past_text(screen)
     if screen.frozen_at is None:
         return ""
     ago = max(0, round(time.time() - screen.frozen_at))
     return f"FROZEN {clock(screen.frozen_at, screen.look.tz)} (+{ago} s)"
+
+
+def past_text(screen: LiveScreen) -> str:
+    """Which instant is shown, and how long ago that was (a recording says how fast it plays)."""
+    time_, tz = screen.session.clock, screen.look.tz
+    at = time_.now().at
+    ago = time_.latest() - at
+    word = clock(at, tz) if ago < DAY else stamp(at, tz)
+    if time_.now().state is TimeState.REPLAY:
+        return f"REPLAY {word} {time_.manner}"
+    return f"PAST {word} ({MINUS}{duration(ago)})"
 
 
 def title(app: PerftuiApp) -> str:

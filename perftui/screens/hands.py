@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from perftui.screens.copying import Takeaway
     from perftui.screens.deeds import Deeds
     from perftui.screens.switches import Switches
+    from perftui.screens.travel import Travel
     from perftui.screens.verbs import ShellVerbs
 
 
@@ -36,6 +37,13 @@ class Hands:
         from perftui.screens.switches import Switches
 
         return Switches(cast("PerftuiApp", self))
+
+    @cached_property
+    def travel(self) -> Travel:
+        """Going to another instant."""
+        from perftui.screens.travel import Travel
+
+        return Travel(cast("PerftuiApp", self))
 
     @cached_property
     def verbs(self) -> ShellVerbs:

@@ -36,6 +36,9 @@ _MOVES: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 """Commands the focused widget does itself, and the method it is asked with."""
 
+_NOW = ("undo", "retry")
+"""Global commands that reach a live system."""
+
 _TAB_FIRST = ("open", "close", "mark")
 
 
@@ -95,6 +98,8 @@ class KeyReader:
 
     def reason(self, command: Command) -> str:
         """Why the command cannot be done now, or ''."""
+        if self.screen.session.clock.past and (command.power or command.id in _NOW):
+            return "what is shown is past: L returns to now"
         if not command.action or not command.power:
             return ""
         tab = self.screen.tab

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -22,7 +22,7 @@ from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
-from perftui.screens.notice import DOWN, empty_text, hides, lost_row, problem_row
+from perftui.screens.notice import DOWN, empty_text, hides, lost_row, past_row, problem_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
 from perftui.widgets.guard import BUGS, failed
@@ -198,19 +198,31 @@ class LiveScreen(Screen[None]):
         """Watch the topics of the tab in front, and let go of all others."""
         self.workers.cancel_group(self, "feeds")
         topics = load_tab(self.tab_name).topics if self.words else ()
-        self.frames = {topic: self.session.frame(topic) for topic in topics}
+        self._take(topics)
         for topic in topics if self.console_app.started else ():
             begin(self, partial(self._feed, topic), topic, "feeds")
 
     async def _feed(self, topic: str) -> None:
         async for frame in self.session.watch(topic, glance=load_tab(self.tab_name).glance):
-            if self.frozen_at is not None or topic not in self.frames:  # or let go of meanwhile
+            past = self.session.clock.past
+            if past or self.frozen_at is not None or topic not in self.frames:  # or let go of meanwhile
                 continue
             first = self.frames[topic].report is None and frame.report is not None
             self.frames[topic] = frame
             self.fresh = True
             if first:
                 self.tick()  # a first picture does not wait for its turn
+
+    def _take(self, topics: Iterable[str]) -> None:
+        now = self.session.clock.now()
+        self.frames = {topic: self.session.at(now, topic) for topic in topics}
+
+    def revisit(self) -> None:
+        """Time stands elsewhere now: show what was shown then."""
+        self.frozen_at = None
+        self._take(tuple(self.frames))
+        self.fresh = True
+        self.tick()
 
     def has_news(self) -> bool:
         """Whether every engine the tab draws from has answered, with a report or an error."""
@@ -235,7 +247,7 @@ class LiveScreen(Screen[None]):
         if hidden:
             lines = self.query_one("#empty", RowBox)
             size = Size(self.size.width, max(1, self.size.height - 3))
-            lines.show(message(size, *empty_text(tab.empty, self.frames, time.time())))
+            lines.show(message(size, *empty_text(tab.empty, self.frames, self.session.clock.now())))
         try:
             tab.show(dict(self.frames))
         except BUGS as error:
@@ -263,7 +275,9 @@ class LiveScreen(Screen[None]):
         words = [screen_title(word) for word in self.words]
         self.query_one("#tabs", RowBox).show([tab_row(words, self.index, width, self.look)])
         problem = problem_row(self.session.problem, width, self.look) if app.started else None
-        self._maybe("#notice", problem or lost_row(self.frames, time.time(), width, self.look))
+        now = self.session.clock.now()
+        past = past_row(self.frames, now, width, self.look) if self.session.clock.past else None
+        self._maybe("#notice", problem or past or lost_row(self.frames, now.at, width, self.look))
         self._maybe("#drawer", app.drawer_row(width))
         self.query_one("#footer", RowBox).show([self.reader.footer(width)])
         app.place_toasts(self)
@@ -300,7 +314,7 @@ class LiveScreen(Screen[None]):
         """Stop taking frames on this screen, or go on with the newest."""
         self.frozen_at = time.time() if frozen else None
         if not frozen:
-            self.frames = {topic: self.session.frame(topic) for topic in self.frames}
+            self._take(tuple(self.frames))
             self.fresh = True
         self.tick()
 
@@ -342,8 +356,9 @@ class LiveScreen(Screen[None]):
     def probe(
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
     ) -> None:
-        """Read once through a power."""
-        self.console_app.deeds.probe(topic, source, port, call, deadline)
+        """Read once through a power; the past is not asked."""
+        if not self.session.clock.past:
+            self.console_app.deeds.probe(topic, source, port, call, deadline)
 
     def ask(
         self,

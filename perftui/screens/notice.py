@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from perftui.draw.clean import inert
-from perftui.draw.format import age
+from perftui.draw.format import age, clock
 from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Span
 from perftui.draw.text import line
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
+from perftui.model.moment import Moment, TimeState
 
+LATE = 5.0  # seconds a reading may be older than the instant asked for without a word
 DOWN = (Link.LOST, Link.REFUSED)
 
 
@@ -30,10 +32,12 @@ def links(frames: Mapping[str, Frame]) -> dict[str, Health]:
     return {name: health for frame in frames.values() for name, health in frame.health.items()}
 
 
-def empty_text(empty: str, frames: Mapping[str, Frame], now: float) -> tuple[str, str]:
+def empty_text(empty: str, frames: Mapping[str, Frame], moment: Moment) -> tuple[str, str]:
     """Sentence and hint for a tab without a picture: errors first, then waiting, then what connects it."""
-    health = links(frames)
+    health, now = links(frames), moment.at
     errors = [f.error for f in frames.values() if f.error]
+    if moment.state in (TimeState.PAST, TimeState.REPLAY) and errors:
+        return inert("; ".join(dict.fromkeys(errors)), 1000), ", . step · @ goes to a time · L returns to now"
     down = [f"{name}: {down_text(h, now)}" for name, h in health.items() if h.link in DOWN]
     if down or errors:
         return inert("; ".join([*down, *errors]), 1000), "ctrl+r reads now"
@@ -63,6 +67,22 @@ def problem_row(problem: str, width: int, look: Look) -> Row | None:
         return None
     text = f" {inert(problem, 300)} · figures stay in memory; what cannot be audited is refused"
     return line(width, state_span("warn", look), Span(text, "warn"))
+
+
+def past_row(frames: Mapping[str, Frame], moment: Moment, width: int, look: Look) -> Row | None:
+    """One row where not all of a past instant is known, None where it was read just then."""
+    told = {topic: frame for topic, frame in frames.items() if "." not in topic} or dict(frames)
+    missing = [frame.error for frame in told.values() if frame.report is None and frame.error]
+    newest = max((frame.at for frame in told.values() if frame.report is not None), default=moment.at)
+    late = moment.at - newest
+    if not missing and late < LATE:
+        return None
+    parts = [inert(missing[0], 300)] if missing else []
+    if late >= LATE:
+        parts.append(
+            f"read {clock(newest, look.tz)}, {age(late)} before: no finer reading is kept or was taken"
+        )
+    return line(width, state_span("warn", look), Span(f" {' · '.join(parts)}", "warn"))
 
 
 def lost_row(frames: Mapping[str, Frame], now: float, width: int, look: Look) -> Row | None:

@@ -24,6 +24,8 @@ VERBS: Mapping[str, str] = {
     "filter": "TEXT  keep matching rows of the focused table",
     "env": "NAME  go to another environment",
     "reload": "read the configuration again",
+    "at": "TIME  show another instant: 14:02, -20m, yesterday 09:30, words of an event",
+    "live": "back to what is now",
     "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
     "cancel": "cancel the running action",
     "freeze": "stop drawing on this screen, or go on",
@@ -53,6 +55,12 @@ class ShellVerbs:
             "menu": self.menu,
             "mark": self.mark,
             "freeze": self.freeze,
+            "time.back": lambda: app.travel.step(-1),
+            "time.on": lambda: app.travel.step(+1),
+            "time.far-back": lambda: app.travel.step(-10),
+            "time.far-on": lambda: app.travel.step(+10),
+            "time.go": app.travel.ask,
+            "time.live": app.travel.live,
             "undo": app.deeds.undo,
             "retry": self.retry,
             "copy.cell": lambda: self._copy("copy_cell"),
@@ -273,6 +281,17 @@ class ShellVerbs:
             self.app.switches.environment(words[0])
         else:
             self.environment()
+
+    def say_at(self, words: tuple[str, ...]) -> None:
+        """`:at 14:02`."""
+        if words:
+            self.app.travel.go(" ".join(words))
+        else:
+            self.app.travel.ask()
+
+    def say_live(self, _words: tuple[str, ...]) -> None:
+        """`:live`."""
+        self.app.travel.live()
 
     def say_reload(self, _words: tuple[str, ...]) -> None:
         """`:reload`."""

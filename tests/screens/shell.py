@@ -16,6 +16,7 @@ from perftui.model.action import Plan, Receipt
 from perftui.model.errors import PlanRejected
 from perftui.model.frame import Frame
 from perftui.model.moment import Moment
+from perftui.runtime.clock import Clock
 from perftui.runtime.topic import Topic
 
 
@@ -68,6 +69,8 @@ class ShellSession:
         self.started = False
         self.closed = False
         self.history = None
+        self.clock = Clock()
+        self.past = None
         for topic, frame in (frames or {}).items():
             self.publish(topic, frame)
 

@@ -233,7 +233,7 @@ class AlertsTab(NoticeKeys):
         if alert is None or alert.key is None:
             return
         end = min(frame.at, (alert.resolved_at or frame.at) + course.seconds / 4)
-        history = self.session.history
+        history = frame.history or self.session.history
         series, band = bands.course(alert, history, end - course.seconds, end)
         course.title, course.unit = str(series.key), series.unit
         marks = [

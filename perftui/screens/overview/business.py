@@ -63,7 +63,9 @@ class BusinessTab(Tab):
             return
         course = self.query_one("#course", ChartPanel)
         course.title = inert(view.metric.title, 60)
-        lines, band, goal = figures.course(view, self.session.history, frame.at, course.seconds)
+        lines, band, goal = figures.course(
+            view, frame.history or self.session.history, frame.at, course.seconds
+        )
         course.set_lines(lines, frame.at, thresholds=goal, band=band)
         about = self.query_one("#about", Panel)
         about.title = course.title

@@ -1,0 +1,135 @@
+"""Going to another instant: every screen shows what it showed then, and nothing can be done there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perftui.analysis.instant import SHAPES, instant
+from perftui.draw.clean import inert
+from perftui.draw.format import stamp, zone
+from perftui.model.event import Events
+from perftui.model.moment import TimeState
+
+if TYPE_CHECKING:
+    from perftui.app import PerftuiApp
+    from perftui.runtime.rewind import Rewind
+    from perftui.session import Session
+
+REACH = 8  # events that a typed word may mean
+
+
+class Travel:
+    """What `,` `.` `<` `>` `@` and `L` do."""
+
+    def __init__(self, app: PerftuiApp) -> None:
+        self.app = app
+
+    @property
+    def session(self) -> Session:
+        """The session travelled in."""
+        return self.app.session
+
+    def step(self, by: int) -> None:
+        """Go `by` readings on (or back)."""
+        past = self._past()
+        if past is None:
+            return
+        topics = [topic for topic in self.app.base.frames if "." not in topic]
+        more = [topic for topic in past.topics() if topic not in topics]
+        found = past.step([*topics, *more], self.session.clock.now().at, by)
+        if found is not None:
+            self.show(found)
+        elif by > 0 and self.session.clock.now().state is TimeState.PAST:
+            self.live()
+        else:
+            self.app.toast("nothing was recorded before" if by < 0 else "nothing is there after this")
+
+    def ask(self) -> None:
+        """Ask for an instant, an alert or an event."""
+        if self._past() is not None:
+            self.app.deeds.ask("Go to", f"{SHAPES}, or words of an event", self.go, check=self._wrong)
+
+    def go(self, text: str) -> None:
+        """Go to a typed instant; where nothing was read, offer what is nearest instead."""
+        past = self._past()
+        if past is None:
+            return
+        try:
+            at = self._instant(text)
+        except ValueError as error:
+            self._choose_event(text, str(error))
+            return
+        gap = past.around(at)
+        if gap.start is not None and past.shown(at - gap.start, at):
+            self.show(at)
+            return
+        known = [t for t in gap if t is not None]
+        if not known:
+            self.app.toast("nothing was recorded yet", "warn")
+            return
+        options = [(repr(t), self._words(t)) for t in known]
+        self.app.deeds.choose(f"Nothing was read at {self._words(at)}", options, self._chosen)
+
+    def live(self) -> None:
+        """Back to what is now."""
+        if self.session.clock.past:
+            self.session.clock.unfreeze()
+            self.app.revisit()
+
+    def show(self, at: float) -> None:
+        """Let every screen show an instant."""
+        self.session.clock.travel(at)
+        self.app.revisit()
+
+    def next_alert(self) -> None:
+        """Go to the next alert after this instant."""
+        past = self._past()
+        at = past.next_event("alert", self.session.clock.now().at) if past is not None else None
+        if at is None:
+            self.app.toast("no alert after this")
+        else:
+            self.show(at)
+
+    # -- words
+
+    def _past(self) -> Rewind | None:
+        past = self.session.past
+        if past is None:
+            self.app.toast("nothing is remembered here", "warn")
+        return past
+
+    def _now(self) -> float:
+        return self.session.clock.latest()
+
+    def _instant(self, text: str) -> float:
+        return instant(text, self._now(), zone(self.app.look.tz))
+
+    def _wrong(self, text: str) -> str:
+        """Why a typed text leads nowhere, or ''."""
+        try:
+            self._instant(text)
+        except ValueError as error:
+            return "" if self._events(text) else str(error)
+        return ""
+
+    def _words(self, at: float) -> str:
+        return stamp(at, self.app.look.tz)
+
+    def _chosen(self, value: str) -> None:
+        self.show(float(value))
+
+    def _events(self, text: str) -> list[tuple[str, str]]:
+        """Events that hold all typed words, newest first, as choices."""
+        words = text.lower().split()
+        past = self.session.past
+        report = past.events(self._now()) if past is not None else Events(())
+        found = [e for e in reversed(report.events) if words and all(w in e.title.lower() for w in words)]
+        tz = self.app.look.tz
+        return [(repr(e.at), f"{stamp(e.at, tz)} {e.kind} {inert(e.title, 120)}") for e in found[:REACH]]
+
+    def _choose_event(self, text: str, error: str) -> None:
+        options = self._events(text)
+        if options:
+            self.app.deeds.choose(f"Events with {inert(text, 40)!r}", options, self._chosen)
+        else:
+            self.app.toast(error, "warn")
