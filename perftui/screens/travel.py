@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perftui.analysis.instant import SHAPES, instant
 from perftui.draw.clean import inert
@@ -12,7 +12,6 @@ from perftui.model.moment import TimeState
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
-    from perftui.runtime.rewind import Rewind
     from perftui.session import Session
 
 REACH = 8  # events that a typed word may mean
@@ -92,7 +91,8 @@ class Travel:
 
     # -- words
 
-    def _past(self) -> Rewind | None:
+    def _past(self) -> Any:
+        """What is remembered (`runtime/rewind.py`), None with a word where nothing is."""
         past = self.session.past
         if past is None:
             self.app.toast("nothing is remembered here", "warn")
