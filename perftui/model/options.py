@@ -39,6 +39,9 @@ class ValkeyOptions:
     username: str = field(default="", metadata={"help": "ACL user; empty: the default user"})
     password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
     ca_file: str = field(default="", metadata={"help": "CA certificate for rediss://; empty: the system's"})
+    queues: tuple[str, ...] = field(
+        default=(), metadata={"help": "lists and streams that are queues; BullMQ, RQ and Celery are found"}
+    )
     slow_entries: int = field(default=32, metadata={"help": "slow log entries read with every look (0-128)"})
     watch_every: float = field(
         default=0.0,

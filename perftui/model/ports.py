@@ -376,6 +376,15 @@ class SettingsReader(Protocol):
 
 
 @runtime_checkable
+class QueueReader(Protocol):
+    """A server in which queues lie."""
+
+    async def queues(self) -> Any:
+        """`QueueDepth`s (`perftui.model.queues`) of every queue that was found."""
+        ...
+
+
+@runtime_checkable
 class FigureSource(Protocol):
     """A system that can be asked for a number, in its own words."""
 

@@ -20,6 +20,7 @@ from perftui.model.ports import (
     FigureSource,
     KeyPurger,
     KeyspaceReader,
+    QueueReader,
     ServerTuner,
     SettingsReader,
 )
@@ -70,7 +71,15 @@ async def fill(raw: Link, n: int, name: str = "k:{}", value: bytes = b"v" * 100)
 class TestContract(BackendContract):
     """The house's contract, on a live server with a password."""
 
-    powers = (FigureSource, KeyspaceReader, KeyPurger, CommandSampler, ServerTuner, SettingsReader)
+    powers = (
+        FigureSource,
+        KeyspaceReader,
+        KeyPurger,
+        CommandSampler,
+        QueueReader,
+        ServerTuner,
+        SettingsReader,
+    )
 
     @pytest.fixture
     def live(self, valkey: Any) -> Make:

@@ -15,6 +15,7 @@ from perftui.backends.valkey.info import Counters, Info
 from perftui.backends.valkey.link import Link, parse_url, translated, verify
 from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.quarantine import PurgePowers
+from perftui.backends.valkey.queues import QueuePowers
 from perftui.model.cache import CacheReading
 from perftui.model.errors import Protocol, Unsupported
 from perftui.model.options import ValkeyOptions
@@ -72,7 +73,7 @@ SETTINGS = (
 """What an operator would want to see changed; unknown names are left out by the server."""
 
 
-class Valkey(PurgePowers, FigurePowers, MonitorPowers):
+class Valkey(PurgePowers, FigurePowers, QueuePowers, MonitorPowers):
     """A standalone server, primary or replica.
 
     Two connections: looks never wait behind a purge or a scan.
@@ -97,6 +98,7 @@ class Valkey(PurgePowers, FigurePowers, MonitorPowers):
         self._stream = Link(address)
         self._before: _Before | None = None
         self._looks = 0
+        self._queue_names = options.queues
         self._tracked: tuple[str, ...] = ()
         self._sections: tuple[str, ...] = SECTIONS
         self._slow_after: float | None = None

@@ -13,13 +13,15 @@ from perftui.draw.heatmap import Heat
 from perftui.model.endpoint import EndpointPast
 from perftui.model.frame import Frame
 from perftui.model.resources import ResourcesReport
-from perftui.screens.overview import endpoints
+from perftui.screens.overview import endpoints, queues
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.heatmap import HeatmapPanel
 from perftui.widgets.livetable import LiveTable
+from perftui.widgets.panel import Panel
 
 TOPIC = "overview.endpoint"
+QUEUES = "overview.queues"
 EVERY = 5.0
 """Seconds between two looks at the past of the opened endpoint, which grows by one stretch in ten."""
 
@@ -29,6 +31,10 @@ class ApiTab(Tab):
 
     DEFAULT_CSS = """
     ApiTab #endpoints { height: 1fr; }
+    ApiTab #queues { height: 7; display: none; }
+    ApiTab #pools { height: 4; display: none; }
+    ApiTab.narrow #queues { height: 5; }
+    ApiTab.narrow.open #queues, ApiTab.narrow #pools { display: none; }
     ApiTab #detail { height: 2fr; layout: grid; grid-size: 2; grid-gutter: 0 1; display: none; }
     ApiTab.open #detail { display: block; layout: grid; }
     ApiTab.narrow #detail { height: 1fr; grid-size: 1; }
@@ -36,7 +42,7 @@ class ApiTab(Tab):
     """
     id_: ClassVar[str] = "overview.api"
     title: ClassVar[str] = "API"
-    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC)
+    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database")
     empty: ClassVar[str] = (
         "would show each endpoint's rate, quantiles, errors and Apdex\n"
         'no endpoint source connected: [env.NAME.backends.shop] kind = "scrape", url = "http://…/metrics"'
@@ -45,6 +51,8 @@ class ApiTab(Tab):
     def __init__(self) -> None:
         super().__init__()
         self.opened = False
+        self._paces = queues.Paces()
+        self._queues_asked = 0.0
         self._asked: tuple[tuple[str, str, str], float] | None = None
 
     def compose(self) -> Iterable[Widget]:
@@ -59,6 +67,10 @@ class ApiTab(Tab):
             empty="no endpoint source connected",
             hint='add a backend of kind = "scrape" with the url of an application\'s /metrics',
         )
+        yield LiveTable(
+            queues.columns(), key=lambda v: queues.key(v.depth), title="Queues", id="queues", empty="no queue"
+        )
+        yield Panel("Pools", id="pools", focusable=False)
         with Widget(id="detail"):
             yield ChartPanel("p50 p95 p99", unit="s", low=0, id="quantiles")
             yield HeatmapPanel("Latency", id="heat")
@@ -81,9 +93,26 @@ class ApiTab(Tab):
         table.set_items(rows)
         windows = {f"{row.window:.0f} s" for row in rows}
         table.note = f"over {' and '.join(sorted(windows))}" if windows else ""
+        self._work(frames, frame)
         row = self.current
         if self.opened and row is not None:
             self._detail(frame, frames[TOPIC], row)
+
+    def _work(self, frames: Mapping[str, Frame], frame: Frame) -> None:
+        """Queues where a server has some, and pools where anybody tells of theirs."""
+        source = next(iter(self.session.sources("QueueReader")), "")
+        if source and frame.at - self._queues_asked >= EVERY:
+            self._queues_asked = frame.at
+            self.probe(QUEUES, source, "QueueReader", lambda power: power.queues())
+        depths = frames[QUEUES].report
+        views = self._paces.views(depths if isinstance(depths, tuple) else ())
+        table = self.query_one("#queues", LiveTable)
+        table.display = bool(views) and not (self.has_class("narrow") and self.opened)
+        table.set_items(views)
+        rows = queues.pools(frames["database"].report, frame.report.apis)
+        pools = self.query_one("#pools", Panel)
+        pools.display = bool(rows) and not self.has_class("narrow")
+        pools.set_rows(lambda size, look: queues.pool_rows(rows, size, look))
 
     @property
     def current(self) -> EndpointRow | None:
