@@ -26,11 +26,9 @@ class Scalable(Protocol):
 
     async def scale(self, ref: str) -> Any:
         """Current `Scale` of `ref` (`perftui.model.autoscaling`)."""
-        ...
 
     async def set_replicas(self, ref: str, n: int, *, revision: int) -> Receipt:
         """Want `n` instances; PlanRejected when `revision` is no longer current or n is out of bounds."""
-        ...
 
 
 @runtime_checkable
@@ -39,7 +37,6 @@ class StackSampler(Protocol):
 
     async def find_target(self, pid: int) -> Any:
         """The `ProfileTarget` that `pid` is now; Lost when gone, Unsupported when it cannot be sampled."""
-        ...
 
     async def sample_stacks(
         self, pid: int, seconds: float, rate: int, report: Callable[[Progress], None]
@@ -48,7 +45,6 @@ class StackSampler(Protocol):
 
         Stopped early it raises Cancelled, whose receipt names the profile of what was taken.
         """
-        ...
 
 
 @runtime_checkable
@@ -61,7 +57,6 @@ class Explainer(Protocol):
         Never executes it unless `analyze`, and then only in a read-only transaction that is rolled
         back, for at most `limit` seconds. Unsupported when the server cannot plan the text.
         """
-        ...
 
 
 @runtime_checkable
@@ -70,7 +65,6 @@ class ActivityReader(Protocol):
 
     async def activity(self) -> Any:
         """All sessions now, as a tuple of `Session` (`perftui.model.database`)."""
-        ...
 
 
 @runtime_checkable
@@ -79,7 +73,6 @@ class StatementReader(Protocol):
 
     async def statement_text(self, query_id: int) -> str:
         """The full normalised text of one statement (bounded); empty when it is forgotten."""
-        ...
 
 
 @runtime_checkable
@@ -88,18 +81,15 @@ class QueryCanceller(Protocol):
 
     async def find_session(self, pid: int) -> Any:
         """The `Session` behind `pid` now, or None."""
-        ...
 
     async def cancel_query(self, pid: int, started: float, query_started: float) -> bool:
         """Cancel that statement of that session; False when either is no longer the same.
 
         Instants are epoch seconds as `find_session` gave them. Refused without the right to.
         """
-        ...
 
     async def terminate_session(self, pid: int, started: float) -> bool:
         """End that session; False when the pid is gone or another session's."""
-        ...
 
 
 @runtime_checkable
@@ -108,7 +98,6 @@ class Purger(Protocol):
 
     async def purge_edge(self, request: PurgeRequest) -> int | None:
         """Forget; the number of objects dropped, or None when the edge does not say."""
-        ...
 
 
 @runtime_checkable
@@ -117,7 +106,6 @@ class EdgeVerifier(Protocol):
 
     async def look_at(self, url: str) -> EdgeLook:
         """GET `url` (a path of the edge) as a visitor would; it fills the cache as any visit does."""
-        ...
 
 
 @runtime_checkable
@@ -126,7 +114,6 @@ class EdgeContent(Protocol):
 
     async def recent_urls(self, limit: int) -> tuple[UrlUse, ...]:
         """The most requested URLs of its recent log, at most `limit`."""
-        ...
 
 
 @runtime_checkable
@@ -135,11 +122,9 @@ class KeyspaceReader(Protocol):
 
     async def page_keys(self, pattern: bytes, cursor: int, want: int) -> Any:
         """A `KeyPage` (`perftui.model.cache`) of about `want` keys matching `pattern` from `cursor` on."""
-        ...
 
     async def sample_keyspace(self, base: bytes, pages: int) -> Any:
         """A `Keyspace`: shares by prefix under `base` from `pages` random places, with intervals."""
-        ...
 
 
 @runtime_checkable
@@ -153,7 +138,6 @@ class CommandSampler(Protocol):
 
     async def sample_commands(self, limit: int, seconds: float) -> Any:
         """A `CommandSample` of at most `limit` commands or `seconds`: the hot keys; slows the server."""
-        ...
 
 
 @runtime_checkable
@@ -166,19 +150,15 @@ class KeyPurger(Protocol):
 
     async def survey_keys(self, pattern: bytes, sample: int = 200) -> Any:
         """A `KeySurvey`: what `pattern` matches, counted, with a weighed sample."""
-        ...
 
     async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
         """One step: next cursor (0: the end) and matching names, those in quarantine left out."""
-        ...
 
     async def weigh(self, names: Sequence[bytes]) -> Any:
         """A tuple of `KeyInfo` of those of `names` that exist."""
-        ...
 
     async def quarantine_keys(self, keys: Sequence[bytes], quarantine: str, keep: float, tally: Any) -> None:
         """Move `keys` away, each atomically with its TTL; they are deleted after `keep` seconds."""
-        ...
 
     async def delete_keys(self, keys: Sequence[bytes], tally: Any) -> None:
         """Delete `keys` for good."""
