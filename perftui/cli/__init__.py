@@ -29,7 +29,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "lab": ("perftui.cli.lab", "start and steer real servers on this machine"),
     "timeline": ("perftui.cli.timeline", "print what happened: links, actions, settings, findings, notes"),
     "check": ("perftui.cli.check", "answer whether figures hold: yes (0) or no (1), for gates and scripts"),
-    "export": ("perftui.cli.export", "stream samples of the history as CSV or JSON"),
+    "export": ("perftui.cli.export", "stream the history as CSV or JSON; dashboards and links for Grafana"),
     "report": (
         "perftui.cli.report",
         "write a range of time as a PDF: targets, alerts, timeline, charts, findings",

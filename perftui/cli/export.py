@@ -18,8 +18,11 @@ STEPS = {"raw": 0.0, "10s": 10.0, "1m": 60.0, "1h": 3600.0}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Declare `metrics`."""
+    """Declare `metrics grafana`."""
+    from perftui.cli import grafana
+
     verbs = common.verbs(parser)
+    grafana.add(verbs.add_parser("grafana", help="links, dashboards and annotations for a Grafana"))
     metrics = verbs.add_parser("metrics", help="print samples of the history, streamed")
     common.options(metrics, json_=False)
     when.options(metrics)
@@ -44,6 +47,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the verb."""
+    if args.verb == "grafana":
+        from perftui.cli import grafana
+
+        return grafana.run(args)
     if args.wide and args.form not in (None, "csv"):
         common.narrate("--wide is a shape of CSV; JSON has one object a sample")
         return common.USAGE

@@ -13,6 +13,7 @@ from typing import Any
 from perftui.backends import BUILTIN, CHANNEL_OPTIONS, OPTIONS
 from perftui.config import paths
 from perftui.config.convert import Converter, KeyPath, nearest
+from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import key_lines
 from perftui.config.notices import EscalationSettings, Notices, OncallSettings, RouteSettings
 from perftui.config.rules import AlertSettings
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type] = {
     "history": HistorySettings,
     "store": StoreSettings,
     "export": ExportSettings,
+    "grafana": GrafanaSettings,
     "alerts": AlertSettings,
     "anomaly": AnomalySettings,
     "agent": AgentSettings,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from perftui.config import paths
+from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import line_of
 from perftui.config.notices import Notices
 from perftui.config.rules import AlertSettings
@@ -232,6 +233,7 @@ class Config:
     history: HistorySettings
     store: StoreSettings
     export: ExportSettings
+    grafana: GrafanaSettings
     alerts: AlertSettings
     anomaly: AnomalySettings
     agent: AgentSettings

@@ -99,3 +99,15 @@ def sources_of(screen: LiveScreen) -> set[str]:
     topics = screen.tab.topics if screen.tab is not None else ()
     frames = [screen.frames[topic] for topic in topics if topic in screen.frames]
     return {name for frame in frames for name in frame.health}
+
+
+def grafana_link(screen: LiveScreen) -> str:
+    """Where Grafana shows the tab in front over the last hour; "" when none is configured."""
+    from perftui.export.grafana import link
+
+    session = screen.session
+    end = session.clock.wall()
+    chosen = (screen.tab.selection or {}).get("source", "") if screen.tab is not None else ""
+    source = str(chosen) if chosen in session.env.backends else ""
+    window = (end - 3600.0, end)
+    return link(session.config.grafana, screen.tab_name, window, env=session.env.name, source=source)

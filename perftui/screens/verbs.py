@@ -27,6 +27,7 @@ VERBS: Mapping[str, str] = {
     "at": "TIME  show another instant: 14:02, -20m, yesterday 09:30, words of an event",
     "live": "back to what is now",
     "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
+    "grafana": "copy the link of this tab in Grafana, over the last hour",
     "cancel": "cancel the running action",
     "freeze": "stop drawing on this screen, or go on",
     "help": "keys and figures of this tab",
@@ -304,6 +305,16 @@ class ShellVerbs:
             return
         self.app.takeaway.to_file_next = True
         self._copy("copy_row")
+
+    def say_grafana(self, _words: tuple[str, ...]) -> None:
+        """`:grafana`."""
+        from perftui.screens.leaving import grafana_link
+
+        url = grafana_link(self.screen)
+        if url:
+            self.app.takeaway.copy(url)
+        else:
+            self.app.toast('no Grafana is configured: add [grafana] url = "https://…"', "warn")
 
     def say_cancel(self, _words: tuple[str, ...]) -> None:
         """`:cancel`."""

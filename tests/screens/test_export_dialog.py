@@ -12,7 +12,7 @@ from pypdf import PdfReader
 from textual.widgets import Input
 
 from perftui.screens.dialogs.export import ExportDialog
-from perftui.screens.leaving import Choice, remember, remembered
+from perftui.screens.leaving import Choice, grafana_link, remember, remembered
 from tests.console import state_dir
 from tests.screens.test_alerts_flow import RULES, console_at
 from tests.waiting import until
@@ -97,3 +97,15 @@ def test_a_broken_memory_is_no_harm(state_dir: Path) -> None:
     for broken in ("", "[]", '{"form": 1}', json.dumps({"form": "x", "seconds": "y"})):
         (state_dir / "export.json").write_text(broken)
         assert remembered() == Choice()
+
+
+async def test_a_link_to_grafana_is_copied_or_the_line_that_connects_one(config: Path) -> None:
+    async with console_at(config, "here", (120, 40)) as seen:
+        await rows_in(seen)
+        await seen.press(":")
+        await seen.types("grafana")
+        await seen.sees("no Grafana is configured")
+    config.write_text(f'{RULES}\n[grafana]\nurl = "http://127.0.0.1:9"\n')
+    async with console_at(config, "here", (120, 40)) as seen:
+        await rows_in(seen)
+        assert grafana_link(seen.app.base).startswith("http://127.0.0.1:9/d/perftui-overview?from=1")

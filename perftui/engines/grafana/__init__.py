@@ -1,0 +1,1 @@
+"""What is told to Grafana: our dashboards and what happened."""
