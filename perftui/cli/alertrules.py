@@ -14,14 +14,14 @@ from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
-    from perftui.model.backtest import Backtest
+    from perftui.model.backtest import Backtest, Why
     from perftui.session import Session
 
 DAY = 86400.0
 
 
 def add(verbs: Any) -> None:
-    """Declare `check import export backtest`."""
+    """Declare `check import export backtest why`."""
     check = verbs.add_parser("check", help="say what a Prometheus server would say to a rule file")
     check.add_argument("file", nargs="+", help="rule file, - for standard input")
     check.add_argument("--json", action="store_true", help="print JSON")
@@ -37,6 +37,9 @@ def add(verbs: Any) -> None:
     backtest.add_argument("--rule", default="", metavar="NAME", help="only this rule")
     backtest.add_argument("--since", type=span, default=0.0, metavar="24h", help="how far back (24h)")
     common.options(backtest)
+    why = verbs.add_parser("why", help="say why a rule or an alert does what it does, or doesn't")
+    why.add_argument("what", metavar="RULE|FINGERPRINT", help="a rule's name, or how a fingerprint begins")
+    common.options(why)
 
 
 def read(path: str) -> str:
@@ -167,3 +170,27 @@ def said(one: Backtest) -> Iterator[str]:
         ]
         if row:
             yield f"{'':<28}{what} {'  '.join(row)}"
+
+
+async def why(session: Session, args: argparse.Namespace) -> int:
+    """The rule, its parts with their values, and what decides about its alerts."""
+    assert session.alerts is not None
+    found = await session.alerts.desk.explain(args.what)
+    if args.json:
+        common.say(found)
+    else:
+        common.print_lines(why_lines(found))
+    return common.DONE
+
+
+def why_lines(why: Why) -> Iterator[str]:
+    """All of it as lines; values as of what history has, a minute old at most."""
+    yield f"{why.rule.name}: {why.rule.text}" + (f"  ({why.rule.place})" if why.rule.place else "")
+    for part in why.parts:
+        yield f"  {'  ' * part.depth}{part.text}  {part.found}"
+        for labels, value in part.values:
+            names = ", ".join(f"{name}={text}" for name, text in labels if name != "__name__")
+            yield f"  {'  ' * part.depth}  {value:g}  {names}"
+    if not why.alerts and why.parts:
+        yield "no alert of it now"
+    yield from why.lines

@@ -183,7 +183,7 @@ _DEEDS = {
 }
 
 
-_FILES = {"export": alertrules.export, "backtest": alertrules.backtest}
+_FILES = {"export": alertrules.export, "backtest": alertrules.backtest, "why": alertrules.why}
 
 
 async def _act(args: argparse.Namespace) -> int:

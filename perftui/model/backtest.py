@@ -72,6 +72,13 @@ class Part:
     count: int = 0
     error: str = ""
 
+    @property
+    def found(self) -> str:
+        """How much it comes to, in a word."""
+        if self.error:
+            return self.error
+        return {0: "nothing", 1: ""}.get(self.count, f"{self.count} series")
+
 
 @dataclass(frozen=True, slots=True)
 class Why:

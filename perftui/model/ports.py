@@ -15,6 +15,7 @@ from perftui.model.errors import Unsupported
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
     from perftui.model.alerts import Ack, Alert, Labels, Matcher, Rehearsal, Rule, Silence
+    from perftui.model.backtest import Why
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
     from perftui.model.metrics import Answer, Flavour, MetricMeta, ServerAlert, ServerRule
     from perftui.model.notify import ChannelState, Outcome
@@ -306,6 +307,15 @@ class NoticeDesk(Protocol):
 
     async def comment(self, alert: Alert, text: str) -> None:
         """Leave a word in its history."""
+        ...
+
+
+@runtime_checkable
+class RuleExplainer(Protocol):
+    """Says why a rule or an alert does what it does, or doesn't."""
+
+    async def explain(self, what: str) -> Why:
+        """Of a rule's name, or an alert's fingerprint or how that begins; PlanRejected: there is none."""
         ...
 
 

@@ -20,11 +20,11 @@ from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
 from perftui.runtime.backtester import Backtester
 from perftui.runtime.clock import Clock
+from perftui.runtime.explainer import ExplainingDesk
 from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
 from perftui.runtime.loading import bring, load
 from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.memory import Memory
-from perftui.runtime.noticedesk import NoticeDesk
 from perftui.runtime.notify import Notifier
 from perftui.runtime.observer import Observer
 from perftui.runtime.oddities import Oddities
@@ -54,9 +54,11 @@ class Alerting:
         self._rings = Rings()  # the session's, and its observers, once there is a ruler
         self._observers: dict[str, Observer] = {}
         self.notifier: Notifier | None = None
-        self.desk = NoticeDesk(group, kinds, clock, self._book, memory.history, self._changed, self._outbox)
+        self.desk = ExplainingDesk(
+            group, kinds, clock, self._book, memory.history, self._changed, self._outbox
+        )
 
-    def told_as(self, telling: Telling) -> NoticeDesk:
+    def told_as(self, telling: Telling) -> ExplainingDesk:
         """The desk, which from now on knows who is told."""
         self.desk.telling = telling
         return self.desk
@@ -79,6 +81,7 @@ class Alerting:
             self._kinds, history=self._memory.history, rings=rings, looks=looks, written=written
         )
         files = GroupRuler(self.desk.shelf, written, partial(_asked, local, power), self._memory.store.env)
+        self.desk.look_through(local, files)
         self.ruler = Ruler(
             self._group,
             Sights(rings, self._kinds, looks, lambda: _findings(observers)),

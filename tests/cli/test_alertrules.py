@@ -108,3 +108,15 @@ def test_backtests(alerts, tmp_path):
     assert alerts("backtest", "--rule", "nothing")[0] == 2
     file.write_text(WRONG)
     assert alerts("backtest", file)[0] == 2
+
+
+def test_why(alerts, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text(RULES)
+    alerts("import", file, "--yes")
+    code, out, _ = alerts("why", "Down")
+    assert code == 0
+    assert "Down: up == 0 for 60 s  (rules.yml:5)" in out
+    assert "no console or agent has evaluated" in out
+    assert json.loads(alerts("why", "HostCpuHigh", "--json")[1])["rule"]["name"] == "HostCpuHigh"
+    assert alerts("why", "nothing")[0] == 4

@@ -145,3 +145,15 @@ async def test_an_incident_of_the_lab_fires_is_acknowledged_and_resolves(lab: La
             finally:
                 await lab.incidents.stop("error-burst")
             await word(there, alert.rule, "resolved", 120)
+
+
+async def test_why_from_the_screen(config: Path) -> None:
+    async with console_at(config, "here") as seen:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.press("w")
+        await seen.sees(r"Why always")
+        await seen.sees(r"avg_over_time|perftui_host_cpu_busy_ratio")
+        await seen.sees(r"firing since .*source=host")
+        await seen.sees("nobody is told: no channel is configured")
+        await seen.press("escape")
+        await seen.sees("acknowledged 0")

@@ -88,6 +88,15 @@ KEYS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "overview.why",
+        "w",
+        "Why",
+        "Say why the rule or alert under the cursor does what it does: parts with values, who is told.",
+        scope=SCOPE,
+        power="RuleExplainer",
+        risk=Risk.READS,
+    ),
+    Command(
         "overview.sources",
         "w",
         "Evidence",

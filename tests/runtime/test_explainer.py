@@ -1,0 +1,107 @@
+"""Why: every cause that keeps a rule from firing, or its alert from reaching people, is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from perftui.analysis.matchers import parse_matchers
+from perftui.model.errors import PlanRejected
+from perftui.model.ports import RuleExplainer
+from perftui.runtime.alertbook import Book
+from perftui.runtime.clock import Clock
+from perftui.runtime.explainer import ExplainingDesk
+from perftui.runtime.outbox import Outbox
+from tests.runtime.test_alerts import KINDS, Time
+from tests.runtime.test_filed_alerts import RULES, FiledSeat
+
+
+@pytest.fixture
+async def url(sqlite_url):
+    return sqlite_url
+
+
+class WhySeat(FiledSeat):
+    def explaining(self, path):
+        self.file(path)
+        clock = Clock(self.time, self.time)
+        group = self.ruler.group
+        self.desk = ExplainingDesk(
+            group, KINDS, clock, Book(self.store), self.history, self.ruler.wake, Outbox(self.store)
+        )
+        self.desk.shelf = self.files.shelf
+        self.desk.look_through(self.files._ask(""), self.files)
+        return self
+
+    async def said(self, what):
+        why = await self.desk.explain(what)
+        return why, "\n".join(why.lines)
+
+
+@pytest.fixture
+async def seat(store, tmp_path):
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES)
+    start = Time()
+    start.now -= start.now % 5
+    return WhySeat(store, start).explaining(path)
+
+
+async def test_before_anybody_looked(seat):
+    assert isinstance(seat.desk, RuleExplainer)
+    why, said = await seat.said("busy")
+    assert "no console or agent has evaluated the rules" in said
+    assert why.parts[-1].found == "nothing"
+
+
+async def test_from_pending_to_told(seat):
+    await seat.after(cpu=0.9)
+    why, said = await seat.said("Filed")
+    assert "fires in 10 s if it stays true" in said
+    assert "next tick at" in said
+    assert [(p.depth, p.text, [v for _, v in p.values]) for p in why.parts] == [
+        (0, "busy:max > 0.8", [0.9]),
+        (1, "busy:max", [0.9]),
+    ]
+    assert why.next_tick == seat.time.now + 5
+    for _ in range(2):
+        await seat.after(cpu=0.9)
+    _, said = await seat.said("Filed")
+    assert "firing since" in said
+    assert "nobody is told: no channel is configured" in said
+    (alert,) = [a for a in seat.reports[-1].alerts if a.rule == "Filed"]
+    why, _ = await seat.said(alert.fingerprint[:6])
+    assert why.alerts == (alert,)
+    await seat.desk.acknowledge(alert, "", None)
+    silence = await seat.desk.silence(parse_matchers('alertname="Filed"'), 60, "")
+    _, said = await seat.said("Filed")
+    assert "acknowledged by" in said
+    assert f'with alertname="Filed" ({silence.id})' in said
+    await seat.after(cpu=0.1)
+    _, said = await seat.said("Filed")
+    assert "resolved at" in said
+
+
+async def test_what_keeps_one_of_ours(seat):
+    for _ in range(3):
+        await seat.after(cpu=0.99)
+    why, said = await seat.said("busy")
+    assert "muted while hot of the same source fires" in said
+    assert why.parts[0].text == "perftui_host_cpu > 0.8"
+    seat.time.now += 100
+    _, said = await seat.said("busy")
+    assert "nobody evaluates the rules since" in said
+    with pytest.raises(PlanRejected):
+        await seat.desk.explain("nothing")
+
+
+async def test_errors_are_the_reason(seat, tmp_path):
+    (tmp_path / "rules.yml").write_text(
+        RULES.replace("busy:max > 0.8", "count(busy:max) + on (a, b) group_left {source=~'.+'}")
+    )
+    await seat.after(cpu=0.9, cpu2=1.0)
+    why, _ = await seat.said("Filed")
+    assert any(part.error or part.count for part in why.parts)
+    (tmp_path / "rules.yml").write_text("groups: [")
+    await seat.after(cpu=0.9)
+    _, said = await seat.said("Filed")
+    assert "the rules before stay in force" in said
