@@ -9,13 +9,14 @@ from perftui import backends, engines
 from perftui.config import Config, Environment, paths
 from perftui.model import ports
 from perftui.model.errors import ConfigError, PerftuiError, PlanRejected, Unsupported
-from perftui.model.event import Event, Events
+from perftui.model.event import Events
 from perftui.model.finding import Offer
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
 from perftui.model.risk import Risk
+from perftui.model.schedule import TUNING, TUNING_TOPIC
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.gathering import answer, collect
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from perftui.runtime.observer import Observer
     from perftui.runtime.poller import Poller
     from perftui.runtime.rewind import Rewind
+    from perftui.runtime.tuning import Tuning
 
 ADVICE = "optimization"
 ALERTS = "alerts"  # their topic, and their desk where a backend would be named
@@ -59,8 +61,8 @@ class Session:
         self.memory: Memory | None = None
         self.keeping: list[Memory] = []  # that, and what `record` writes
         self.alerts: Alerting | None = None  # there with the memory
-        self._remember = self._agent = False
-        self._loaded = False  # whether every engine is there
+        self.tuning: Tuning | None = None
+        self._remember = self._agent = self._loaded = False  # loaded: whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
         self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
@@ -183,8 +185,8 @@ class Session:
     @property
     def problem(self) -> str:
         """Why the store or the audit cannot be written, as a sentence; empty when all is well."""
-        said = self._conductor.problem if self._conductor else ""
-        return said or (self.memory.store.problem if self.memory else "")
+        parts = (self._conductor, self.memory and self.memory.store)
+        return next((part.problem for part in parts if part and part.problem), "")
 
     def setting(self, dotted: str) -> Any:
         """The value of `section.key` of the configuration."""
@@ -196,8 +198,7 @@ class Session:
         """Names of the backends that have a power, by the name of its port."""
         if power not in self._holders:
             port = ports.named(power)
-            found = tuple(name for name, backend in self._backends.items() if isinstance(backend, port))
-            self._holders[power] = found
+            self._holders[power] = tuple(n for n, one in self._backends.items() if isinstance(one, port))
         return self._holders[power]
 
     def powers(self, source: str) -> tuple[str, ...]:
@@ -216,12 +217,12 @@ class Session:
 
         On failure the report before stays. Raises nothing but CancelledError.
         """
-        before = self.topic(topic).value
+        known = getattr(self.topic(topic).value, "report", None)
 
         async def asked() -> Any:
             return await call(self._power(source, port))
 
-        report, error = await answer(source, asked, deadline, before.report if before else None)
+        report, error = await answer(source, asked, deadline, known)
         now = self.clock.wall()
         health = {source: self._health(source)} if source in self._looks else {}
         frame = Frame(topic, now, report, health, history=self.rings, error=error, seen=now)
@@ -230,9 +231,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """Put an operator's note on the timeline."""
-        from perftui.runtime.audit import who
-
-        self.events.add(Event(self.clock.wall(), "note", self.env.name, text, actor=who()[0]))
+        self.events.note(self.clock.wall(), self.env.name, text)
 
     def retry(self, source: str) -> None:
         """Read now; leaves REFUSED."""
@@ -253,9 +252,8 @@ class Session:
     def action(self, action_id: str, source: str, **params: Any) -> Action:
         """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
         spec = engines.spec(action_id)
-        factory = load(spec.factory)
         try:
-            action: Action = factory(self._power(source, spec.port), source, **params)
+            action: Action = load(spec.factory)(self._power(source, spec.port), source, **params)
         except TypeError as error:
             raise PlanRejected(f"{action_id} does not take that: {error}") from error
         return action
@@ -306,8 +304,8 @@ class Session:
         if self._remember:
             await self._remember_all()
         else:
-            said = "a console evaluates the rules: perftui run; perftui alerts list tells what it found"
-            self.topic(ALERTS).publish(self._empty(ALERTS, self.clock.wall(), said))
+            for name in (ALERTS, TUNING_TOPIC):
+                self.topic(name).publish(self._empty(name, self.clock.wall(), NO_PAST))
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
@@ -356,7 +354,7 @@ class Session:
         for memory in self.keeping:
             memory.frames.record(frame)
 
-    async def open_memory(self) -> None:
+    async def open_memory(self) -> tuple[Memory, Alerting, Tuning]:
         """Open the store, its history and its alerts; by itself this writes nothing."""
         opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
@@ -366,20 +364,24 @@ class Session:
         alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
-        self._backends[ALERTS] = self.alerts.told_as(self.config.telling())
+        tuning, told = await bring("perftui.runtime.tuning:Tuning"), self.topic(TUNING_TOPIC)
+        how = (self.config.scheduled(self.env.name), lambda: self.conductor, self.action, self.target_of)
+        self.tuning = tuning(self.memory, *how, self.clock, told)
+        self._backends |= {ALERTS: self.alerts.told_as(self.config.telling()), TUNING: self.tuning}
         self._holders.clear()
+        return self.memory, self.alerts, self.tuning
 
     async def _remember_all(self) -> None:
-        await self.open_memory()
-        assert self.memory is not None and self.alerts is not None  # noqa: PT018
-        self.rings.past = self.memory.history
-        self.keeping.append(self.memory)
-        await self.memory.restore(self._observers.values())
-        self._crew.start("remember", self.memory.run(self._observers, self.events, self._spans))
-        rule = self.alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
-        self._crew.start("rule", rule.run())
-        self._crew.start("unusual", self.alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
-        self._crew.start("notify", self.alerts.notify(self.topic("alerts.notices")))
+        memory, alerts, tuning = await self.open_memory()
+        self.rings.past = memory.history
+        self.keeping.append(memory)
+        await memory.restore(self._observers.values())
+        self._crew.start("remember", memory.run(self._observers, self.events, self._spans))
+        rule = alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
+        self._crew.start("rule", tuning.gated(ALERTS, rule.run))
+        self._crew.start("unusual", alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
+        self._crew.start("notify", alerts.notify(self.topic("alerts.notices")))
+        self._crew.start("tuning", tuning.run())
 
     def _looked(self, look: Look) -> None:
         self.events.link(look.source, look.health)

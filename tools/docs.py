@@ -21,6 +21,7 @@ from perftui.config.describe import Described, described
 from perftui.config.load import SECTIONS, channel_options
 from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
 from perftui.config.rules import RuleSettings
+from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import EnvironmentSettings, TargetSettings
 from perftui.model import ports
 from perftui.model.alertrules import DEFAULTS
@@ -54,6 +55,11 @@ and nearest spelling, `perftui config show` prints what is in force. `PERFTUI_ST
 Secrets never stand in the file: a secret is `"env:NAME"`, `"file:PATH"` or
 `"keyring:service/user"`, fetched when the system is connected. A URL may be such a reference as a
 whole, and must be when it carries a password."""
+SCHEDULES_TEXT = """\
+An action done by the clock, by one agent or console of all on the store. It begins in `observe`: it
+says what it would have done until somebody sets it to `on` (`O` on the tab Tuning, or
+`perftui tune set NAME on`). What it does goes through the same door as what you do, with this table
+in place of your answer."""
 RULES_TEXT = """\
 A rule of a shipped name changes that rule, any other name is a rule of your own and needs `series` and one
 of `above` and `below`. `backend/series` is the name of one backend, `@kind/series` every backend of a kind,
@@ -148,6 +154,9 @@ def configuration() -> str:
         '`"command.id" = "key"`; the ids are on the page of keys.',
         "## [targets.NAME]",
         _options(described(TargetSettings)),
+        "## [schedules.NAME]",
+        SCHEDULES_TEXT,
+        _options(described(ScheduleSettings)),
         "## [alerts.rules.NAME]",
         RULES_TEXT,
         _options(described(RuleSettings)),

@@ -34,6 +34,7 @@ NOUNS: dict[str, tuple[str, str]] = {
         "perftui.cli.report",
         "write a range of time as a PDF: targets, alerts, timeline, charts, findings",
     ),
+    "tune": ("perftui.cli.tune", "see and steer control loops and schedules, stop them all"),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
     "config": ("perftui.cli.config", "write, check and show the configuration"),
     "keys": ("perftui.cli.keys", "print every key and what it does"),

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union
 from perftui.backends import BUILTIN, CHANNEL_OPTIONS
 from perftui.config.load import SECTIONS, channel_options, options_class
 from perftui.config.notices import EscalationSettings, OncallSettings, RouteSettings
+from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import BusinessSettings, EnvironmentSettings, TargetSettings, is_secret, is_url
 
 JsonSchema = dict[str, Any]
@@ -55,6 +56,7 @@ def schema() -> JsonSchema:
     properties["keys"] = {"type": "object", "description": "Command id to key."}
     properties["targets"] = {"type": "object", "additionalProperties": _table(TargetSettings)}
     properties["business"] = {"type": "object", "additionalProperties": _table(BusinessSettings)}
+    properties["schedules"] = {"type": "object", "additionalProperties": _table(ScheduleSettings)}
     properties["env"] = {"type": "object", "additionalProperties": environment}
     properties["channels"] = {"type": "object", "additionalProperties": {"anyOf": _channels()}}
     properties["routes"] = {"type": "object", "additionalProperties": _table(RouteSettings)}

@@ -44,6 +44,8 @@ def tables(config: Config) -> Iterator[Table]:
     yield from _notices(config.notices)
     for name, figure in config.business.items():
         yield f"business.{toml_key(name)}", _values(figure)
+    for name, schedule in config.schedules.items():
+        yield f"schedules.{toml_key(name)}", _values(schedule)
     for env in config.environments.values():
         header = f"env.{toml_key(env.name)}"
         yield header, {"kind": env.kind, "label": env.label, "read_only": env.read_only}

@@ -17,6 +17,7 @@ from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import key_lines
 from perftui.config.notices import EscalationSettings, Notices, OncallSettings, RouteSettings
 from perftui.config.rules import AlertSettings
+from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import (
     AgentSettings,
     AnomalySettings,
@@ -31,6 +32,7 @@ from perftui.config.settings import (
     TargetSettings,
     UiSettings,
 )
+from perftui.engines import ACTIONS
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS
 
@@ -45,10 +47,11 @@ SECTIONS: dict[str, type] = {
     "agent": AgentSettings,
 }
 NOTICES = ("channels", "routes", "escalation", "oncall")
-TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "env")
+TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "schedules", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
-RESERVED = ("alerts",)  # names that stand beside those of backends
+LOOPS = ("alerts", "recorder", "roll-up")  # what runs by itself without being scheduled
+RESERVED = ("alerts", "tuning")  # names that stand beside those of backends
 _MAX_BYTES = 4 << 20
 
 
@@ -130,6 +133,7 @@ def _config(file: Path, table: dict[str, Any], converter: Converter, *, exists: 
         business=_tables(
             table, "business", lambda _, one, path: converter.fill(BusinessSettings, one, path), converter
         ),
+        schedules=_schedules(table.get("schedules", {}), converter),
         environments=environments or ({} if converter.problems else {LOCAL: _local()}),
         chosen="",
         notices=_notices(table, converter),
@@ -254,6 +258,26 @@ def _channel(name: str, table: Any, path: KeyPath, converter: Converter) -> Back
     options = converter.fill(channel_options(str(kind)), table, path, skip=frozenset({"kind"}))
     place = f"{converter.place(path)}: {'.'.join(path)}"
     return None if options is None else BackendConfig(name, str(kind), options, place)
+
+
+def _schedules(table: Any, converter: Converter) -> dict[str, ScheduleSettings]:
+    found: dict[str, ScheduleSettings] = {}
+    if not isinstance(table, Mapping):
+        converter.problem(("schedules",), "schedules must hold tables: [schedules.NAME]")
+        return found
+    for name, entry in table.items():
+        made = converter.fill(ScheduleSettings, entry, ("schedules", name))
+        if made is None:
+            continue
+        if made.action not in ACTIONS or made.action.startswith("tune."):
+            known = nearest(made.action, ACTIONS)
+            converter.problem(
+                ("schedules", name), f"schedules.{name}: there is no action {made.action!r}{known}"
+            )
+        if name in LOOPS:
+            converter.problem(("schedules", name), f"schedules.{name}: the name is taken by perftui itself")
+        found[name] = made
+    return found
 
 
 def _local() -> Environment:

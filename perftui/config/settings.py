@@ -20,8 +20,10 @@ from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
 
 if TYPE_CHECKING:
+    from perftui.config.schedules import ScheduleSettings
     from perftui.model.alerts import RuleGroup
     from perftui.model.notify import Telling
+    from perftui.model.schedule import Schedule
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
 
@@ -240,6 +242,7 @@ class Config:
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     business: Mapping[str, BusinessSettings]
+    schedules: Mapping[str, ScheduleSettings]
     environments: Mapping[str, Environment]
     chosen: str
     notices: Notices = field(default_factory=Notices)
@@ -280,6 +283,10 @@ class Config:
     def figures(self) -> tuple[Metric, ...]:
         """The figures of the business, in the order they are written."""
         return tuple(settings.metric(name) for name, settings in self.business.items())
+
+    def scheduled(self, env: str) -> tuple[Schedule, ...]:
+        """The schedules of an environment."""
+        return tuple(one.schedule(name) for name, one in self.schedules.items() if one.env in ("", env))
 
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""

@@ -164,6 +164,30 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.alerts.notices:Comment",
             "Leave a word in the alert's history; history is append-only.",
         ),
+        ActionSpec(
+            "tune.set",
+            "Set a loop's mode",
+            Risk.CHANGES,
+            "TuningDesk",
+            "perftui.engines.tuning.deeds:SetMode",
+            "Off, observe or on, for every console and agent of the store.",
+        ),
+        ActionSpec(
+            "tune.run",
+            "Run a schedule now",
+            Risk.CHANGES,
+            "TuningDesk",
+            "perftui.engines.tuning.deeds:RunNow",
+            "Do at once what a schedule does, with the plan and risk of that action.",
+        ),
+        ActionSpec(
+            "tune.stop",
+            "Stop all loops",
+            Risk.CHANGES,
+            "TuningDesk",
+            "perftui.engines.tuning.deeds:StopAll",
+            "Set everything that runs by itself to off within two seconds; undo restores the modes.",
+        ),
     )
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+from perftui.model.desks import TuningDesk  # noqa: F401 (found by its name, as all are)
 from perftui.model.errors import Unsupported
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
@@ -394,5 +395,5 @@ def named(name: str) -> type:
 @cache
 def names() -> tuple[str, ...]:
     """The name of every port."""
-    ports = (n for n, kind in globals().items() if getattr(kind, "__module__", "") == __name__)
-    return tuple(n for n in ports if getattr(globals()[n], "_is_protocol", False))
+    kinds = {n: kind for n, kind in globals().items() if kind is not Protocol}
+    return tuple(n for n, kind in kinds.items() if getattr(kind, "_is_protocol", False))

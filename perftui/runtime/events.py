@@ -35,6 +35,12 @@ class EventLog:
             self._unsaved |= new
             self._keep(new)
 
+    def note(self, at: float, where: str, text: str) -> None:
+        """What somebody here wants remembered."""
+        from perftui.runtime.audit import who
+
+        self.add(Event(at, "note", where, text, actor=who()[0]))
+
     def tell(self) -> None:
         """Say again what there is, as of now: a picture of the last hour goes on though nothing happens."""
         self._told(Events(tuple(self._events.values())))

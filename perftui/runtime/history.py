@@ -69,6 +69,7 @@ class History:
         self._loading: Future[None] = store.read(self._archive.load)
         self.turn = Writing.ANYONE
         self._lease: Lease | None = None
+        self.folds: Callable[[], bool] = lambda: True
         self.written = 0  # blocks, since the start
 
     async def ready(self) -> bool:
@@ -156,7 +157,7 @@ class History:
             return
         try:
             await self._write(self._due_blocks())
-            if self._clock.monotonic() - self._expired >= EXPIRE:
+            if self.folds() and self._clock.monotonic() - self._expired >= EXPIRE:
                 self._expired = self._clock.monotonic()
                 now, most = self._clock.wall(), self.max_bytes
                 await asyncio.wrap_future(

@@ -109,6 +109,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX perftui_frame_level ON perftui_frame (level, at)",
     ),
+    (
+        # control loops: the mode people set, and what the holder last did
+        """CREATE TABLE perftui_loop (
+            env TEXT NOT NULL, name TEXT NOT NULL, mode TEXT NOT NULL, version BIGINT NOT NULL,
+            who TEXT NOT NULL, at DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+        """CREATE TABLE perftui_loop_state (
+            env TEXT NOT NULL, name TEXT NOT NULL, slot DOUBLE PRECISION NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+    ),
 )
 
 

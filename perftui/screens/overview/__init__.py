@@ -7,5 +7,6 @@ TABS: tuple[str, ...] = (
     "perftui.screens.overview.business:BusinessTab",
     "perftui.screens.overview.alerts:AlertsTab",
     "perftui.screens.overview.timeline:TimelineTab",
+    "perftui.screens.overview.tuning:TuningTab",
     "perftui.screens.overview.audit:AuditTab",
 )

@@ -1,0 +1,1 @@
+"""What people do to control loops and schedules."""
