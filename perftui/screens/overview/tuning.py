@@ -61,11 +61,10 @@ class TuningTab(Tab):
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """The newest report."""
         report = frames[TUNING_TOPIC].report
+        table = self.query_one("#loops", LiveTable)
         if not isinstance(report, TuningReport):
-            self.query_one("#loops", LiveTable).empty = (
-                frames[TUNING_TOPIC].error or "the store has not said yet"
-            )
-            self.query_one("#loops", LiveTable).set_items(())
+            table.empty = frames[TUNING_TOPIC].error or "the store has not said yet"
+            table.set_items(())
             return
         advice = advice_row(frames["findings"])
         self.query_one("#who", Panel).set_rows(
