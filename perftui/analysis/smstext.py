@@ -11,6 +11,7 @@ BASIC = frozenset(
 )
 EXTENDED = frozenset("^{}\\[~]|€")
 SEPTETS, WIDE = 160, 70
+LONGEST = 400  # characters looked at
 _PLAIN = {
     "…": "...",
     "–": "-",
@@ -44,7 +45,7 @@ def septets(text: str) -> int | None:
 
 def fitted(text: str) -> str:
     """`text` cut to one segment, transliterated where that keeps it readable."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text[:LONGEST]).split())
     plain = "".join(map(_transliterated, flat))
     lost = sum(not _writable(c) for c in plain)
     if lost * 4 <= len(plain):  # few strangers: one question mark each is better than 70 characters

@@ -15,6 +15,7 @@ PARTS: dict[str, str] = {
     "shop": "perftui.lab.shoppart:ShopPart",
     "edge": "perftui.lab.edgepart:EdgePart",
     "load": "perftui.lab.loadpart:LoadPart",
+    "receivers": "perftui.lab.receiverpart:ReceiverPart",
 }
 DEFAULT = ("valkey", "postgres", "shop", "edge", "load")
 

@@ -204,6 +204,10 @@ class Lab:
             for name, options in part.backends().items():
                 lines.append(f"\n[env.lab.backends.{name}]")
                 lines += [f"{key} = {json.dumps(value)}" for key, value in options.items()]
+        for part in self.parts.values():
+            for header, table in getattr(part, "tables", dict)().items():
+                lines.append(f"\n[{header}]")
+                lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
         return "\n".join(lines) + "\n" + FIGURES
 
     def config_path(self) -> Path:

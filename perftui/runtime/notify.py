@@ -139,7 +139,7 @@ class Notifier:
                 await self._consult()
             self._page = await self._outbox.page()
             if self._lease is not None and decide:
-                await self._decide(self._lease, now)
+                await self._decide(self._lease, self._clock.wall())
             if self._published is not None and self._wanted():
                 self._published(await self.report(now))
             self.problem = ""

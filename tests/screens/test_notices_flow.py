@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.notices import receivers_up
-from tests.screens.test_alerts_flow import RULES, console_at, running, session_at, state_dir, word
+from tests.screens.test_alerts_flow import RULES, console_at, state_dir
 from tests.waiting import until
 
 __all__ = ["state_dir"]
@@ -37,6 +37,7 @@ def config_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> Path
     return path
 
 
+@pytest.mark.slow
 async def test_from_the_alert_to_the_receivers_and_back(tmp_path, monkeypatch) -> None:
     async with receivers_up() as receivers:
         path = config_of(tmp_path, monkeypatch, receivers.url)
@@ -82,21 +83,3 @@ async def test_without_a_channel_the_tab_says_that_no_one_will_be_told(tmp_path)
         await seen.sees("no one will be told", 20)
         await seen.press("T")
         await seen.sees("no channel is configured")
-
-
-@pytest.mark.slow
-async def test_two_sessions_on_a_store_tell_once(tmp_path, monkeypatch) -> None:
-    async with receivers_up() as receivers:
-        path = config_of(tmp_path, monkeypatch, receivers.url)
-        async with running(session_at(path, "here")) as one, running(session_at(path, "here")) as two:
-            alert = await word(one, "always", "firing", 20)
-            await word(two, "always", "firing", 20)
-            await until(lambda: receivers.counted("slack"), 20)
-            assert two.alerts is not None
-            await two.alerts.desk.acknowledge(alert, "", None)
-            await until(lambda: len(receivers.counted("slack")) == 2, 20)
-        assert [a.what for a in receivers.arrivals if a.service == "slack"] == [
-            "chat.postMessage",
-            "chat.update",
-        ]
-        assert [a.what for a in receivers.arrivals if a.service == "pagerduty"] == ["trigger", "acknowledge"]
