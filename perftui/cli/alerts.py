@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.cli import alertrules, common, notices
+from perftui.cli import alerthistory, alertrules, common, notices
 from perftui.cli.audit import span
 from perftui.model.errors import StoreError
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
-    from perftui.model.alerts import Alert, AlertEvent, AlertsReport, RuleStatus
+    from perftui.model.alerts import Alert, AlertsReport, RuleStatus
     from perftui.session import Session
 
 STALE = 30.0  # seconds after which nobody evaluates the rules any more
@@ -24,7 +24,12 @@ STALE = 30.0  # seconds after which nobody evaluates the rules any more
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare `list ack silence unsilence threshold history rules`, those of rule files and of being told."""
     verbs = common.verbs(parser)
-    common.options(verbs.add_parser("list", help="print the alerts as they stand"))
+    list_ = verbs.add_parser("list", help="print the alerts as they stand")
+    list_.add_argument("--firing", action="store_true", help="only those that fire")
+    list_.add_argument(
+        "--fail-on", choices=("info", "warning", "critical"), help="exit 1 when one so bad or worse is open"
+    )
+    common.options(list_)
     ack = verbs.add_parser("ack", help="acknowledge an alert; whoever is first stands")
     ack.add_argument("fingerprint", help="its fingerprint, or how that begins")
     ack.add_argument("--note", default="", help="words for the others")
@@ -42,10 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     threshold.add_argument("value", nargs="?", type=float, help="base units; left out: as configured")
     for parser_ in (ack, silence, end, threshold):
         common.options(parser_, change=True)
-    history = verbs.add_parser("history", help="print what happened, and each rule's figures")
-    history.add_argument("--rule", default="", metavar="NAME", help="only this rule")
-    history.add_argument("--since", type=span, default=0.0, metavar="2h", help="only the last while")
-    common.options(history)
+    alerthistory.add(verbs)
     common.options(verbs.add_parser("rules", help="print the rules in force"))
     alertrules.add(verbs)
     notices.add(verbs)
@@ -89,7 +91,7 @@ async def _look(args: argparse.Namespace) -> int:
         assert session.alerts is not None
         report = await session.alerts.desk.report()
     _narrate_age(report)
-    return {"list": _list, "rules": _rules, "history": _history}[args.verb](report, args)
+    return {"list": _list, "rules": _rules}[args.verb](report, args)
 
 
 def _narrate_age(report: AlertsReport) -> None:
@@ -102,9 +104,12 @@ def _narrate_age(report: AlertsReport) -> None:
 
 
 def _list(report: AlertsReport, args: argparse.Namespace) -> int:
+    shown = [a for a in report.alerts if not args.firing or a.state.value == "firing"]
+    bad = args.fail_on and any(a.severity.name.lower() in _at_least(args.fail_on) for a in report.open)
+    code = common.NO if bad else common.DONE
     if args.json:
-        common.say(report.alerts)
-        return common.DONE
+        common.say(shown)
+        return code
 
     def line(alert: Alert) -> str:
         goal = f"  {alert.value:g} {alert.op} {alert.threshold:g}" if alert.op else ""
@@ -114,8 +119,13 @@ def _list(report: AlertsReport, args: argparse.Namespace) -> int:
         head = f"{alert.fingerprint}  {alert.word:<12}  {severity:<8}  {since}"
         return f"{head}  {alert.source}  {alert.rule}  {alert.title}{goal}{owner}"
 
-    common.print_lines(map(line, report.alerts))
-    return common.DONE
+    common.print_lines(map(line, shown))
+    return code
+
+
+def _at_least(word: str) -> tuple[str, ...]:
+    words = ("info", "warning", "critical")
+    return words[words.index(word) :]
 
 
 def _rules(report: AlertsReport, args: argparse.Namespace) -> int:
@@ -129,27 +139,6 @@ def _rules(report: AlertsReport, args: argparse.Namespace) -> int:
         return f"{rule.name:<26}  {rule.severity.name.lower():<8}  {rule.text}{note}"
 
     common.print_lines(map(line, report.rules))
-    return common.DONE
-
-
-def _history(report: AlertsReport, args: argparse.Namespace) -> int:
-    found = [e for e in report.history if e.at >= args.since and args.rule in ("", e.rule)]
-    stats = [s for s in report.stats if args.rule in ("", s.rule)]
-    if args.json:
-        common.say({"events": found, "rules": stats})
-        return common.DONE
-
-    def line(event: AlertEvent) -> str:
-        tail = "  ".join(text for text in (event.who, event.note) if text)
-        return f"{_stamp(event.at)}  {event.kind:<14}  {event.rule}  {event.source}  {event.title}  {tail}"
-
-    common.print_lines(map(line, reversed(found)))
-    for one in stats:
-        means = (
-            (w, v) for w, v in (("to acknowledge", one.mtta_s), ("to resolve", one.mttr_s)) if v is not None
-        )
-        said = "".join(f", {value:.0f} s {word} on average" for word, value in means)
-        common.print_lines([f"{one.rule}: fired {one.fired}, {one.firing_s:.0f} s in all{said}"])
     return common.DONE
 
 
@@ -183,7 +172,12 @@ _DEEDS = {
 }
 
 
-_FILES = {"export": alertrules.export, "backtest": alertrules.backtest, "why": alertrules.why}
+_FILES = {
+    "export": alertrules.export,
+    "backtest": alertrules.backtest,
+    "why": alertrules.why,
+    "history": alerthistory.run,
+}
 
 
 async def _act(args: argparse.Namespace) -> int:

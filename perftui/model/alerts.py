@@ -241,6 +241,7 @@ class AlertEvent:
     who: str = ""
     note: str = ""
     began: float = 0.0
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)

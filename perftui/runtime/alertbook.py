@@ -20,7 +20,7 @@ from perftui.runtime.store import Store
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-KEPT = 90 * 86400.0  # seconds of history
+KEPT = 400 * 86400.0  # seconds of history
 MOST_EVENTS = 5000  # read back at once
 
 Mark = tuple[str, float]  # fingerprint and beginning: one occurrence
@@ -230,6 +230,7 @@ def event_of(alert: Alert, kind: str, at: float, who: str = "", note: str = "") 
         who,
         note,
         alert.began,
+        alert.labels,
     )
 
 

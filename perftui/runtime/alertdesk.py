@@ -27,7 +27,7 @@ from perftui.model.alerts import (
 )
 from perftui.model.errors import ActionError, PlanRejected
 from perftui.model.series import SeriesKey
-from perftui.runtime.alertbook import Book, Page
+from perftui.runtime.alertbook import MOST_EVENTS, Book, Page
 from perftui.runtime.audit import who
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
@@ -87,6 +87,10 @@ class Desk:
             page.holder,
             self.shelf.problem,
         )
+
+    async def events(self, since: float, most: int = MOST_EVENTS) -> tuple[AlertEvent, ...]:
+        """The newest lines of history since then, oldest first."""
+        return await self._book.events(since, most)
 
     async def alert(self, fingerprint: str) -> Alert:
         """The one whose fingerprint begins so; PlanRejected when there is none, or more than one."""

@@ -120,3 +120,34 @@ def test_why(alerts, tmp_path):
     assert "no console or agent has evaluated" in out
     assert json.loads(alerts("why", "HostCpuHigh", "--json")[1])["rule"]["name"] == "HostCpuHigh"
     assert alerts("why", "nothing")[0] == 4
+
+
+def test_history_is_narrowed(alerts):
+    assert alerts("silence", 'source="db"', "--note", "=moving", "--yes")[0] == 0
+    assert alerts("threshold", "HostCpuHigh", "0.7", "--yes")[0] == 0
+    assert len(alerts("history")[1].splitlines()) == 2
+    assert "silenced" in alerts("history", "--kind", "silenced")[1]
+    assert "silenced" not in alerts("history", "--match", 'alertname="HostCpuHigh"')[1]
+    assert alerts("history", "--who", "nobody-here")[1] == ""
+    assert alerts("history", "--until", "1h")[1] == ""
+    who = json.loads(alerts("history", "--json")[1])["events"][0]["who"]
+    assert "silenced" in alerts("history", "--who", who.partition("@")[0])[1]
+    out = alerts("history", "--csv")[1]
+    assert out.splitlines()[0].startswith("time,kind,rule")
+    assert "'=moving" in out  # no cell that a spreadsheet would run
+    assert alerts("history", "--match", "nonsense")[0] == 2
+    assert alerts("list", "--firing", "--fail-on", "critical")[:2] == (0, "")
+
+
+@pytest.mark.parametrize(("word", "code"), [("critical", 0), ("warning", 1), ("info", 1)])
+def test_a_pipeline_stops_at_what_is_open(word, code, capsys):
+    from argparse import Namespace
+
+    from perftui.cli.alerts import _list
+    from perftui.model.alerts import Alert, AlertsReport, AlertState
+    from perftui.model.finding import Severity
+
+    alert = Alert("f", "A", "a", Severity.WARNING, (), 1.0, AlertState.FIRING, 1.0, 1.0)
+    args = Namespace(json=False, firing=True, fail_on=word)
+    assert _list(AlertsReport(2.0, (alert,)), args) == code
+    assert "warning" in capsys.readouterr().out
