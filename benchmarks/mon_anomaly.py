@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from perftui.analysis.anomaly import DetectorState, detect
+from perftui.analysis.halfspace import Forest
 from perftui.analysis.seasonal import learn
 
 STEP = 300.0
@@ -153,15 +154,18 @@ def judge(
     return tally, delays
 
 
-def cost(points: int = 50_000) -> float:
-    """Microseconds a point with a season."""
+def cost(points: int = 50_000) -> tuple[float, float]:
+    """Microseconds of processor a point with a season, and what the trees take beside."""
     case = make(1)
     state = DetectorState(season=learn([i * STEP for i in range(TRAIN)], case.values[:TRAIN]))
     row = [case.values[i % TRAIN] for i in range(points)]
-    began = time.perf_counter()
+    began = time.process_time()
     for i, value in enumerate(row):
         state, _ = detect(state, i * STEP + 1, value)
-    return (time.perf_counter() - began) / points * 1e6
+    judged, forest = time.process_time(), Forest()
+    for i, value in enumerate(row):
+        forest.rate(i * STEP + 1, value, value - 100, value - 100)
+    return (judged - began) / points * 1e6, (time.process_time() - judged) / points * 1e6
 
 
 def main(count: int = 200, first: int = 10_000) -> None:
@@ -178,7 +182,8 @@ def main(count: int = 200, first: int = 10_000) -> None:
         for kind, row in delays.items():
             hit = sum(d < math.inf for d in row)
             print(f"    {kind:9} {hit:3} of {len(row):3}")
-    print(f"cost {cost():.2f} µs a point")
+    judge_cost, tree_cost = cost()
+    print(f"cost {judge_cost:.2f} µs of processor a point, the trees {tree_cost:.2f} µs beside")
 
 
 if __name__ == "__main__":

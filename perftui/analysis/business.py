@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -45,16 +46,13 @@ def parts(figures: Iterable[Figure], by: str) -> dict[str, float]:
     """Figures added up by a label ("" is the one part of a figure that has none); bounded in number."""
     found: dict[str, float] = {}
     for figure in figures:
+        if not math.isfinite(figure.value):
+            continue
         part = dict(figure.labels).get(by, OTHER) if by else ""
         if part not in found and len(found) >= MOST_PARTS:
             part = OTHER
         found[part] = found.get(part, 0.0) + figure.value
     return found
-
-
-def adoption(usage: Sequence[tuple[str, float]], active: float) -> tuple[tuple[str, float], ...]:
-    """Users of each feature as a share of all active ones; nothing while nobody is."""
-    return tuple((name, min(1.0, users / active)) for name, users in usage) if active > 0 else ()
 
 
 def cost(

@@ -22,7 +22,7 @@ title = "Orders"
 kind = "counter"
 source = "shop"
 read = "shop_orders_total"
-target = 30.0
+target = 200.0
 owner = "sales"
 
 [business.signups]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perftui.analysis.business import OTHER, PerMinute, adoption, cost, parts
+from perftui.analysis.business import OTHER, PerMinute, cost, parts
 from perftui.analysis.hyperloglog import Distinct
 from perftui.model.business import MOST_PARTS, Figure
 
@@ -41,11 +41,10 @@ def test_parts_are_told_apart_by_their_label_and_bounded():
     assert parts(money, "currency") == {"EUR": 6, "USD": 7}
     assert parts(money, "") == {"": 13}
     assert parts([Figure(1)], "currency") == {OTHER: 1}
+    assert parts([Figure(float("nan")), Figure(float("inf")), Figure(2)], "") == {"": 2}
     many = parts([Figure(1, (("f", str(n)),)) for n in range(1000)], "f")
     assert len(many) == MOST_PARTS + 1
     assert many[OTHER] == 1000 - MOST_PARTS
-    assert adoption([("search", 30.0), ("odd", 900.0)], 60.0) == (("search", 0.5), ("odd", 1.0))
-    assert adoption([("search", 30.0)], 0.0) == ()
 
 
 def test_an_incident_costs_what_is_missing():

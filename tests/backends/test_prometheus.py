@@ -14,7 +14,7 @@ from perftui.backends.prometheus import LONG_QUERY, MOST_BYTES, Prometheus, deco
 from perftui.model.errors import ExpressionError, Lost, Protocol, Refused, Unsupported
 from perftui.model.metrics import GENERATION_2, GENERATION_3, labels_of
 from perftui.model.options import PrometheusOptions
-from perftui.model.ports import PromQuerier
+from perftui.model.ports import FigureSource, PromQuerier
 from tests.backends.contract import BackendContract
 from tests.needs import needs
 from tests.promserver import PROGRAM, Server
@@ -68,7 +68,7 @@ async def asked(server):
 
 
 class TestPrometheus(BackendContract):
-    powers = (PromQuerier,)
+    powers = (PromQuerier, FigureSource)
 
     @pytest.fixture
     def live(self, server):
@@ -254,3 +254,10 @@ async def test_native_histograms_are_left_out_and_said(liar):
 def test_generation_3_is_another_dialect():
     assert GENERATION_3.left_open
     assert instant(parse("vector(1)", GENERATION_3), Shelf(), 0.0, GENERATION_3).vector[0].value == 1.0
+
+
+async def test_an_expression_is_a_figure_of_the_business(asked):
+    rows = await asked.figures("up")
+    assert [(dict(f.labels)["job"], f.value) for f in rows] == [("a", 1.0), ("b", 0.0)]
+    assert [f.value for f in await asked.figures("sum(up)")] == [1.0]
+    assert await asked.figures("nothing") == ()

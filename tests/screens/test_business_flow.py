@@ -9,7 +9,10 @@ import pytest
 from perftui.cli import main
 from perftui.draw.rows import Look, Size, plain
 from perftui.lab import Lab
-from perftui.model.business import Cost, Metric, MetricView
+from perftui.model.anomaly import HIGH, LOW, SOURCE, told
+from perftui.model.business import Cost, Metric, MetricView, series_key
+from perftui.model.reading import Measure, Reading
+from perftui.runtime.rings import Rings
 from perftui.screens.overview import figures
 from tests.console import console, state_dir
 
@@ -33,7 +36,7 @@ async def test_the_shops_figures_are_there_and_say_where_they_come_from(lab: Lab
 @pytest.mark.slow
 async def test_counted_figures_are_told_a_minute_with_their_parts(lab: Lab) -> None:
     async with console(lab, "overview.business", (160, 40)) as seen:
-        await seen.sees(r"Orders +[\d.]+ .*30", within=90)
+        await seen.sees(r"Orders +[\d.]+ .*200", within=90)
         await seen.sees(r"Revenue +[\d,.]+")
         await seen.press("j", "j", "j", "j")
         await seen.sees(r"/min +/", within=40)  # what is used, by route
@@ -78,3 +81,27 @@ def test_cells_say_what_is_known_and_no_more() -> None:
     lost = MetricView(METRIC, 9.0, 400.0, error="shop: gone", seen=2.0)
     assert figures.value(lost) == ("400", "lost")
     assert "now: shop: gone, last value 7" in figures.evidence(lost)
+
+
+def test_last_weeks_ghost_lies_under_now_with_band_and_target() -> None:
+    now = 1_700_000_000.0
+    rings = Rings(seconds=3 * figures.WEEK)
+    key = series_key("revenue")
+    for at, value in (
+        (now - figures.WEEK - 60, 70.0),
+        (now - figures.WEEK, 80.0),
+        (now - 60, 90.0),
+        (now, 95.0),
+    ):
+        rings.record(Reading("business", at, 0.0, (Measure(key, value),), None))
+    band = (Measure(told(LOW, key), 85.0), Measure(told(HIGH, key), 99.0))
+    rings.record(Reading(SOURCE, now - 30, 0.0, band, None))
+    lines, shade, goal = figures.course(MetricView(METRIC, now, 95.0), rings, now, 900.0)
+    assert [(line.name, list(line.value)) for line in lines] == [
+        ("now", [90.0, 95.0]),
+        ("last week", [70.0, 80.0]),
+    ]
+    assert list(lines[1].at) == [now - 60, now]
+    assert shade is not None
+    assert shade.where(now) == (85.0, 99.0)
+    assert [g.value for g in goal] == [500.0]

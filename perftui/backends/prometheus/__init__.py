@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from perftui.backends.prometheus import decode
+from perftui.model.business import Figure
 from perftui.model.errors import ExpressionError, Lost, Protocol, Refused, Unsupported
 from perftui.model.metrics import (
     Answer,
@@ -113,6 +114,11 @@ class Prometheus:
     async def instant(self, expr: str, at: float) -> Answer:
         """What an expression comes to at one instant."""
         return await self._query(expr, "query", (("query", expr), ("time", f"{at:.3f}")))
+
+    async def figures(self, read: str) -> tuple[Figure, ...]:
+        """What an expression comes to now, an element a figure."""
+        answer = await self.instant(read, time.time())
+        return tuple(Figure(point.value, tuple(point.labels)) for point in answer.vector)
 
     async def range(self, expr: str, start: float, end: float, step: float) -> Answer:
         """Its values every `step` seconds, both ends inside."""
