@@ -18,7 +18,7 @@ from perftui.runtime.notify import Notifier
 from perftui.runtime.outbox import Outbox
 from perftui.runtime.tasks import Crew
 
-QUICK = Pacing(first=0.01, longest=0.05, look=0.05)
+QUICK = Pacing(first=0.01, longest=0.05, look=0.05, idle=0.05)
 
 
 def alert(rule="hot", source="web", severity=Severity.CRITICAL, now=0.0, **more):

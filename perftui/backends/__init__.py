@@ -34,6 +34,7 @@ CHANNELS: dict[str, str] = {
     "sms": "perftui.backends.sms:Sms",
     "webhook": "perftui.backends.webhook:Webhook",
     "alertmanager": "perftui.backends.alertmanager:Alertmanager",
+    "heartbeat": "perftui.backends.heartbeat:Heartbeat",
 }
 """Every way to reach people, by kind."""
 
@@ -47,5 +48,6 @@ CHANNEL_OPTIONS: dict[str, str] = {
     "sms": "perftui.model.channels:SmsOptions",
     "webhook": "perftui.model.channels:WebhookOptions",
     "alertmanager": "perftui.model.channels:AlertmanagerOptions",
+    "heartbeat": "perftui.model.channels:HeartbeatOptions",
 }
 """Kind → the `Options` of its sender, as for backends."""

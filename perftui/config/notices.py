@@ -18,6 +18,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "warning": ("slack", "email", "webhook", "alertmanager", "pagerduty"),
     "info": ("email", "slack", "webhook", "alertmanager"),
 }
+HEARTBEAT = "heartbeat"  # the kind that is told that we watch, never of an alert
 DIGEST = 900.0  # seconds that information waits for more of its kind
 TURNS = ("oncall", "second", "all")
 
@@ -196,16 +197,21 @@ class Notices:
         down = Inhibition(
             parse_matchers('rule=~"backend-lost|HostDown"'), parse_matchers('rule!=""'), ("source",)
         )
-        ways = {n: Way(one.kind, CHANNELS[one.kind], one.resolved) for n, one in self.channels.items()}
+        every = {n: Way(one.kind, CHANNELS[one.kind], one.resolved) for n, one in self.channels.items()}
+        ways = {n: way for n, way in every.items() if way.kind != HEARTBEAT}
+        beats = {n: way for n, way in every.items() if way.kind == HEARTBEAT}
         labels = {"env": kind, "environment": env}
-        return Telling(env, labels, ways, POST, self.tree(), self.policies(), self.oncall.made(), (down,))
+        return Telling(
+            env, labels, ways, beats, POST, self.tree(), self.policies(), self.oncall.made(), (down,)
+        )
 
     def problems(self) -> list[tuple[tuple[str, ...], str]]:
         """Names that lead nowhere, as (key, sentence)."""
         found: list[tuple[tuple[str, ...], str]] = []
+        telling = {name for name, one in self.channels.items() if one.kind != HEARTBEAT}
         for name, route in self.routes.items():
             key = ("routes", name)
-            missing = [one for one in route.channels if one not in self.channels]
+            missing = [one for one in route.channels if one not in telling]
             found += [(key, f"routes.{name}: there is no channel {one}") for one in missing]
             if route.under and (route.under not in self.routes or route.under == name):
                 found.append((key, f"routes.{name}: there is no route {route.under} to grow on"))
@@ -214,7 +220,7 @@ class Notices:
         for name, policy in self.escalation.items():
             for step in policy.steps:
                 key = ("escalation", name)
-                if step.channel not in self.channels:
+                if step.channel not in telling:
                     found.append((key, f"escalation.{name}: there is no channel {step.channel!r}"))
                 if step.to and step.to not in (*TURNS, *self.oncall.people):
                     found.append((key, f"escalation.{name}: there is nobody called {step.to}"))

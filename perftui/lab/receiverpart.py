@@ -75,6 +75,7 @@ class ReceiverPart:
                 "to": ["+15005550009"],
                 "base_url": url,
             },
+            "channels.deadman": {"kind": "heartbeat", "url": f"{url}/beat", "every": 15.0},
             "channels.webhook": {"url": f"{url}/hook", "key": secret},
         }
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from perftui.lab.shapecheck import problems, shape
 
-SERVICES = ("pagerduty", "slack", "sms", "webhook", "email")
+SERVICES = ("pagerduty", "slack", "sms", "webhook", "email", "heartbeat")
 MOST = 4 << 20  # bytes of one request
 REMEMBERED = 5000
 SILENCE = 30.0  # seconds a receiver says nothing when told to time out
@@ -222,6 +222,8 @@ def _read(path: str, headers: dict[str, str], body: bytes) -> tuple[str, str, st
         ts = ("no ts",) if method == "chat.update" and "ts" not in value else ()
         key = f"{method} {value.get('ts', '')} {value.get('text', '')}"
         return "slack", method, key, value, (*problems(value, shape("slack")), *wrong, *ts)
+    if path == "/beat":
+        return "heartbeat", "beat", str(value.get("at")), value, ()
     key = headers.get("idempotency-key", "")
     return "webhook", str(value.get("status")), key, value, problems(value, shape("webhook"))
 

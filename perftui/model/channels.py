@@ -105,6 +105,21 @@ class AlertmanagerOptions:
     token: str = _option("bearer token; empty: none", secret=True)
 
 
+@dataclass(frozen=True, slots=True)
+class HeartbeatOptions:
+    """A dead man's switch: somebody who is told that we watch, and raises the alarm when that ends."""
+
+    url: str = _option("where each beat is posted")
+    every: float = _option("seconds between two beats", 60.0)
+    token: str = _option("bearer token; empty: none", secret=True)
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            raise ValueError("needs `url`")
+        if self.every < 5:
+            raise ValueError("`every` is 5 seconds at least")
+
+
 def number_is_fine(text: str) -> bool:
     """Whether `text` is a telephone number as +E.164."""
     return _NUMBER.match(text) is not None

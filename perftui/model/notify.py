@@ -288,6 +288,7 @@ class Telling:
     env: str
     labels: Mapping[str, str] = field(default_factory=dict)
     ways: Mapping[str, Way] = field(default_factory=dict)
+    beats: Mapping[str, Way] = field(default_factory=dict)  # dead man's switches: they hear all the time
     post: str = ""
     routes: tuple[Route, ...] = ()
     policies: Mapping[str, EscalationPolicy] = field(default_factory=dict)

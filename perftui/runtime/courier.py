@@ -25,12 +25,16 @@ ENOUGH = 3  # messages held up from which on a digest says it better
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """Seconds: first and longest wait after a failure, the outage that makes a digest, and between looks."""
+    """Seconds: first and longest wait after a failure, the outage that makes a digest, between looks.
+
+    An idle courier is woken by news; its own looks are for clocks that were set.
+    """
 
     first: float = 1.0
     longest: float = 300.0
     outage: float = 600.0
     look: float = 5.0
+    idle: float = 60.0
 
 
 class Courier:
@@ -106,7 +110,7 @@ class Courier:
             if waiting is None:
                 soon = await self._outbox.next_at(self.name)
                 self._failures = 0 if soon is None else self._failures
-                return min(max(0.01, (soon or now + 60) - now), self._pacing.look)
+                return min(max(0.01, (soon or now + DAY) - now), self._pacing.idle)
             wait = await self._send(waiting, now)
             self._told()
             if wait:

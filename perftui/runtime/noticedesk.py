@@ -61,7 +61,7 @@ class NoticeDesk(Desk):
 
     async def send_test(self, name: str) -> Outcome:
         """One marked message, sent at once and remembered like any other."""
-        now, way = self._clock.wall(), self.telling.ways[name]
+        now, way = self._clock.wall(), {**self.telling.ways, **self.telling.beats}[name]
         what = _marked(name, self.telling.env, now)
         post: Post = load(self.telling.post)()
         courier = Courier(name, way, post, self._outbox, self._clock, lambda: None, Pacing())
@@ -99,7 +99,7 @@ class NoticeDesk(Desk):
         """Channels, routes and deliveries as the store has them."""
         page = await self._outbox.page()
         channels = []
-        for name, way in self.telling.ways.items():
+        for name, way in (*self.telling.ways.items(), *self.telling.beats.items()):
             sent_at, failing, said = page.channels.get(name, (None, None, ""))
             channels.append(ChannelState(name, way.kind, sent_at, page.queued.get(name, 0), failing, said))
         routes = self.telling.routes if self.telling.ways else ()

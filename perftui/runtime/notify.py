@@ -15,6 +15,7 @@ from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
 from perftui.model.finding import Severity
 from perftui.model.notify import ChannelState, Line, NoticesReport, Notification, Post, Route, Telling, What
+from perftui.runtime.beats import Beat
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
 from perftui.runtime.leases import Lease, Leases
@@ -28,6 +29,7 @@ LINES = 20  # alerts named in one message
 FRESH = 60.0  # seconds after which a look at the alerts says nothing about now
 FAILING = 300.0  # seconds of a channel's failing after which another one is told
 CACHED = 20000
+SHOWN = 100  # deliveries on the screen
 
 
 @dataclass
@@ -77,6 +79,16 @@ class Notifier:
             name: Courier(name, way, post, outbox, clock, lambda: self._lease, self._pacing, self._went)
             for name, way in telling.ways.items()
         }
+        self.beats = {
+            name: Beat(name, telling.env, way, post, outbox, clock, self._alive)
+            for name, way in telling.beats.items()
+        }
+
+    def _alive(self) -> bool:
+        """Whether rules are evaluated and what they find would be told."""
+        report = self._report
+        watched = report is not None and self._clock.wall() - report.evaluated < FRESH
+        return self._lease is not None and watched and not self.problem
 
     @property
     def holder(self) -> bool:
@@ -99,6 +111,8 @@ class Notifier:
         async with Crew("notify") as crew:
             for name, courier in self.couriers.items():
                 crew.start(name, courier.run())
+            for name, beat in self.beats.items():
+                crew.start(name, beat.run())
             try:
                 while True:
                     await self.tick()
@@ -135,9 +149,10 @@ class Notifier:
 
     async def _tick(self, now: float, decide: bool) -> None:
         try:
-            if self.telling.ways and decide:
+            if (self.telling.ways or self.telling.beats) and decide:
                 await self._consult()
-            self._page = await self._outbox.page()
+            if self.telling.ways or self._wanted():
+                self._page = await self._outbox.page()
             if self._lease is not None and decide:
                 await self._decide(self._lease, self._clock.wall())
             if self._published is not None and self._wanted():
@@ -155,6 +170,8 @@ class Notifier:
                 for name, (_, failing, _said) in (await self._outbox.page()).channels.items():
                     if name in self.couriers:
                         self.couriers[name].failing = failing
+                for courier in self.couriers.values():
+                    courier.wake()
 
     async def _decide(self, lease: Lease, now: float) -> None:
         report = self._report
@@ -311,7 +328,7 @@ class Notifier:
         """All about who is told, as the store has it."""
         page, telling = self._page, self.telling
         channels = []
-        for name, way in telling.ways.items():
+        for name, way in (*telling.ways.items(), *telling.beats.items()):
             sent_at, failing, said = page.channels.get(name, (None, None, ""))
             channels.append(ChannelState(name, way.kind, sent_at, page.queued.get(name, 0), failing, said))
         steps = {
@@ -325,7 +342,7 @@ class Notifier:
             now,
             tuple(channels),
             telling.routes if telling.ways else (),
-            await self._outbox.deliveries(),
+            await self._outbox.deliveries(SHOWN),
             page.owners,
             self._lease.holder if self._lease else "",
             self.problem,

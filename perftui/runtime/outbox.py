@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 ROOM = 500  # messages waiting of one channel
 KEPT = 30 * 86400.0  # seconds a delivery is remembered
-SHOWN = 300
+SHOWN = 300  # deliveries a shell is told of
 
 _HELD = "SELECT 1 FROM perftui_lease WHERE name = ? AND holder = ? AND counter = ? AND until > {now}"
 _ENTER = (
@@ -232,8 +232,12 @@ class Outbox:
             "SELECT state, tries, said, sent_at, next_at, body FROM perftui_outbox "
             "WHERE env = ? ORDER BY id DESC LIMIT ?"
         )
-        rows = await self._read(lambda driver: driver.query(sql, (self._env, most)))
-        return tuple(one for row in rows for one in _delivery(*row))
+
+        def work(driver: Driver) -> tuple[Delivery, ...]:
+            rows = driver.query(sql, (self._env, most))
+            return tuple(one for row in rows for one in _delivery(*row))
+
+        return await self._read(work)
 
     async def assign(self, fingerprint: str, began: float, who: str, event: AlertEvent) -> None:
         """Enter who sees to an alert; "" for nobody."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
 from perftui.analysis.matchers import parse_matchers
-from perftui.backends import smtp
+from perftui.backends import CHANNELS, smtp
+from perftui.backends.heartbeat import Heartbeat
 from perftui.lab.shapecheck import shape
+from perftui.model.channels import HeartbeatOptions
 from perftui.model.finding import Severity
-from perftui.model.notify import DeliveryState, EscalationPolicy, Rota, Route, Step, Telling
+from perftui.model.notify import DeliveryState, EscalationPolicy, Rota, Route, Step, Telling, Way
 from perftui.runtime.clock import Clock
 from perftui.runtime.outbox import Outbox
 from tests.notices import (
@@ -32,7 +35,7 @@ BAD_DAY = ["429", "500", "timeout"]
 
 
 def telling(receivers, *routes, **more):
-    return Telling("lab", {"env": "production"}, ways(receivers), "", routes, **more)
+    return Telling("lab", {"env": "production"}, ways(receivers), routes=routes, **more)
 
 
 def said(receivers, service):
@@ -229,6 +232,45 @@ class NoticeLaws:
                 await quiet(Outbox(store))
         assert said(receivers, "pagerduty") == ["trigger", "acknowledge"]  # the repeat has the same key
         assert [a.what for a in receivers.arrivals] == ["trigger", "trigger", "acknowledge"]
+
+    async def test_a_dead_mans_switch_hears_while_somebody_watches_and_not_else(self, store):
+        time = Time()
+        async with receivers_up() as receivers:
+            beat = Way(
+                "heartbeat",
+                CHANNELS["heartbeat"],
+                lambda: HeartbeatOptions(f"{receivers.url}/beat", every=5.0),
+            )
+            chosen = replace(telling(receivers), ways={}, beats={"deadman": beat})
+            async with notifier_up(store, chosen, Clock(time, time)) as notifier:
+                await notifier.tick()
+                assert not notifier._alive()  # nobody has evaluated anything
+                notifier.look(report(time.now))
+                await notifier.tick()
+                assert notifier._alive()
+                assert await notifier.beats["deadman"]._once(
+                    Heartbeat("deadman", beat.options(), notifier.beats["deadman"]._post)
+                )
+                assert receivers.arrivals[-1].body["alert"] == "Watchdog"
+                time.now += 61
+                assert not notifier._alive()
+                await notifier.tick()
+                (state,) = (await notifier.report(time.now)).channels
+                assert state.sent_at is not None
+
+    async def test_what_flaps_is_told_once_and_its_end_when_it_is_over(self, store):
+        time = Time()
+        async with receivers_up() as receivers:
+            route = Route("r", (), ("pagerduty",), group_wait=0.0)
+            async with notifier_up(store, telling(receivers, route), Clock(time, time)) as notifier:
+                one = alert(now=time.now)
+                flaps = replace(one, flapping=True)
+                for shown in (one, over(flaps), flaps, over(flaps), flaps, over(one)):
+                    time.now += 10
+                    notifier.look(report(time.now, shown))
+                    await notifier.tick()
+                await quiet(Outbox(store))
+        assert [a.what for a in receivers.arrivals] == ["trigger", "resolve"]
 
     async def test_nothing_is_concluded_from_an_old_look(self, store):
         time = Time()
