@@ -14,6 +14,7 @@ WARM = 60  # points before anything is judged
 GAP = 10.0  # steps without a value after which all is learned anew
 QUIET = 900.0  # seconds at least without a second alarm
 HELD = 3.0  # times the quiet time a shift must hold to be the new normal
+MOST = 1e100  # beyond, squares have no room: no number to learn from
 CLIP = 3.0  # sigmas: an outlier moves the memories no further than that
 
 
@@ -121,7 +122,7 @@ def detect(state: DetectorState, at: float, value: float) -> tuple[DetectorState
 
     A value that is no number, or no later than the one before, changes nothing and alarms nobody.
     """
-    if not math.isfinite(value) or at <= state.at:
+    if not -MOST < value < MOST or at <= state.at:
         return state, Score(at, value, learned=min(1.0, state.seen / WARM))
     _pace(state, at)
     base = state.season.at(at) if state.season else 0.0

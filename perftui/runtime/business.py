@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,11 @@ from perftui.model.ports import FigureSource
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import Series, SeriesKey
 from perftui.runtime.clock import Clock
+from perftui.runtime.observer import BUGS
 from perftui.runtime.rings import Rings
 from perftui.runtime.topic import Topic
+
+log = logging.getLogger(__name__)
 
 PACE = 1.0  # seconds between two rounds at least
 DEADLINE = 5.0
@@ -81,6 +85,10 @@ class Till:
             return
         except PerftuiError as error:
             self._views[name] = replace(view, at=now, error=str(error))
+            return
+        except BUGS as error:  # of one source: it costs that figure
+            log.exception("business.%s", name)
+            self._views[name] = replace(view, at=now, error=f"{type(error).__name__}: {error}")
             return
         found = parts(figures, metric.by)
         if metric.counted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 from typing import Any
@@ -16,9 +17,11 @@ from perftui.model.reading import Look, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
-from perftui.runtime.observer import Observer
+from perftui.runtime.observer import BUGS, Observer
 from perftui.runtime.rings import Rings
 from perftui.runtime.topic import Topic
+
+log = logging.getLogger(__name__)
 
 MOST = 60  # series judged; each costs some 60 µs a point and 150 kB with its trees
 SEASON = 14 * 86400.0  # seconds of history a season is learned from
@@ -53,7 +56,10 @@ class Oddities(Observer):
         every = self._judge.watch.every
         while True:
             await asyncio.sleep(every - self._clock.wall() % every)
-            await self.tick()
+            try:
+                await self.tick()
+            except BUGS:  # costs this round, never the console
+                log.exception("unusual values")
 
     async def tick(self) -> None:
         """One point of every series that has news."""
@@ -88,7 +94,7 @@ class Oddities(Observer):
             self._judge.begin(key, unit, (), ())
             return
         await asyncio.to_thread(self._judge.begin, key, unit, weeks.at, weeks.mean)
-        self._judge.prime(key, last.at, last.mean)
+        await asyncio.to_thread(self._judge.prime, key, last.at, last.mean)  # with trees some 60 ms
 
 
 def wanted(

@@ -57,7 +57,7 @@ def test_moving_or_stretching_a_series_changes_no_verdict(shift, scale, seed):
 def test_no_number_and_no_later_point_change_nothing():
     state, _ = fed(noise(100))
     before = (state.seen, state.mean, state.variance, len(state.ring))
-    for at, value in ((2000.0, math.nan), (2000.0, math.inf), (5.0, 100.0)):
+    for at, value in ((2000.0, math.nan), (2000.0, math.inf), (2000.0, 1e200), (5.0, 100.0)):
         state, score = detect(state, at, value)
         assert not score.odd
     assert (state.seen, state.mean, state.variance, len(state.ring)) == before

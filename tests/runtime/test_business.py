@@ -106,6 +106,13 @@ async def test_a_silent_source_costs_its_deadline_only(monkeypatch):
     assert "no answer" in view.error
 
 
+async def test_a_bug_in_a_source_costs_its_figure_only():
+    scene = Scene(metric("a", "gauge"), metric("b", "gauge", "nobody has this"))
+    a, b = await scene.tick()
+    assert (a.error, a.value) == ("", 0.0)
+    assert "KeyError" in b.error
+
+
 async def test_unknown_and_unable_backends_are_named():
     scene = Scene(
         Metric("a", "A", "gauge", "nobody", "x"), Metric("b", "B", "gauge", "mute", "x"), mute=object()

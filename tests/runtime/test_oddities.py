@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -25,6 +26,7 @@ from perftui.runtime.oddities import Oddities, wanted
 from perftui.runtime.rings import Rings
 from perftui.runtime.store import Store
 from perftui.runtime.topic import Topic
+from tests.waiting import until
 
 KEY = SeriesKey("shop", "http.requests_per_s")
 KINDS = {"shop": "scrape", "db": "postgres"}
@@ -128,6 +130,23 @@ async def test_without_memory_it_learns_first_and_a_silent_series_is_left_alone(
     scene.clock.now += 30
     await scene.watch.tick()
     assert scene.watch.topic.value.report.rows[0].at == at
+
+
+async def test_a_bug_costs_one_round_only(store, monkeypatch):
+    scene, rounds = Scene(store, Watch(trees=False, every=0.01)), []
+    real = scene.watch.tick
+
+    async def tick():
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise ZeroDivisionError
+        await real()
+
+    monkeypatch.setattr(scene.watch, "tick", tick)
+    running = asyncio.create_task(scene.watch.run())
+    await until(lambda: len(rounds) > 2)
+    assert scene.watch.topic.value is not None
+    running.cancel()
 
 
 def test_settings_are_checked(tmp_path):

@@ -59,7 +59,8 @@ class AnomalyEngine:
         """Let it learn from remembered points at the pace it will be fed; nothing is told of them."""
         one = self._series[key]
         for a, v in zip(at, value, strict=True):
-            one.state, one.score = detect(one.state, a, v)
+            self.feed(key, a, v)
+        one.since = one.moved = None
         one.state.hits, one.state.odd_since = 0, 0.0
         one.state.quiet_until = -math.inf
 
