@@ -363,6 +363,7 @@ class Session:
         self.memory.past.serve(str(self.setting("ui.timezone")), self.conductor.audit.report)
         alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
+        self.memory.budgets.follow(self.config.objectives(), kinds, self.topic("overview.targets"))
         self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
         tuning, told = await bring("perftui.runtime.tuning:Tuning"), self.topic(TUNING_TOPIC)
         how = (self.config.scheduled(self.env.name), lambda: self.conductor, self.action, self.target_of)

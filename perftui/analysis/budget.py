@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,3 +51,32 @@ def _usual(at: Sequence[float]) -> float:
     """The usual pause between samples."""
     pauses = sorted(b - a for a, b in pairwise(at))
     return pauses[len(pauses) // 2] if pauses else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A target, the newest figure (None: unknown) and how much of each span was in breach."""
+
+    target: Target
+    value: float | None
+    spent: tuple[tuple[str, Spent], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Figures of an instant, by name of target."""
+
+    at: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsReport:
+    """How all targets fared, and the baseline they are compared with."""
+
+    objectives: tuple[Objective, ...]
+    pinned: Pinned | None = None
+
+    def of(self, target_id: str) -> Objective | None:
+        """One of them."""
+        return next((one for one in self.objectives if one.target.id == target_id), None)

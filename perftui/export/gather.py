@@ -13,10 +13,9 @@ from perftui.model.errors import StoreError
 
 if TYPE_CHECKING:
     from perftui.config import Config
-    from perftui.export.story import Chapter, Curve, Objective, Story
+    from perftui.export.story import Chapter, Curve, Story
     from perftui.model.auditlog import AuditEntry
     from perftui.model.series import SeriesKey
-    from perftui.model.target import Target
     from perftui.runtime.past import Past
     from perftui.session import Session
 
@@ -53,14 +52,18 @@ async def gather(
     from perftui.config.effective import flat
     from perftui.export.story import Story
     from perftui.runtime.audit import who
+    from perftui.runtime.budgets import keys_of, objective
 
     env = config.environment
     plain = Story(env.name, env.kind, start, end, who()[0], time.time())
     if past is None:
         return plain
+    known, kinds = past.keys(), {name: backend.kind for name, backend in env.backends.items()}
     return replace(
         plain,
-        objectives=tuple([await _objective(past, config, target, end) for target in config.objectives()]),
+        objectives=tuple(
+            [await objective(past.history, t, keys_of(known, t, kinds), end) for t in config.objectives()]
+        ),
         alerts=await past.alerts(start, end),
         events=await past.events(start, end),
         actions=tuple(_actions(env.name, start, end)),
@@ -77,41 +80,6 @@ def _actions(env: str, start: float, end: float) -> Iterable[AuditEntry]:
         return []
     found = Audit(audit_file()).entries(10_000, start, "")
     return sorted((e for e in found if e.env == env and e.at <= end), key=lambda entry: entry.seq)
-
-
-def keys_of(past: Past, config: Config, target: Target) -> list[SeriesKey]:
-    """The stored series that feed a target."""
-    kinds = {name: backend.kind for name, backend in config.environment.backends.items()}
-    return [
-        key
-        for key in past.keys()  # noqa: SIM118 - no mapping
-        if key.name == target.series
-        and not key.labels
-        and (key.source == target.source if target.source else kinds.get(key.source) == target.kind)
-    ]
-
-
-async def _objective(past: Past, config: Config, target: Target, end: float) -> Objective:
-    """The worst of the series that feed it; budgets over an hour, a day and a month."""
-    from perftui.analysis.budget import SPANS, Spent, spent
-    from perftui.export.story import Objective
-
-    keys = keys_of(past, config, target) if target.series else []
-    if not keys:
-        return Objective(target, None)
-    worst: list[tuple[str, Spent]] = []
-    for name, span in SPANS:
-        found = []
-        for key in keys:
-            rows = await past.rows(key, end - span, end)
-            found.append(spent(target, rows.at, rows.mean, end - span, end))
-        worst.append((name, max(found, key=lambda one: one.ratio or 0.0)))
-    values = []
-    for key in keys:
-        rows = await past.rows(key, end - 3600, end, 0.0)
-        values += [value for value in rows.last if math.isfinite(value)][-1:]
-    value = (max(values) if target.below is not None else min(values)) if values else None
-    return Objective(target, value, tuple(worst))
 
 
 async def _chapters(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from perftui.analysis.buckets import Window
-from perftui.analysis.budget import ALLOWED
+from perftui.analysis.budget import ALLOWED, Objective
 from perftui.draw import format as fmt
 from perftui.export.sheet import MARGIN, MUTED, Sheet, stamp
-from perftui.export.story import Objective, Story
+from perftui.export.story import Story
 from perftui.model.event import Event
 
 

@@ -6,11 +6,10 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from perftui.analysis.budget import Spent
+from perftui.analysis.budget import Objective
 from perftui.model.alerts import AlertEvent
 from perftui.model.auditlog import AuditEntry
 from perftui.model.event import Event
-from perftui.model.target import Target
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,6 @@ class Chapter:
 
     name: str
     curves: tuple[Curve, ...]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A target, the figure at the end of the range (None: unknown) and how much was in breach."""
-
-    target: Target
-    value: float | None
-    spent: tuple[tuple[str, Spent], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
+from perftui.runtime.budgets import Budgets
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.eventstore import EventStore
@@ -45,6 +46,7 @@ class Memory:
         self.store = Store.open(url, env)
         self.history = History(self.store, clock, max_bytes)
         self.events = EventStore(self.store)
+        self.budgets = Budgets(self.history, self.store, clock)
         self.frames = FrameLog(self.store, clock, max_bytes)
         self.past = Rewind(self.store, self.frames, self.history)
         self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}")
@@ -92,6 +94,7 @@ class Memory:
             if self._shared:
                 group.create_task(self._record(), name="recorder")
             group.create_task(self.history.run(), name="history")
+            group.create_task(self.budgets.run(), name="budgets")
             group.create_task(self.frames.run(self._allowed), name="frames")
             group.create_task(self._keep_reports(observers), name="last reports")
             group.create_task(self._keep_events(log_, spans), name="events")

@@ -32,14 +32,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def rows_in(seen: Any) -> None:
-    """The host was read a few times."""
-    await seen.sees("CPU|cpu")
+    """The host was read a few times, at the pace of a tab that shows it."""
+    seen.app.go("overview.hosts")
+    await seen.sees("CPU of")
     await until(lambda: len(seen.app.session.history.keys("host")) > 3, 20)
 
 
 async def test_the_past_is_written_and_the_choice_remembered(config: Path, tmp_path: Path) -> None:
     async with console_at(config, "here", (120, 40)) as seen:
-        seen.app.go("overview.hosts")
         await rows_in(seen)
         await seen.press("e")
         await seen.sees("range +as shown now")
@@ -109,3 +109,17 @@ async def test_a_link_to_grafana_is_copied_or_the_line_that_connects_one(config:
     async with console_at(config, "here", (120, 40)) as seen:
         await rows_in(seen)
         assert grafana_link(seen.app.base).startswith("http://127.0.0.1:9/d/perftui-overview?from=1")
+
+
+async def test_the_targets_are_pinned_by_a_key(config: Path) -> None:
+    text = RULES + '[targets."cpu"]\nseries = "host/cpu.busy_ratio"\nbelow = 1.1\n'
+    config.write_text(text)
+    async with console_at(config, "here", (160, 60)) as seen:
+        seen.app.go("overview.summary")
+        await seen.sees(r"cpu +[\d.]+%")
+        await seen.press("b")
+        await seen.sees("baseline: 1 targets as they are now")
+        await seen.sees(r"since \d{4}-")
+        await seen.sees(r"[\d.]+% → [\d.]+%")
+        await seen.press("b")
+        await seen.sees("no baseline any more")

@@ -7,6 +7,14 @@ SCOPE = "overview.alerts"
 
 KEYS: tuple[Command, ...] = (
     Command(
+        "overview.baseline",
+        "b",
+        "Baseline",
+        "Pin the targets' figures: each then says before and now. Again within a minute: let go of them.",
+        scope="overview.summary",
+        footer=False,
+    ),
+    Command(
         "overview.view",
         "v",
         "Next view",

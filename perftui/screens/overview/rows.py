@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from perftui.analysis.buckets import Window
+from perftui.analysis.budget import TargetsReport
 from perftui.draw import format as fmt
 from perftui.draw.clean import fit
 from perftui.draw.palette import state_span
@@ -16,6 +17,7 @@ from perftui.model.event import Event
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.model.target import Target
+from perftui.screens.overview.budgetrows import under
 from perftui.screens.overview.layers import WINDOW, Card
 
 if TYPE_CHECKING:  # the report is there before the class has to be
@@ -61,8 +63,12 @@ def target_rows(
     value_of: Callable[[Target], float | None],
     size: Size,
     look: Look,
+    report: TargetsReport | None = None,
 ) -> Rows:
-    """One target a row: state, figure against goal; in one or two rows when that is all there is."""
+    """One target a row: state, figure against goal; in one or two rows when that is all there is.
+
+    With room for two rows each, the second tells how it fared.
+    """
     if size.height < len(targets):
         return _target_strip(targets, value_of, size, look)
     rows = []
@@ -81,6 +87,8 @@ def target_rows(
                 Span(goal, "muted"),
             )
         )
+        if report is not None and value is not None and size.height >= 2 * len(targets):
+            rows.append(under(target, value, report, size.width, look))
     return rows
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.widget import Widget
 
 from perftui.analysis.buckets import Window
+from perftui.analysis.budget import TargetsReport
+from perftui.draw import format as fmt
 from perftui.draw.palette import state
 from perftui.draw.rows import plain
 from perftui.draw.sparkline import spark
@@ -26,10 +29,12 @@ from perftui.screens.overview.rows import (
     target_rows,
 )
 from perftui.screens.tab import Tab
+from perftui.screens.work import begin
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 SPARK = 20
+AGAIN = 60.0  # seconds in which a second `b` takes the baseline away
 TITLES = {"cdn": "CDN"}
 STYLES = {"ok": "ok", "warn": "warn", "crit": "crit", "lost": "lost", "late": "warn", "refused": "crit"}
 
@@ -60,6 +65,7 @@ class SummaryTab(Tab):
         "autoscaling",
         "findings",
         "events",
+        "overview.targets",
     )
     empty: ClassVar[str] = "would show one card a layer\nwrite a configuration: perftui config init"
 
@@ -95,7 +101,12 @@ class SummaryTab(Tab):
                 self._draw_card(card, frames[card.layer.topic])
         resources, findings, events = frames["resources"], frames["findings"], frames["events"]
         targets = tuple(self._fed(target) for target in self.session.config.objectives())
-        self._panel("targets").set_rows(lambda s, k: target_rows(targets, self._value_of, s, k))
+        found = frames["overview.targets"].report
+        report = found if isinstance(found, TargetsReport) else None
+        panel = self._panel("targets")
+        panel.set_rows(lambda s, k: target_rows(targets, self._value_of, s, k, report))
+        pinned = report.pinned if report is not None else None
+        panel.note = f"since {fmt.stamp(pinned.at, self.look.tz)}" if pinned is not None else ""
         self._panel("host").set_rows(lambda s, k: host_rows(resources, s, k))
         self._panel("service").set_rows(lambda s, k: service_rows(resources, s, k))
         self._panel("findings").set_rows(lambda s, k: finding_rows(findings, s, k))
@@ -176,9 +187,28 @@ class SummaryTab(Tab):
         return {"source": card.source, "layer": card.layer.name, "figure": card.value, "state": card.state}
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """Enter opens the layer's own screen."""
+        """Enter opens the layer's own screen, `b` pins the targets' figures or lets go of them."""
+        if id == "overview.baseline":
+            self._pin()
+            return True
         card = self._current if id == "open" else None
         if card is None:
             return False
         self.go(card.layer.tab)
         return True
+
+    def _pin(self) -> None:
+        """Pin what the targets are now; a second time within a minute takes the baseline away."""
+        memory = self.session.memory
+        if memory is None:
+            self.toast("this console keeps no history: no baseline can be kept", "warn")
+            return
+        report, now = self.frames["overview.targets"].report, self.session.clock.wall()
+        pinned = report.pinned if isinstance(report, TargetsReport) else None
+        figures = ((t.id, self._value_of(t)) for t in self.session.config.objectives())
+        values = {name: value for name, value in figures if value is not None}
+        if pinned is not None and now - pinned.at < AGAIN:
+            values = {}
+        begin(self, partial(memory.budgets.pin, values), "baseline")
+        said = f"baseline: {len(values)} targets as they are now" if values else "no baseline any more"
+        self.toast(said)

@@ -1,0 +1,89 @@
+"""Budgets are found while watched, by what was stored, and a baseline outlives its console."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from perftui.analysis.budget import TargetsReport
+from perftui.draw.rows import Look, Size, plain
+from perftui.model.reading import Measure, Reading
+from perftui.model.series import SeriesKey
+from perftui.model.target import Target
+from perftui.runtime.budgets import Budgets, keys_of
+from perftui.runtime.clock import Clock
+from perftui.runtime.history import History
+from perftui.runtime.store import Store
+from perftui.runtime.topic import Topic
+from perftui.screens.overview.rows import target_rows
+from tests.waiting import until
+
+P95 = Target("api.p95", "API p95", "s", below=0.1, kind="scrape", series="http.p95_s")
+KINDS = {"shop": "scrape", "cache": "valkey"}
+
+
+def begun(path: Path) -> tuple[Store, History, Budgets, Topic]:
+    store = Store.open(str(path), "x")
+    history = History(store, Clock())
+    topic: Topic = Topic("overview.targets")
+    budgets = Budgets(history, store, Clock())
+    budgets.follow((P95,), KINDS, topic)
+    return store, history, budgets, topic
+
+
+def feed(history: History, seconds: int, bad: int) -> None:
+    now = Clock().wall()
+    for n in range(seconds):
+        value = 0.3 if n < bad else 0.05
+        measure = Measure(SeriesKey("shop", "http.p95_s"), value, "s")
+        history.record(Reading("shop", now - seconds + n, 0.0, (measure,), None))
+
+
+def test_a_target_is_fed_by_its_kind_or_by_one_backend() -> None:
+    keys = [SeriesKey("shop", "http.p95_s"), SeriesKey("shop", "http.p95_s", (("route", "/"),))]
+    keys += [SeriesKey("cache", "http.p95_s"), SeriesKey("shop", "other")]
+    assert keys_of(keys, P95, KINDS) == keys[:1]
+    own = Target("o", "o", "s", below=1.0, series="http.p95_s", source="cache")
+    assert keys_of(keys, own, KINDS) == [keys[2]]
+
+
+async def test_nothing_is_read_before_somebody_watches(tmp_path: Path) -> None:
+    store, history, budgets, topic = begun(tmp_path / "s.sqlite")
+    feed(history, 1000, 100)
+    await store.ready()
+    running = asyncio.create_task(budgets.run())
+    with topic.hold():
+        await until(lambda: topic.value is not None)
+    running.cancel()
+    report = topic.value.report
+    assert isinstance(report, TargetsReport)
+    found = report.of("api.p95")
+    assert found.value == 0.05
+    assert [name for name, _ in found.spent] == ["1 h", "24 h", "30 d"]
+    assert [one.ratio for _, one in found.spent] == pytest.approx([0.1, 0.1, 0.1], abs=0.07)
+    assert found.spent[0][1].ratio == pytest.approx(0.1, abs=0.002)
+    await store.close()
+
+
+async def test_a_baseline_comes_back_and_is_compared_with(tmp_path: Path) -> None:
+    store, history, budgets, topic = begun(tmp_path / "s.sqlite")
+    feed(history, 100, 0)
+    await budgets.pin({"api.p95": 0.12})
+    await history.flush()
+    await history.tick()
+    await store.close()
+    store, history, budgets, topic = begun(tmp_path / "s.sqlite")
+    running = asyncio.create_task(budgets.run())
+    with topic.hold():
+        await until(lambda: topic.value is not None)
+    running.cancel()
+    report = topic.value.report
+    assert report.pinned.values == {"api.p95": 0.12}
+    rows = plain(target_rows([P95], lambda _: 0.05, Size(60, 2), Look(), report))
+    assert "120 ms → 50.0 ms, -58%" in rows[1]
+    assert "1h 0%" in rows[1]
+    await budgets.pin({})
+    assert topic.value.report.pinned is None
+    await store.close()
