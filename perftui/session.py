@@ -171,8 +171,7 @@ class Session:
         return () if known else tuple(self._looks)
 
     def _health(self, source: str) -> Health:
-        look = self._looks[source].value
-        return look.health if look else Health(Link.WAITING, self.clock.wall())
+        return (self._looks[source].value or self._unseen(source)).health
 
     @property
     def looks(self) -> dict[str, Look]:
@@ -356,15 +355,15 @@ class Session:
 
     async def open_memory(self) -> tuple[Memory, Alerting, Tuning]:
         """Open the store, its history and its alerts; by itself this writes nothing."""
-        opened = await bring("perftui.runtime.memory:Memory")
         url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
         most, who = int(self.setting("history.max_bytes")), {"agent": self._agent, "shared": self._remember}
+        opened = await bring("perftui.runtime.memory:Memory")
         self.memory = opened(url, self.env.name, self.clock, most, **who)
         self.memory.past.serve(str(self.setting("ui.timezone")), self.conductor.audit.report)
-        alerting = await bring("perftui.runtime.alerting:Alerting")
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.memory.budgets.follow(self.config.objectives(), kinds, self.topic("overview.targets"))
-        self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, self.topic(ALERTS))
+        alerting, told = await bring("perftui.runtime.alerting:Alerting"), self.topic(ALERTS)
+        self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, told)
         tuning, told = await bring("perftui.runtime.tuning:Tuning"), self.topic(TUNING_TOPIC)
         how = (self.config.scheduled(self.env.name), lambda: self.conductor, self.action, self.target_of)
         self.tuning = tuning(self.memory, *how, self.clock, told)
