@@ -42,6 +42,29 @@ def read_rules(text: str, path: str = "rules.yml") -> RuleFile:
     return RuleFile(path, groups, text, tuple(reader.warnings))
 
 
+def with_expression(text: str, line: int, expression: str) -> str:
+    """The text with another expression in the rule that begins in `line`, all else to the byte as it is.
+
+    ValueError when no rule begins there.
+    """
+    for group in _values(composed(text), "groups"):
+        for rule in _values(group, "rules"):
+            if rule.start_mark.line + 1 != line:
+                continue
+            node = next(value for key, value in rule.value if key.value == "expr")
+            start, end = node.start_mark.index, node.end_mark.index
+            quoted = "'" + " ".join(expression.split()).replace("'", "''") + "'"
+            tail = text[start:end][len(text[start:end].rstrip()) :]
+            return text[:start] + quoted + tail + text[end:]
+    raise ValueError(f"no rule begins in line {line}")
+
+
+def _values(node: Any, name: str) -> list[Any]:
+    pairs = node.value if node is not None and node.tag.endswith(":map") else ()
+    found = next((value.value for key, value in pairs if key.value == name), ())
+    return [item for item in found if not isinstance(item, str)]
+
+
 def expression_mistake(text: str) -> tuple[str, str]:
     """What is wrong with an expression and a drawing of where; two empty texts when nothing is."""
     from perftui.analysis.promql import parse

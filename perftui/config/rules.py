@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:  # most starts read no rule: what rules are made of is imported when one is made
+    from pathlib import Path
+
     from perftui.model.alerts import Rule, RuleGroup
 
 How = Literal["last", "avg", "min", "max"]
@@ -125,7 +127,7 @@ class AlertSettings:
                 continue
             _check(name, rule, own=name not in shipped)
 
-    def group(self) -> RuleGroup:
+    def group(self, config: Path) -> RuleGroup:
         """The rules in force, switched-off ones included, in order: shipped, then the operator's own."""
         from perftui.model.alertrules import DEFAULTS, SUDDEN
         from perftui.model.alerts import Rule, RuleGroup, Selector
@@ -135,16 +137,13 @@ class AlertSettings:
         for name, changed in self.rules.items():
             known[name] = changed.over_rule(bases.get(name) or Rule(name, name, Selector(name)))
         early = (*self.findings, *(SUDDEN if "sudden" in self.findings else ()))
-        return RuleGroup("rules", tuple(known.values()), file=self.where, findings=early)
+        return RuleGroup("rules", tuple(known.values()), file=str(self.where(config)), findings=early)
 
-    @property
-    def where(self) -> str:
-        """The rule file, which need not be there."""
+    def where(self, config: Path) -> Path:
+        """The rule file, which need not be there; a relative one lies beside the configuration."""
         from pathlib import Path
 
-        from perftui.config import paths
-
-        return str(Path(self.file).expanduser() if self.file else paths.config_file().with_name("rules.yml"))
+        return config.parent / Path(self.file or "rules.yml").expanduser()
 
 
 def _check(name: str, rule: RuleSettings, *, own: bool) -> None:

@@ -290,7 +290,7 @@ class Config:
 
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""
-        return self.alerts.group()
+        return self.alerts.group(self.path)
 
     def telling(self) -> Telling:
         """Who is told of alerts in the chosen environment."""

@@ -133,6 +133,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "For every console of the store; the plan says what it would have done in the last 24 h.",
         ),
         ActionSpec(
+            "alerts.edit",
+            "Edit the rule",
+            Risk.CHANGES,
+            "RuleKeeper",
+            "perftui.engines.alerts.rules:EditRule",
+            "Another expression in the rule file; the plan says what each would have done in the last 24 h.",
+        ),
+        ActionSpec(
             "alerts.rules",
             "Replace the rule file",
             Risk.CHANGES,

@@ -16,7 +16,7 @@ from perftui.model.errors import Unsupported
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
     from perftui.model.alerts import Ack, Alert, Labels, Matcher, Rehearsal, Rule, Silence
-    from perftui.model.backtest import Why
+    from perftui.model.backtest import Backtest, Why
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
     from perftui.model.metrics import Answer, Flavour, MetricMeta, ServerAlert, ServerRule
     from perftui.model.notify import ChannelState, Outcome
@@ -283,6 +283,10 @@ class RuleKeeper(Protocol):
 
     async def keep_rules(self, text: str) -> str:
         """Put a text in its place, what was there becomes the version before; where it is now."""
+        ...
+
+    async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
+        """What the rule `name` of such a file would have done in the last `seconds`; None: no such rule."""
         ...
 
 

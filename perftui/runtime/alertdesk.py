@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from perftui.analysis.alertexpr import rehearse, selected
 from perftui.analysis.alertnoise import dressed, reaches, stats
+from perftui.analysis.promrules import groups_of
+from perftui.analysis.rulefile import read_rules
 from perftui.model.alerts import (
     FINDING,
     Ack,
@@ -25,6 +27,7 @@ from perftui.model.alerts import (
     Selector,
     Silence,
 )
+from perftui.model.backtest import Backtest
 from perftui.model.errors import ActionError, PlanRejected
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import MOST_EVENTS, Book, Page
@@ -169,6 +172,17 @@ class Desk:
             raise ActionError(f"{self.shelf.path} cannot be written: {error.strerror}") from error
         self._changed()
         return str(self.shelf.path)
+
+    async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
+        """What a rule of such a file would have done."""
+        from perftui.runtime.backtester import Backtester
+
+        if self._history is None:
+            return None
+        groups, end = groups_of(read_rules(text)), self._clock.wall()
+        tester = Backtester(self._history, self._kinds)
+        found = [one async for one in tester.groups(groups, end - seconds, end, name)]
+        return found[0] if found else None
 
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`, on rows of ten seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perftui.analysis.matchers import parse_matchers
+from perftui.engines.alerts.rules import EditRule
 from perftui.model.errors import PlanRejected
 from perftui.model.ports import RuleExplainer
 from perftui.runtime.alertbook import Book
@@ -105,3 +106,12 @@ async def test_errors_are_the_reason(seat, tmp_path):
     await seat.after(cpu=0.9)
     _, said = await seat.said("Filed")
     assert "the rules before stay in force" in said
+
+
+async def test_an_edit_says_what_it_would_have_done(seat):
+    for cpu in (0.9, 0.9, 0.9, 0.9, 0.1):
+        await seat.after(cpu=cpu)
+    place = next(rule.place for rule in seat.files.shelf.rules if rule.name == "Filed")
+    plan = await EditRule(seat.desk, "alerts", rule="Filed", place=place, expr="busy:max > 0.95").plan()
+    assert plan.affects[0] == "as it will be: would have fired never in the last 24 h"
+    assert plan.affects[1].startswith("as it is: would have fired once, 0 min in all")

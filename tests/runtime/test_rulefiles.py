@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from perftui.engines.alerts.rules import ReplaceRules
+from perftui.engines.alerts.rules import EditRule, ReplaceRules
 from perftui.model.alerts import RuleGroup
 from perftui.model.errors import ActionError, PlanRejected
 from perftui.model.finding import Severity
@@ -116,3 +116,25 @@ async def test_what_cannot_be_put_in_force(desk, tmp_path):
     with pytest.raises(RuleFileError):
         RuleShelf(str(tmp_path / "x.yml")).text()
     assert RuleShelf("").text() == RuleShelf("").previous() == ""
+
+
+async def test_editing_changes_the_expression_and_nothing_else(desk):
+    text = RULES.replace("expr: up == 0", "expr: |\n      up\n        == 0 # kept\n    # a comment")
+    await desk.keep_rules(text)
+    await desk.shelf.refresh()
+    for rule, expr in (("shop/Down", "up{job='a'} == 0"), ("Slow", "latency > 2")):
+        place = next(r.place for r in desk.shelf.rules if r.name == rule)
+        edit = EditRule(desk, "alerts", rule=rule, place=place, expr=expr)
+        plan = await edit.plan()
+        assert plan.summary == f"{rule}: {expr}"
+        assert plan.affects == ("as it will be: nothing is known of it", "as it is: nothing is known of it")
+        await edit.run(told)
+        await desk.shelf.refresh()
+        assert next(r.expr for r in desk.shelf.rules if r.name == rule) == expr
+    now = await desk.rule_text()
+    assert "    # a comment\n    for: 1m\n" in now
+    assert "expr: 'latency > 2'\n  - alert: Down\n    expr: down\n" in now
+    with pytest.raises(PlanRejected, match="has changed since"):
+        await EditRule(desk, "alerts", rule="x", place="rules.yml:1", expr="up").plan()
+    with pytest.raises(PlanRejected, match="could not parse"):
+        await EditRule(desk, "alerts", rule="Slow", place=place, expr="up >").plan()

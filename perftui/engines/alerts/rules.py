@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from perftui.analysis.rulefile import read_rules
+from perftui.analysis.rulefile import read_rules, with_expression
+from perftui.analysis.yamlbounds import YamlRefused
 from perftui.draw.clean import inert
 from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.backtest import Backtest
 from perftui.model.errors import PlanRejected
 from perftui.model.ports import RuleKeeper
 from perftui.model.rulefile import FileRule, RuleFile, RuleFileError
 
 Report = Callable[[Progress], None]
+DAY = 86400.0
 Named = Mapping[tuple[str, str, int], FileRule]
 
 
@@ -29,7 +32,7 @@ class ReplaceRules:
     def __init__(self, power: RuleKeeper, source: str, *, text: str, path: str = "rules.yml") -> None:
         self._power = power
         self._text, self._path = text, path
-        self.params = {"path": path, "sha256": digest(text), "size": len(text)}
+        self.params: dict[str, Any] = {"path": path, "sha256": digest(text), "size": len(text)}
         self.target = f"{source} {inert(path, 120)}"
 
     async def plan(self) -> Plan:
@@ -72,6 +75,44 @@ class ReplaceRules:
             raise PlanRejected("the version before has been replaced since")
         await self._power.keep_rules(before)
         return Receipt(f"{len(read_rules(before).rules)} rules of the version before are in force", 1)
+
+
+class EditRule(ReplaceRules):
+    """Another expression in the rule `rule` of the file, whose place (`file:line`) says which it is."""
+
+    id: ClassVar[str] = "alerts.edit"
+    title: str = "Edit the rule"
+
+    def __init__(self, power: RuleKeeper, source: str, *, rule: str, place: str, expr: str) -> None:
+        super().__init__(power, source, text="", path=place.rpartition(":")[0] or "rules.yml")
+        self._rule, self._line, self._expr = rule, int(place.rpartition(":")[2] or 0), expr
+        self.params = {"rule": rule, "place": place, "expr": expr}
+        self.target = f"{source} {inert(rule, 80)}"
+
+    async def plan(self) -> Plan:
+        """What it would have done as it is and as it will be."""
+        before = await self._power.rule_text()
+        try:
+            self._text = with_expression(before, self._line, self._expr)
+        except (ValueError, YamlRefused) as error:
+            raise PlanRejected(f"{self._path} has changed since: {error}") from error
+        plan = await super().plan()
+        said = [
+            f"{word}: {_would(await self._power.backtest(text, self._rule, DAY))}"
+            for word, text in (("as it will be", self._text), ("as it is", before))
+        ]
+        summary = f"{inert(self._rule, 80)}: {inert(' '.join(self._expr.split()), 200)}"
+        return replace(plan, summary=summary, affects=tuple(said))
+
+
+def _would(one: Backtest | None) -> str:
+    if one is None:
+        return "nothing is known of it"
+    if one.error:
+        return inert(one.error, 200)
+    times = {0: "never", 1: "once"}.get(len(one.spells), f"{len(one.spells)} times")
+    spent = f", {one.firing_s / 60:.0f} min in all, {one.night} at night" if one.spells else ""
+    return f"would have fired {times}{spent} in the last 24 h"
 
 
 def digest(text: str) -> str:

@@ -24,7 +24,7 @@ from perftui.screens.overview import noticerows as told
 from perftui.screens.overview.causes import Causes
 from perftui.screens.overview.noticekeys import NoticeKeys
 from perftui.screens.overview.noticerows import Told
-from perftui.screens.overview.why import ask_why
+from perftui.screens.overview.why import ask_rule, ask_why
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
@@ -277,6 +277,7 @@ class AlertsTab(NoticeKeys):
             "overview.test": self._test_channel,
             "overview.owner": self._ask_owner,
             "overview.comment": self._ask_comment,
+            "overview.rule": lambda: ask_rule(self, self._rule),
             "overview.why": lambda: ask_why(self, self._alert, self._rule),
             "open": self._open,
         }

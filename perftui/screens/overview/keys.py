@@ -96,6 +96,17 @@ KEYS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "overview.rule",
+        "i",
+        "Edit rule",
+        "Change the expression of a rule of the rule file; the plan says what it would have done in 24 h.",
+        scope=SCOPE,
+        action="alerts.edit",
+        power="RuleKeeper",
+        risk=Risk.CHANGES,
+        footer=False,
+    ),
+    Command(
         "overview.why",
         "w",
         "Why",

@@ -79,3 +79,26 @@ def ask_why(tab: Tab, alert: Alert | None, rule: Rule | None) -> None:
         return why
 
     tab.probe(TOPIC, "alerts", "RuleExplainer", call, DEADLINE)
+
+
+def ask_rule(tab: Tab, rule: Rule | None) -> None:
+    """Ask for another expression and put it in the rule file."""
+    if rule is None:
+        tab.toast("no rule is selected", "warn")
+        return
+    if not rule.expr:
+        known = "t moves its threshold, [alerts.rules] in the configuration changes the rest"
+        tab.toast(f"{rule.name} is no rule of the rule file: {known}", "warn")
+        return
+
+    def done(text: str) -> None:
+        tab.perform("alerts.edit", "alerts", rule=rule.name, place=rule.place, expr=text)
+
+    prompt = f"{rule.title} in {rule.place}: the expression"
+    tab.ask("Edit rule", prompt, done, " ".join(rule.expr.split()), _mistake)
+
+
+def _mistake(text: str) -> str:
+    from perftui.analysis.rulefile import expression_mistake
+
+    return expression_mistake(text)[0]
