@@ -185,7 +185,7 @@ async def why(session: Session, args: argparse.Namespace) -> int:
 
 def why_lines(why: Why) -> Iterator[str]:
     """All of it as lines; values as of what history has, a minute old at most."""
-    yield f"{why.rule.name}: {why.rule.text}" + (f"  ({why.rule.place})" if why.rule.place else "")
+    yield f"{why.rule.name}: {why.condition}" + (f"  ({why.rule.place})" if why.rule.place else "")
     for part in why.parts:
         yield f"  {'  ' * part.depth}{part.text}  {part.found}"
         for labels, value in part.values:

@@ -91,3 +91,8 @@ class Why:
     silences: tuple[Silence, ...] = ()
     next_tick: float = 0.0
     lines: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """What it fires on, in a line."""
+        return "an engine finds it, with its own evidence" if self.rule.of_finding else self.rule.text

@@ -279,15 +279,12 @@ class RuleKeeper(Protocol):
 
     async def rule_text(self, *, previous: bool = False) -> str:
         """The file as it is, or the version before; "" when there is none. RuleFileError: it is no text."""
-        ...
 
     async def keep_rules(self, text: str) -> str:
         """Put a text in its place, what was there becomes the version before; where it is now."""
-        ...
 
     async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
         """What the rule `name` of such a file would have done in the last `seconds`; None: no such rule."""
-        ...
 
 
 @runtime_checkable
@@ -321,7 +318,6 @@ class RuleExplainer(Protocol):
 
     async def explain(self, what: str) -> Why:
         """Of a rule's name, or an alert's fingerprint or how that begins; PlanRejected: there is none."""
-        ...
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from perftui.draw.rows import Look, Rows, Size, Span
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line, wrap
 from perftui.model.alerts import (
+    FINDING,
     Alert,
     AlertEvent,
     AlertsReport,
@@ -60,7 +61,7 @@ def value_of(text: str, unit: str) -> float:
 def against(alert: Alert) -> str:
     """The value against the threshold; "" for findings, which have none."""
     if not alert.op:
-        return ""
+        return "" if alert.rule.startswith(FINDING) else fmt.value(alert.value, alert.unit).strip()
     value, goal = fmt.value(alert.value, alert.unit).strip(), fmt.value(alert.threshold, alert.unit).strip()
     return f"{value} {alert.op} {goal}"
 

@@ -32,7 +32,7 @@ class WhyDialog(Dialog[None]):
     def body(self, width: int) -> Sequence[Row]:
         """The rule, its parts, what decides."""
         why = self.why
-        rows: list[Row] = [*wrap(inert(why.rule.text, 1000), width, "accent")]
+        rows: list[Row] = [*wrap(inert(why.condition, 1000), width, "accent")]
         if why.rule.place:
             rows.append(line(width, Span(inert(why.rule.place, 200), "muted")))
         rows.append(())
