@@ -18,6 +18,7 @@ from perftui.config.secret import resolve
 from perftui.draw.clean import inert
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
+from perftui.model.schedule import Mode
 from perftui.runtime.listener import Address, Listener
 from perftui.runtime.tasks import Crew
 from perftui.serving import Serving
@@ -176,6 +177,9 @@ def duties(session: Session) -> str:
         if on
     ]
     problem = f"; {session.problem}" if session.problem else ""
+    tuning = session.tuning
+    if not done and tuning is not None and all(tuning.mode(n) is Mode.OFF for n in ("alerts", "recorder")):
+        return f"its loops are switched off: perftui tune list{problem}"
     return (" and ".join(done) or "stands by: another holds the leases") + problem
 
 

@@ -378,7 +378,7 @@ class Session:
         await memory.restore(self._observers.values())
         self._crew.start("remember", memory.run(self._observers, self.events, self._spans))
         rule = alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
-        self._crew.start("rule", tuning.gated(ALERTS, rule.run))
+        self._crew.start("rule", tuning.gated(ALERTS, rule.run, alerts.said))
         self._crew.start("unusual", alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))
         self._crew.start("notify", alerts.notify(self.topic("alerts.notices")))
         self._crew.start("tuning", tuning.run())

@@ -135,9 +135,11 @@ async def _one_by_one(looks: Mapping[str, Look]) -> AsyncIterator[tuple[str, Loo
 def put_samples(found: Families, kind: str, reading: Reading) -> None:
     """A reading's samples as gauges."""
     for measure in reading.samples:
-        if kind == "scrape" and measure.key.name.startswith("http."):
-            continue  # told as counters and a histogram
         key = measure.key
+        if kind == "scrape" and key.name.startswith("http."):
+            continue  # told as counters and a histogram
+        if any(name in ("le", "quantile") for name, _ in key.labels):
+            continue  # rates by bucket: under these labels nobody may tell gauges
         unit = {"1": "a number", "1/s": "a second", "s": "seconds", "ratio": "a ratio"}.get(
             measure.unit, measure.unit
         )

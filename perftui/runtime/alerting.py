@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from perftui.analysis.promql import Shelf
-from perftui.model.alerts import AlertsReport, RuleGroup
+from perftui.model.alerts import AlertsReport, AlertState, RuleGroup
 from perftui.model.anomaly import Watch
 from perftui.model.errors import Unsupported
 from perftui.model.event import Event
@@ -138,6 +138,15 @@ class Alerting:
     def _changed(self) -> None:
         if self.ruler is not None:
             self.ruler.wake()
+
+    def said(self) -> str:
+        """What the last evaluation came to."""
+        report = self._topic.value.report if self._topic.value is not None else None
+        if not isinstance(report, AlertsReport):
+            return ""
+        states = [alert.state for alert in report.alerts]
+        firing, pending = states.count(AlertState.FIRING), states.count(AlertState.PENDING)
+        return f"{len(report.rules)} rules evaluated: {firing} firing, {pending} pending"
 
     def _publish(self, report: AlertsReport) -> None:
         frame = Frame(NAME, report.at, report, {}, history=self._memory.history, seen=report.evaluated)

@@ -70,6 +70,7 @@ class History:
         self.turn = Writing.ANYONE
         self._lease: Lease | None = None
         self.folds: Callable[[], bool] = lambda: True
+        self.folded = 0  # windows, since the start
         self.written = 0  # blocks, since the start
 
     async def ready(self) -> bool:
@@ -160,7 +161,7 @@ class History:
             if self.folds() and self._clock.monotonic() - self._expired >= EXPIRE:
                 self._expired = self._clock.monotonic()
                 now, most = self._clock.wall(), self.max_bytes
-                await asyncio.wrap_future(
+                self.folded += await asyncio.wrap_future(
                     self.store.write(lambda driver: self._archive.expire(driver, now, most))
                 )
         except StoreError:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two savings of the newest reports
 SOON = 2.0  # seconds between two savings of what happened
+LOOK = 1.0  # seconds between two looks at whether we may write
 OVERLAP = 30.0  # seconds of events looked at again: another's clock may be behind
 RECORDER = "recorder"  # its lease: one console or agent writes what all of them see
 OWN = frozenset({"action", "note", "deploy"})  # events that only one console knows of
@@ -103,15 +104,20 @@ class Memory:
         return self.allowed()
 
     async def _record(self) -> None:
-        """Write while it is our turn, follow while it is another's."""
+        """Write while it is our turn, follow while it is another's; stopped, it stops within a second."""
+        due = 0.0
         while True:
-            if self.allowed():
+            now = self._clock.monotonic()
+            if not self.allowed():
+                if self.history.turn is not Writing.THEIRS:
+                    await self.history.flush()
+                    await self.recorder.drop()
+                    await self.history.follow(None, known=True)
+                due = 0.0
+            elif now >= due:
                 await self._heed(await self.recorder.beat())
-            else:
-                await self.history.flush()
-                await self.recorder.drop()
-                await self.history.follow(None, known=True)
-            await asyncio.sleep(RENEW if self.recorder.lease is not None else WAIT)
+                due = now + (RENEW if self.recorder.lease is not None else WAIT)
+            await asyncio.sleep(LOOK)
 
     async def _heed(self, lease: Lease | None) -> None:
         try:

@@ -15,6 +15,7 @@ from perftui.model.series import Series, SeriesKey
 SECONDS = 1200.0
 MOST_SAMPLES = 2400  # per series, for backends read faster than twice a second
 MOST_SERIES = 2000
+BUDGET = 24 << 20  # bytes of samples in memory, whatever their number and pace
 JUMP = 5.0  # seconds back that are no jitter any more
 NAN = math.nan
 
@@ -101,6 +102,17 @@ class Sheets:
         self.by_source: dict[str, Sheet] = {}
         self._known = 0
 
+    @property
+    def columns(self) -> int:
+        """Columns of values and of times."""
+        return self._known + len(self.by_source)
+
+    @property
+    def bytes(self) -> int:
+        """What the samples take."""
+        sheets = self.by_source.values()
+        return sum(8 * len(column) for s in sheets for column in (s.at, *s.columns.values()))
+
     def add(self, reading: Reading) -> Sheet:
         """Keep a reading's samples; the sheet they are on."""
         sheet = self.by_source.setdefault(reading.source, Sheet())
@@ -152,6 +164,11 @@ class Rings:
         self._older: dict[SeriesKey, tuple[float, float, Series]] = {}
 
     @property
+    def bytes(self) -> int:
+        """What the samples take in memory."""
+        return self._sheets.bytes
+
+    @property
     def overflow(self) -> int:
         """Samples not recorded because there were too many series."""
         return self._sheets.overflow
@@ -159,7 +176,8 @@ class Rings:
     def record(self, reading: Reading) -> None:
         """Keep a reading's samples; microseconds a sample, never raises for odd values."""
         sheet = self._sheets.add(reading)
-        self._sheets.trim(sheet, reading.at - self.seconds, MOST_SAMPLES)
+        room = BUDGET // 8 * 9 // 10 // (self._sheets.columns or 1)  # trimming leaves up to a tenth more
+        self._sheets.trim(sheet, reading.at - self.seconds, min(MOST_SAMPLES, room))
 
     def series(self, key: SeriesKey, start: float, end: float) -> Series:
         """Samples of `key` in [start, end], the older part from the past where memory begins later."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from perftui.analysis.schedule import due, upcoming
 from perftui.model.action import Action, Plan
@@ -43,14 +43,6 @@ LOOPS: Mapping[str, tuple[str, str]] = {
 Make = Callable[..., Action]
 
 
-class Told(Protocol):
-    """A loop that says what it decided."""
-
-    def __call__(self) -> tuple[float, str]:
-        """When and what."""
-        ...
-
-
 class Tuning:
     """The `TuningDesk` of one environment, and the runner of its schedules."""
 
@@ -77,7 +69,11 @@ class Tuning:
         self._sheet = Sheet()
         self._changed = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self.told: dict[str, Told] = {}  # what this process' own loops say
+        past = memory.history
+        self._told: dict[str, Callable[[], str]] = {  # what this process' own loops say
+            "recorder": lambda: f"{past.written} blocks of samples written" if past.written else "",
+            "roll-up": lambda: f"{past.folded} windows folded" if past.folded else "nothing is old enough",
+        }
         memory.allowed = lambda: self.mode("recorder") is not Mode.OFF
         memory.history.folds = lambda: self.mode("roll-up") is not Mode.OFF
 
@@ -88,8 +84,11 @@ class Tuning:
             return known.mode
         return self._schedules[name].mode if name in self._schedules else Mode.ON
 
-    async def gated(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a loop while it is not off: stopped and begun again as its mode says."""
+    async def gated(
+        self, name: str, work: Callable[[], Coroutine[Any, Any, None]], told: Callable[[], str]
+    ) -> None:
+        """Run a loop while it is not off, begun again as its mode says; `told` is its last word."""
+        self._told[name] = told
         async with Crew(name) as crew:
             while True:
                 while self.mode(name) is Mode.OFF:
@@ -126,6 +125,7 @@ class Tuning:
         try:
             await self._look()
             await self._consult()
+            await self._tell()
             for schedule in self._schedules.values():
                 await self._consider(schedule, crew)
         except StoreError as error:
@@ -222,6 +222,16 @@ class Tuning:
 
     # telling
 
+    async def _tell(self) -> None:
+        """Write down what our own loops have to say, when it is something new."""
+        ours, now = self._memory.leases.holder, self._clock.wall()
+        for name, told in self._told.items():
+            before = self._sheet.states.get(name, LoopState())
+            if self._sheet.holders.get(LOOPS[name][0]) != ours or self.mode(name) is Mode.OFF:
+                continue
+            if told() and told() != before.decision and now - before.decided_at >= SLOW:
+                await self._table.put(name, LoopState(decided_at=now, decision=told()))
+
     def _publish(self, problem: str) -> None:
         now = self._clock.wall()
         report = TuningReport(now, self.rows(now), self._sheet.holders.get(AGENT, ""), problem)
@@ -253,9 +263,6 @@ class Tuning:
     def _row(self, row: LoopRow, lease: str) -> LoopRow:
         holder = self._sheet.holders.get(lease, "")
         state = self._sheet.states.get(row.name) or LoopState()
-        if row.name in self.told and holder == self._memory.leases.holder:
-            at, text = self.told[row.name]()
-            state = LoopState(decided_at=at, decision=text)
         setting = self._sheet.settings.get(row.name)
         row = replace(row, holder=holder, state=state)
         if setting is None:

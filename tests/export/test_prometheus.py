@@ -75,6 +75,7 @@ def everything():
                 sample("cache", "hit_ratio", math.nan, "ratio"),
                 sample("cache", "latency.p99_s", 0.001, "s", command='ge"t\\\n'),
                 sample("cache", "calls.total", 3.0),
+                sample("cache", "latency.bucket_per_s", 3.0, "1/s", le="0.1"),
             ],
         ),
         "gone": look("gone", "valkey", samples=[sample("gone", "ops_per_s", 1.0, "1/s")], link=Link.LOST),

@@ -307,7 +307,7 @@ async def test_a_gated_loop_stops_and_begins_with_its_mode(sqlite_url, tmp_path)
             seen.append("ended")
 
     await desk.tick()
-    task = asyncio.create_task(desk.tuning.gated("alerts", work))
+    task = asyncio.create_task(desk.tuning.gated("alerts", work, lambda: "3 rules evaluated"))
     await until(lambda: seen == ["begun"])
     other = Desk(sqlite_url, tmp_path)
     await SetMode(other.tuning, "tuning", loop="alerts", mode="off").run(lambda _p: None)
@@ -319,6 +319,27 @@ async def test_a_gated_loop_stops_and_begins_with_its_mode(sqlite_url, tmp_path)
     await until(lambda: seen == ["begun", "ended", "begun"])
     task.cancel()
     await until(lambda: len(seen) == 4)
+    await other.close()
+    await desk.close()
+
+
+async def test_a_loop_that_is_held_here_tells_everybody_what_it_did(sqlite_url, tmp_path):
+    desk, other = Desk(sqlite_url, tmp_path), Desk(sqlite_url, tmp_path)
+    said = ["3 rules evaluated"]
+    desk.tuning._told["alerts"] = lambda: said[0]
+    await desk.tick()
+    assert (await other.row("alerts")).state.decision == ""
+    await desk.memory.leases.take("alerts/lab")
+    await desk.tick(6)
+    await desk.tick(6)
+    assert (await other.row("alerts")).state.decision == "3 rules evaluated"
+    said[0] = "4 rules evaluated"
+    await desk.tick(6)
+    assert (await other.row("alerts")).state.decision == "4 rules evaluated"
+    await desk.tuning.set_modes({"alerts": Mode.OFF})
+    said[0] = "5 rules evaluated"
+    await desk.tick(6)
+    assert (await other.row("alerts")).state.decision == "4 rules evaluated"
     await other.close()
     await desk.close()
 

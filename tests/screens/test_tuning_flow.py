@@ -24,7 +24,7 @@ cron = "0 3 * * *"
 """
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [(80, 24)])
 async def test_modes_are_set_and_stopped_by_key_and_undone(tmp_path, monkeypatch, size):
     monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
     config = load(written(tmp_path / "c.toml", CONFIG))
