@@ -31,6 +31,7 @@ RATE_LIMIT = 2000.0
 INFLIGHT = 200
 DAY_SECONDS = 240.0
 WAVE = 0.35
+NEW = 0.01  # of requests come from somebody who was never here
 PRODUCTS = 5000
 CUSTOMERS = 2000
 ZIPF = 1.1
@@ -117,7 +118,10 @@ class Visitors:
 
     def session(self) -> str:
         """A visitor's session name."""
-        return self.random.choice(self._sessions)
+        place = self.random.randrange(len(self._sessions))
+        if self.random.random() < NEW:
+            self._sessions[place] = f"{self.random.getrandbits(64):016x}"
+        return self._sessions[place]
 
 
 class Load:
