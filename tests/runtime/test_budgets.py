@@ -62,8 +62,10 @@ async def test_nothing_is_read_before_somebody_watches(tmp_path: Path) -> None:
     found = report.of("api.p95")
     assert found.value == 0.05
     assert [name for name, _ in found.spent] == ["1 h", "24 h", "30 d"]
-    assert [one.ratio for _, one in found.spent] == pytest.approx([0.1, 0.1, 0.1], abs=0.07)
-    assert found.spent[0][1].ratio == pytest.approx(0.1, abs=0.002)
+    hour, day, month = (one.ratio for _, one in found.spent)
+    assert hour == pytest.approx(0.1, abs=0.002)
+    assert day == pytest.approx(0.1, abs=0.03)  # rows of ten seconds
+    assert 0.05 < month < 0.25  # rows of a minute, the first and last of them partly filled
     await store.close()
 
 
