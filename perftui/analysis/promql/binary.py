@@ -8,22 +8,12 @@ from collections.abc import Callable
 
 from perftui.analysis.promql.check import COMPARISONS
 from perftui.analysis.promql.labelsets import Points, dropped, kept, nameless, with_label
+from perftui.analysis.promql.power import power
 from perftui.analysis.promql.sums import divided
 from perftui.analysis.promql.tree import Binary
 from perftui.model.alerts import Labels
 from perftui.model.errors import ExpressionError
 from perftui.model.metrics import Point, show_labels
-
-
-def _power(a: float, b: float) -> float:
-    try:
-        return math.pow(a, b)
-    except OverflowError:
-        return -math.inf if a < 0 and b % 2 == 1 else math.inf
-    except ValueError:
-        if a == 0:  # a negative power of zero
-            return math.copysign(math.inf, a) if b % 2 == 1 else math.inf
-        return math.nan
 
 
 def _rest(a: float, b: float) -> float:
@@ -39,7 +29,7 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "*": operator.mul,
     "/": divided,
     "%": _rest,
-    "^": _power,
+    "^": power,
     "atan2": math.atan2,
 }
 COMPARE: dict[str, Callable[[float, float], bool]] = {

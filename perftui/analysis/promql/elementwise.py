@@ -42,7 +42,7 @@ def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
 
 
 def _sign(x: float) -> float:
-    return float((x > 0) - (x < 0)) if x else x
+    return 1.0 if x > 0 else -1.0 if x < 0 else x
 
 
 def _atanh(x: float) -> float:

@@ -99,7 +99,7 @@ class _Parser:
 
     def want(self, text: str, where: str = "") -> Token:
         if not self.is_(text):
-            raise self.unexpected(where, repr(text))
+            raise self.unexpected(where, f'"{text}"')
         return self.next()
 
     def fail(self, message: str, at: int) -> ExpressionError:

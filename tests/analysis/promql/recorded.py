@@ -19,12 +19,15 @@ def rows():
     makers = [*counters(dice), *gauges(dice), *histograms(dice), *odd(dice)]
     found = []
     for step in range(COUNT):
+        row = []
         jitter = {job: dice.randint(-40, 40) / 1000 for job in ("web", "db", "other")}
         for labels, make in makers:
             value = make(step)
             if value is not None:
                 at = round(BEGIN + step * SCRAPE + jitter[dict(labels).get("job", "other")], 3)
-                found.append((labels, at, value))
+                row.append((labels, at, value))
+        # A server adds series in the order it met them first, we in the order of their labels.
+        found += sorted(row, key=lambda sample: sample[0])
     return found
 
 
@@ -118,7 +121,7 @@ SPANS = ("30s", "1m", "90s", "2m", "5m", "7m30s")
 PLAIN = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
 GROUPINGS = ("", " by (job)", " by (job, instance)", " without (instance)", " by (nowhere)", " by ()")
 MATCHINGS = ("", " on (job)", " on (job, instance)", " ignoring (code)", " ignoring (le, version)")
-OPERATORS = ("+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless", "atan2")
+OPERATORS = ("+", "-", "*", "/", "%", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless")
 
 
 class Writer:
@@ -158,7 +161,9 @@ class Writer:
     def whole(self):
         """One expression."""
         if self.dice.random() < 0.07:
-            return f"{self.dice.choice(TRANSCENDENT)}({self.selector()})"
+            function, inner = self.dice.choice(TRANSCENDENT), self.dice.choice(SELECTORS[:9])
+            other = self.pick("temperature atan2 on (job, instance) limit", "temperature ^ 0.3")
+            return self.pick(f"{function}({inner})", f"{function}({inner})", other)
         return self.vector(self.pick(1, 2, 3))
 
     def over_time(self, depth):
@@ -205,6 +210,7 @@ class Writer:
             f"holt_winters({w}, 0.3, 0.6)",
             f"clamp({v}, 1, {self.pick('20', '0')})",
             f"clamp_min({v}, 3)",
+            f"({v}) ^ {self.pick('2', '3', '-1', '0.5', '0', '7', 'Inf', 'NaN')}",
             f"clamp_max({v}, 3)",
             f"round({v}, {self.pick('0.1', '5', '0')})",
             f"-({v})",
