@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from perftui.analysis.promql.patterns import matching
 from perftui.model.alerts import Labels, Matcher
-from perftui.model.metrics import NAME, Window
+from perftui.model.metrics import Window
 
 
 @dataclass(slots=True)
@@ -24,12 +24,12 @@ class Shelf:
     def __init__(self, most: int = 20_000, seconds: float = 0.0) -> None:
         self.most = most  # samples kept of one series
         self.seconds = seconds  # kept that long, 0: forever
-        self._rows: dict[str, dict[Labels, _Row]] = {}
+        self._rows: dict[Labels, _Row] = {}
+        self._index: dict[tuple[str, str], dict[Labels, _Row]] = {}  # by every pair, the name's too
 
     def append(self, labels: Labels, at: float, value: float) -> bool:
         """Add a sample; one that is not newer than the last is refused (False)."""
-        rows = self._rows.setdefault(dict(labels).get(NAME, ""), {})
-        row = rows.setdefault(labels, _Row())
+        row = self._rows.get(labels) or self._new(labels)
         if row.at and at <= row.at[-1]:
             return False
         row.at.append(at)
@@ -43,23 +43,30 @@ class Shelf:
     def select(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterable[Window]:
         """Windows of [start, end], sorted by labels."""
         holds = matching(matchers)
-        found = [(labels, row) for labels, row in self._named(matchers) if holds(labels)]
+        found = [(labels, row) for labels, row in self._candidates(matchers).items() if holds(labels)]
         found.sort(key=_first)
         return [_cut(labels, row, start, end) for labels, row in found]
 
     def expire(self, before: float) -> None:
         """Forget series that have no sample since."""
-        for name, rows in list(self._rows.items()):
-            for labels in [labels for labels, row in rows.items() if not row.at or row.at[-1] < before]:
-                del rows[labels]
-            if not rows:
-                del self._rows[name]
+        gone = [labels for labels, row in self._rows.items() if not row.at or row.at[-1] < before]
+        for labels in gone:
+            del self._rows[labels]
+            for pair in labels:
+                del self._index[pair][labels]
+                if not self._index[pair]:
+                    del self._index[pair]
 
-    def _named(self, matchers: Sequence[Matcher]) -> Iterable[tuple[Labels, _Row]]:
-        exact = [m.value for m in matchers if m.name == NAME and m.op == "="]
-        if exact:
-            return self._rows.get(exact[0], {}).items()
-        return (item for rows in self._rows.values() for item in rows.items())
+    def _new(self, labels: Labels) -> _Row:
+        row = self._rows[labels] = _Row()
+        for pair in labels:
+            self._index.setdefault(pair, {})[labels] = row
+        return row
+
+    def _candidates(self, matchers: Sequence[Matcher]) -> dict[Labels, _Row]:
+        """The fewest series that one exact matcher leaves."""
+        exact = [(m.name, m.value) for m in matchers if m.op == "=" and m.value]
+        return min((self._index.get(pair, {}) for pair in exact), key=len, default=self._rows)
 
 
 def _first(item: tuple[Labels, _Row]) -> Labels:
