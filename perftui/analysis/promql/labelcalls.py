@@ -6,7 +6,7 @@ import math
 import re
 
 from perftui.analysis.promql.labelsets import Points, nameless, unique, with_label
-from perftui.analysis.promql.patterns import compiled
+from perftui.analysis.promql.patterns import compiled, fits
 from perftui.analysis.promql.tree import Node, Selector, Subquery, bare
 from perftui.analysis.quantile import histogram_quantile
 from perftui.model.alerts import Labels
@@ -26,7 +26,8 @@ def label_replace(points: Points, target: str, replacement: str, source: str, pa
     rule = compiled(pattern)
     found: Points = []
     for labels, value in points:
-        match = rule.fullmatch(dict(labels).get(source, ""))
+        own = dict(labels).get(source, "")
+        match = rule.fullmatch(own) if fits(pattern, own) else None
         new = with_label(labels, target, _expanded(replacement, match)) if match else labels
         found.append(Point(new, value))
     return unique(found)

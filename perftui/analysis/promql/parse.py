@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from perftui.analysis.promql.check import check
 from perftui.analysis.promql.lexer import AGGREGATORS, Token, milliseconds, number, tokens, unquoted
-from perftui.analysis.promql.patterns import compiled
+from perftui.analysis.promql.patterns import compiled, fits
 from perftui.analysis.promql.signatures import SIGNATURES
 from perftui.analysis.promql.tree import (
     Aggregate,
@@ -240,7 +240,7 @@ class _Parser:
     def checked(self, matcher: Matcher, at: int) -> Matcher:
         if matcher.op in {"=~", "!~"}:
             try:
-                compiled(matcher.value)
+                fits(matcher.value, "")
             except ExpressionError as error:
                 raise self.fail(str(error), at) from error
         return matcher

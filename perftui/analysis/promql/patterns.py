@@ -27,6 +27,7 @@ _CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 _NAMED = re.compile(r"\[:(\w+):\]")
+_LOOP = re.compile(r"[*+}]")
 # What Python reads and RE2 refuses, or reads otherwise.
 _FOREIGN = re.compile(
     r"(?P<back>\\[1-9])|\((?P<look>\?<?[=!]|\?\(|\?#|\?>|\?P=)|(?P<own>\\[ZN])|(?P<greedy>[*+?}]\+)"
@@ -49,9 +50,22 @@ def compiled(text: str) -> re.Pattern[str]:
         raise ExpressionError(f"error parsing regexp: {error}: {text[:60]!r}") from error
 
 
+@lru_cache(maxsize=2048)
+def _fitting(text: str) -> Callable[[str], bool]:
+    """The test of a whole text: by `re` where that is surely quick, else in linear time."""
+    pattern = compiled(text)
+    if _LOOP.search(text):
+        from perftui.analysis.promql.automaton import Automaton, risky
+
+        if risky(pattern):
+            return Automaton(pattern).fits
+    return lambda value: pattern.fullmatch(value) is not None
+
+
 @lru_cache(maxsize=16384)
-def _fits(pattern: str, value: str) -> bool:
-    return compiled(pattern).fullmatch(value) is not None
+def fits(pattern: str, value: str) -> bool:
+    """Whether a pattern matches the whole of a value."""
+    return _fitting(pattern)(value)
 
 
 def matching(matchers: Sequence[Matcher]) -> Callable[[Labels], bool]:
@@ -65,7 +79,7 @@ def matching(matchers: Sequence[Matcher]) -> Callable[[Labels], bool]:
         have = dict(labels)
         for name, value, wanted, pattern in tests:
             own = have.get(name, "")
-            if (_fits(value, own) if pattern else own == value) is not wanted:
+            if (fits(value, own) if pattern else own == value) is not wanted:
                 return False
         return True
 
