@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 TOAST_WIDTH = 60
+LEAVE, RECORDED = 0.4, 5.0  # seconds to let go; a recording is made whole first
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,8 @@ class PerftuiApp(Hands, DiffApp):
 
     async def _tell_unfinished(self, session: Session) -> None:
         """What an earlier console began and never ended: the operator must look before acting."""
+        if session.clock.past:
+            return
         try:
             entries = await session.conductor.unfinished()
         except PerftuiError as error:
@@ -194,7 +197,7 @@ class PerftuiApp(Hands, DiffApp):
     async def on_unmount(self) -> None:
         """Let go of everything the session holds, within a bound."""
         try:
-            await asyncio.wait_for(self.session.close(), 0.4)
+            await asyncio.wait_for(self.session.close(), LEAVE if len(self.session.keeping) < 2 else RECORDED)
         except TimeoutError:
             self.log.warning("the session did not close in time")
 
@@ -240,6 +243,8 @@ class PerftuiApp(Hands, DiffApp):
         self.toasts.prune(now)
         if not self.pace.due(now) or not self.screen_stack:
             return
+        if self.session.clock.playing:
+            self.revisit()
         meter = self.meter
         behind = meter is not None and (not meter.idle or bool(self.shadow.dirty))
         with self.batch_update():

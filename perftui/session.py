@@ -109,8 +109,8 @@ class Session:
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
-        if self.memory is not None:
-            memory, self.memory = self.memory, None
+        memories, self.keeping, self.memory = {*self.keeping, self.memory} - {None}, [], None
+        for memory in memories:
             await memory.close(self._observers, STOP, self.events)
 
     @property

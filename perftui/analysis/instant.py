@@ -1,11 +1,11 @@
-"""Instants as people type them: `14:02`, `-20m`, `yesterday 09:30`, `2026-03-01 14:02`, ISO 8601."""
+"""Instants as people type them: `14:02`, `-20m`, `20m` (ago), `yesterday 09:30`, ISO 8601."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
 
-_AGO = re.compile(r"[-−](\d{1,6})\s*(s|m|h|d)(?:\s*(\d{1,6})\s*(s|m|h))?\Z")
+_AGO = re.compile(r"[-−]?(\d{1,6})\s*(s|m|h|d)(?:\s*(\d{1,6})\s*(s|m|h))?\Z")
 _TIME = re.compile(r"(?:(today|yesterday)\s+)?(\d{1,2}):(\d{2})(?::(\d{2}))?\Z")
 _UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SHAPES = "14:02, 14:02:10, -20m, yesterday 09:30, 2026-03-01 14:02, 2026-03-01T14:02:10Z"

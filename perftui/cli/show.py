@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from perftui.cli import common, stage
@@ -48,10 +47,10 @@ def _list() -> int:
 
 
 async def _show(config: Config, name: str, args: argparse.Namespace) -> int:
-    async with stage.staged(config, name, args.size) as app:
+    async with stage.staged(config, name, args) as app:
         tab = await stage.settled(app, args)
         text = _json(app, name) if args.json else _csv(app, tab) if args.csv else f"{app.text()}\n"
-        links, unreachable = stage.links(app), stage.gone(app.base.frames.values())
+        links, unreachable = stage.links(app), stage.absent(app)
     # Inside the block Textual holds the standard streams.
     sys.stdout.write(text)
     return stage.told(links, unreachable)
@@ -61,7 +60,7 @@ def _json(app: PerftuiApp, name: str) -> str:
     from perftui.export import json
 
     env, frames = app.session.env, dict(app.base.frames)
-    head = {"tab": name, "environment": env.name, "kind": env.kind, "at": time.time()}
+    head = {"tab": name, "environment": env.name, "kind": env.kind, "at": app.session.clock.now().at}
     return json.dumps({**head, "frames": frames}) + "\n"
 
 
@@ -76,5 +75,5 @@ def _csv(app: PerftuiApp, tab: Tab | None) -> str:
     history = app.session.history
     sources = {source for frame in app.base.frames.values() for source in frame.health}
     keys = [key for source in sorted(sources) for key in history.keys(source)]
-    csv.long(out, (history.series(key, 0.0, time.time()) for key in keys))
+    csv.long(out, (history.series(key, 0.0, app.session.clock.now().at) for key in keys))
     return out.getvalue()

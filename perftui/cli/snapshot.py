@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
 async def _draw(config: Config, name: str, args: argparse.Namespace) -> int:
     from perftui.screens.pictures import svg_of
 
-    async with stage.staged(config, name, args.size) as app:
+    async with stage.staged(config, name, args) as app:
         await stage.settled(app, args)
         svg, text = svg_of(app, name), f"{app.text()}\n"
-        links, unreachable = stage.links(app), stage.gone(app.base.frames.values())
+        links, unreachable = stage.links(app), stage.absent(app)
     # Inside the block Textual holds the standard streams.
     for where, made in ((args.svg, svg), (args.text, text)):
         if where:

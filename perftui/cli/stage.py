@@ -9,9 +9,10 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perftui.cli import common, run
+from perftui.cli import common, replay, run
 from perftui.model.errors import ConfigError
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
@@ -19,6 +20,7 @@ from perftui.model.health import Health, Link
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
     from perftui.config import Config
+    from perftui.replay import Replay
     from perftui.screens.tab import Tab
 
 _SIZE = re.compile(r"(\d{2,3})[x×](\d{2,3})\Z")
@@ -30,6 +32,10 @@ _GONE = (Link.LOST, Link.REFUSED, Link.OFF)
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what every command that looks at a tab takes."""
     run.appearance(parser)
+    parser.add_argument(
+        "--at", metavar="T", help="as of an instant: 14:02, 20m (ago), yesterday 09:30, ISO 8601"
+    )
+    parser.add_argument("--replay", metavar="FILE", help="from a recording, without any system")
     parser.add_argument("--size", type=size, default=(120, 40), metavar="WxH", help="cells (default 120x40)")
     parser.add_argument(
         "--within",
@@ -71,17 +77,36 @@ def known(name: str) -> str:
 
 
 @asynccontextmanager
-async def staged(config: Config, tab: str, cells: tuple[int, int]) -> AsyncIterator[PerftuiApp]:
-    """The console on `tab`, `cells` large, running until the block is left."""
+async def staged(config: Config, tab: str, args: argparse.Namespace) -> AsyncIterator[PerftuiApp]:
+    """The console on `tab`, running until the block is left; on the past where `args` name one."""
     from perftui.draw.palette import TRUE_COLOUR
 
+    past, cells = _past(config, args), args.size
     app = run.console(config, tab, TRUE_COLOUR)
+    if past is not None:
+        app = replay.on_session(app, past)
     async with app.run_test(size=cells):
         yield app
 
 
+def _past(config: Config, args: argparse.Namespace) -> Replay | None:
+    """What `--replay` and `--at` mean; None: what is now."""
+    from perftui.replay import of_file, of_store
+
+    if args.replay is None and args.at is None:
+        return None
+    made = of_file(config, Path(args.replay), {}) if args.replay else of_store(config)
+    if made.note_of_file:
+        common.narrate(made.note_of_file)
+    made.clock.travel(made.clock.latest())
+    replay.go_to(made, args.at)
+    return made
+
+
 async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     """The tab in front once its figures are live (or surely will not be), and have gone on for a while."""
+    if app.session.clock.past:
+        return await _drawn(app)
     limit = time.monotonic() + args.within
     reads: dict[str, set[float]] = {}
     # Several topics and probes: none of them announces the last answer, so the frames are looked at.
@@ -89,11 +114,25 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
         await asyncio.sleep(_STEP)
     if any(health.link not in _GONE for _, health in links(app)):
         await asyncio.sleep(args.seconds)
+    return await _drawn(app)
+
+
+async def _drawn(app: PerftuiApp) -> Tab | None:
+    """The tab in front with everything on it that is known."""
+    if app.session.clock.past:
+        while not (app.started and app.base.tab is not None and app.base.tab.is_mounted):  # noqa: ASYNC110
+            await asyncio.sleep(_STEP)
+        app.revisit()
     app.base.fresh = True
     app.base.tick()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1.0):
             await app.wait_for_refresh()
+    if app.session.clock.past:  # which panel came first must not depend on the moment
+        app.base.set_focus(None)
+        app.base.fresh = True
+        app.base.tick()
+        await app.wait_for_refresh()
     return app.base.tab
 
 
@@ -136,9 +175,22 @@ def gone(frames: Iterable[Frame]) -> bool:
     return bool(links) and all(link in _GONE for link in links)
 
 
+def absent(app: PerftuiApp) -> bool:
+    """Whether nothing can be shown: nobody can be reached now, or nothing was recorded then (told)."""
+    frames = app.base.frames.values()
+    if not app.session.clock.past:
+        return gone(frames)
+    if any(frame.report is not None for frame in frames):
+        return False
+    for said in dict.fromkeys(frame.error for frame in frames if frame.error):
+        common.narrate(said)
+    return True
+
+
 def told(links_: Iterable[tuple[str, Health]], unreachable: bool) -> int:
     """Say on stderr which systems of the tab are lost or refused; the exit code that follows."""
-    for name, health in links_:
+    known = list(links_)
+    for name, health in known:
         if health.link in _GONE:
             common.narrate(f"{name} is {health.link.value}: {health.error}")
-    return common.LOST if unreachable else common.DONE
+    return common.DONE if not unreachable else common.LOST if known else common.NO

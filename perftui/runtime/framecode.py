@@ -137,7 +137,7 @@ def unpack(data: bytes, key: bytes | None = None) -> bytes:
     unpacker = zlib.decompressobj() if key is None else zlib.decompressobj(zdict=key[-WINDOW:])
     try:
         text = unpacker.decompress(data, MOST + 1)
-    except zlib.error as error:
+    except (zlib.error, TypeError) as error:
         raise ValueError(f"a stored frame is damaged: {error}") from error
     if len(text) > MOST or not unpacker.eof:
         raise ValueError("a stored frame is damaged or too large")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
 
@@ -108,6 +108,10 @@ class History:
             for sheet in self._sheets(source):
                 sheet.cut_before(until + GAP)
         self._full = [block for block in self._full if block.sheet.at]
+
+    def adopt(self, sheets: Mapping[str, Sheet]) -> None:
+        """Keep what another memory holds already: what comes goes on from there."""
+        self._full.extend(Block(source, _copy(sheet)) for source, sheet in sheets.items() if sheet.at)
 
     def series(self, key: SeriesKey, start: float, end: float) -> Series:
         """Samples of `key` in [start, end]; of a long range the means of 10 s, 1 min or 1 h.

@@ -149,6 +149,11 @@ class Rewind:
         ends = [gap.end for gap in gaps if gap.end is not None]
         return Gap(max(starts, default=None), min(ends, default=None))
 
+    def first(self) -> float | None:
+        """The oldest instant there is anything of."""
+        starts = [found[0] for topic in self.topics() if (found := self._instants(topic, 0.0, 1, 1))]
+        return min(starts, default=None)
+
     def topics(self) -> tuple[str, ...]:
         """Topics of which frames are kept."""
         none: tuple[str, ...] = ()
@@ -166,6 +171,11 @@ class Rewind:
 
     def _rows(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self._ask(lambda driver: driver.query(sql, values), [])
+
+    def whole(self, topic: str, at: float) -> bool:
+        """Whether there is a frame of exactly that instant that can be read."""
+        found = self._found(topic, at)
+        return found is not None and micros(found.at) == micros(at)
 
     def _waiting(self) -> tuple[Frame, ...]:
         """Frames not written yet."""
@@ -189,7 +199,7 @@ class Rewind:
         values = (self.store.env, topic, min(micros(at), 1 << 62), most)
         rows = self._rows(sql, values)
         waiting = [f.at for f in self._waiting() if f.topic == topic]
-        stored = [number / MICRO for (number,) in rows]
+        stored = [number / MICRO for (number,) in rows if isinstance(number, int)]
         more = [t for t in waiting if (t > at if way > 0 else t < at)]
         return sorted({*stored, *more}, reverse=way < 0)[:most]
 
@@ -197,7 +207,8 @@ class Rewind:
         """When something of a kind happened next."""
         values = (self.store.env, kind, at)
         rows = self._rows(_NEXT, values)
-        return rows[0][0] if rows else None
+        found = rows[0][0] if rows else None
+        return float(found) if isinstance(found, int | float) else None
 
     # what is known from elsewhere
 
@@ -205,7 +216,7 @@ class Rewind:
         """What had happened by then; what ended later (or was not known to have ended) was still open."""
         values = (self.store.env, at, EVENTS)
         rows = self._rows(_EVENTS, values)
-        found = (Event(*row) for row in reversed(rows))
+        found = (Event(*row) for row in reversed(rows) if _is_event(row))
         return Events(tuple(_as_of(event, at) for event in found))
 
     def _audit(self, at: float) -> AuditReport | None:
@@ -249,6 +260,13 @@ def lapse(age: float) -> float:
     """How old a frame may be and still be what was shown, for an instant that is `age` seconds old."""
     step = STEPS[min(bisect_right(KEEP, age), len(STEPS) - 1)]
     return max(SLOW, 1.5 * step)
+
+
+def _is_event(row: tuple[Any, ...]) -> bool:
+    """Whether a row's values are of the types of an event: a recording's may be anything."""
+    at, *words, until, ref = row
+    known = isinstance(at, int | float) and (until is None or isinstance(until, int | float))
+    return known and all(isinstance(word, str) for word in (*words, ref))
 
 
 def _as_of(event: Event, at: float) -> Event:

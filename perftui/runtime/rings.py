@@ -190,6 +190,10 @@ class Rings:
             return recent
         return _joined(self._from_past(key, start, min(end, first)), start, recent)
 
+    def sheets(self) -> dict[str, Sheet]:
+        """What is in memory, by source; to be read at once."""
+        return self._sheets.by_source
+
     def recent(self, key: SeriesKey, start: float, end: float) -> array[float]:
         """Values with start < at <= end that are in memory; never waits for a disk."""
         sheet = self._sheets.by_source.get(key.source)

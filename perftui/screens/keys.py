@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from perftui.draw.rows import Row
+from perftui.model.moment import TimeState
 from perftui.screens.commands import Command
 from perftui.widgets.footer import Hint, footer
 
@@ -36,7 +37,7 @@ _MOVES: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 """Commands the focused widget does itself, and the method it is asked with."""
 
-_NOW = ("undo", "retry")
+_NOW = ("undo", "retry", "overview.note")
 """Global commands that reach a live system."""
 
 _TAB_FIRST = ("open", "close", "mark")
@@ -73,6 +74,8 @@ class KeyReader:
 
     def do(self, command: Command) -> None:
         """Offer the command to the tab, the focused widget, then the shell."""
+        if self.screen.session.clock.now().state is TimeState.REPLAY and self._plays(command):
+            return
         reason = self.reason(command)
         if reason:
             self.screen.toast(f"{command.title}: {reason}", "warn")
@@ -86,6 +89,18 @@ class KeyReader:
         else:
             self.screen.console_app.verbs.do(command.id)
 
+    def _plays(self, command: Command) -> bool:
+        """What keys mean in a recording: space plays and pauses, `n` goes to the next alert."""
+        app = self.screen.console_app
+        if command.id == "mark":
+            app.session.clock.toggle()
+            app.revisit()
+        elif command.id == "filter.next" and not getattr(self.screen.focused, "filter_text", ""):
+            app.travel.next_alert()
+        else:
+            return False
+        return True
+
     def ask_widget(self, id_: str) -> bool:
         """Have the focused widget do it; False when it cannot."""
         method, values = _MOVES[id_]
@@ -98,8 +113,11 @@ class KeyReader:
 
     def reason(self, command: Command) -> str:
         """Why the command cannot be done now, or ''."""
-        if self.screen.session.clock.past and (command.power or command.id in _NOW):
+        time = self.screen.session.clock.now().state
+        if time is TimeState.PAST and (command.power or command.id in _NOW):
             return "what is shown is past: L returns to now"
+        if time is TimeState.REPLAY and (command.power or command.id in _NOW):
+            return "this is a recording"
         if not command.action or not command.power:
             return ""
         tab = self.screen.tab

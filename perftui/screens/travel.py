@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perftui.analysis.instant import SHAPES, instant
 from perftui.draw.clean import inert
 from perftui.draw.format import stamp, zone
+from perftui.model.errors import PerftuiError
 from perftui.model.event import Events
 from perftui.model.moment import TimeState
+from perftui.screens.work import begin
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
@@ -22,6 +27,7 @@ class Travel:
 
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
+        self._recorder: Any = None
 
     @property
     def session(self) -> Session:
@@ -88,6 +94,41 @@ class Travel:
             self.app.toast("no alert after this")
         else:
             self.show(at)
+
+    # -- recording
+
+    def record(self, name: str) -> None:
+        """Begin a recording in a new file, or end the one under way."""
+        session = self.session
+        if session.clock.now().state is TimeState.REPLAY:
+            self.app.toast("this is a recording already", "warn")
+        elif name == "stop" or self._recorder is not None:
+            begin(self.app, self._end, "record")
+        else:
+            folder = Path(self.app.options.export_dir or ".")
+            stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            path = Path(name) if name else folder / f"perftui-{session.env.name}-{stem}.session"
+            begin(self.app, partial(self._begin, path), "record")
+
+    async def _begin(self, path: Path) -> None:
+        from perftui.replay import recorder
+
+        try:
+            self._recorder = made = recorder(self.session, path)
+            await made.begin()
+        except PerftuiError as error:
+            self._recorder = None
+            self.app.toast(str(error), "crit")
+            return
+        self.app.toast(f"recording into {path}; `:record stop` ends it")
+
+    async def _end(self) -> None:
+        made, self._recorder = self._recorder, None
+        if made is None:
+            self.app.toast("nothing is being recorded", "warn")
+            return
+        await made.close({}, 5.0)
+        self.app.toast(f"recorded: perftui replay {made.path}")
 
     # -- words
 

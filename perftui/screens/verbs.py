@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "env": "NAME  go to another environment",
     "reload": "read the configuration again",
     "at": "TIME  show another instant: 14:02, -20m, yesterday 09:30, words of an event",
+    "record": "[FILE|stop]  write what the systems show into a file, or end it",
     "live": "back to what is now",
     "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
     "grafana": "copy the link of this tab in Grafana, over the last hour",
@@ -289,6 +290,10 @@ class ShellVerbs:
             self.app.travel.go(" ".join(words))
         else:
             self.app.travel.ask()
+
+    def say_record(self, words: tuple[str, ...]) -> None:
+        """`:record`, `:record incident.ptr`, `:record stop`."""
+        self.app.travel.record(words[0] if words else "")
 
     def say_live(self, _words: tuple[str, ...]) -> None:
         """`:live`."""

@@ -71,6 +71,7 @@ class ShellSession:
         self.history = None
         self.clock = Clock()
         self.past = None
+        self.keeping: list[Any] = []
         for topic, frame in (frames or {}).items():
             self.publish(topic, frame)
 
