@@ -109,8 +109,8 @@ class Session:
         for poller in self._pollers.values():
             poller.stop()
         await self._crew.stop(STOP)
-        memories, self.keeping, self.memory = {*self.keeping, self.memory} - {None}, [], None
-        for memory in memories:
+        memories, self.keeping, self.memory = {*self.keeping, self.memory}, [], None
+        for memory in filter(None, memories):
             await memory.close(self._observers, STOP, self.events)
 
     @property

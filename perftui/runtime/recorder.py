@@ -21,6 +21,7 @@ from perftui.runtime.events import EventLog
 from perftui.runtime.memory import Memory
 from perftui.runtime.observer import Observer
 from perftui.runtime.recording import SESSION
+from perftui.runtime.rewind import Rewind
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
@@ -38,6 +39,11 @@ class Seen(Protocol):
     keeping: list[Memory]
     clock: Clock
     rings: Rings
+
+    @property
+    def past(self) -> Rewind | None:
+        """What was shown before."""
+        ...
 
     def topic(self, name: str) -> Topic[Frame]:
         """A topic by name."""
@@ -72,8 +78,9 @@ class Recorder(Memory):
         """Write what is on show now, then whatever comes; with `hold` every system is read at full pace."""
         await asyncio.wrap_future(self.store.write(self._prepare))
         self.history.adopt(self._session.rings.sheets())
-        for name in TOPICS:
-            if hold:
+        past = self._session.past
+        for name in {*TOPICS, *(past.topics() if past is not None else ())}:
+            if hold and name in TOPICS:
                 self._session.topic(name).hold()
             if (frame := self._session.topic(name).value) is not None:
                 self.frames.record(frame)

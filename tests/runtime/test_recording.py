@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
@@ -34,8 +35,9 @@ class Seen:
 
     def __init__(self) -> None:
         self.keeping: list[Memory] = []
-        self.clock = Clock()
+        self.clock = Clock(wall=lambda: T0)
         self.rings = Rings()
+        self.past = None
         self.topics: dict[str, Topic[Frame]] = {}
 
     def topic(self, name: str) -> Topic[Frame]:
@@ -49,8 +51,9 @@ class Seen:
 
 
 def frame(second: float) -> Frame:
+    noise = "".join(hashlib.sha256(f"{second:g} {n}".encode()).hexdigest() for n in range(20))
     return Frame(
-        "alerts", T0 + second, AuditReport((), f"/somewhere/{second}" + "x" * 300), {}, seen=T0 + second
+        "alerts", T0 + second, AuditReport((), f"/somewhere/{second:g}/{noise}"), {}, seen=T0 + second
     )
 
 
