@@ -28,9 +28,7 @@ class HttpPost:
         """The answer, or why there is none; never follows a redirect with our keys."""
         import httpx
 
-        if self._client is None:
-            async with self._making:
-                self._client = self._client or await asyncio.to_thread(self._made)
+        await self.ready()
         login = httpx.BasicAuth(request.user, request.password) if request.user else None
         try:
             async with (
@@ -49,6 +47,12 @@ class HttpPost:
             return Reply(0, error=f"no answer in {self._wait:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             return Reply(0, error=f"{type(error).__name__}: {error}"[:200])
+
+    async def ready(self) -> None:
+        """Make the client, once."""
+        if self._client is None:
+            async with self._making:
+                self._client = self._client or await asyncio.to_thread(self._made)
 
     def _made(self) -> Any:
         """A client; reading the system's certificates takes too long for the loop."""

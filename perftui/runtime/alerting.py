@@ -116,7 +116,9 @@ class Alerting:
     async def notify(self, topic: Topic[Frame]) -> None:
         """Tell people, and `topic` how that goes, until cancelled."""
         telling: Telling = self.desk.telling
-        post = load(telling.post)()
+        post = (await bring(telling.post) if telling.ways or telling.beats else load(telling.post))()
+        if telling.ways or telling.beats:
+            await post.ready()  # the first message must not wait for a client to be made
 
         def publish(report: NoticesReport) -> None:
             topic.publish(Frame(topic.name, report.at, report, {}, seen=report.at))

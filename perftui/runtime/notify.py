@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,14 @@ from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
 from perftui.model.finding import Severity
-from perftui.model.notify import ChannelState, Line, NoticesReport, Notification, Post, Route, Telling, What
+from perftui.model.notify import ChannelState, NoticesReport, Notification, Post, Route, Telling, What
 from perftui.runtime.beats import Beat
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
 from perftui.runtime.leases import Lease, Leases
+from perftui.runtime.noticewords import line, placeholder, titled, unique
 from perftui.runtime.outbox import Entry, Outbox, Page
+from perftui.runtime.storealarm import StoreAlarm
 from perftui.runtime.tasks import Crew
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Notifier:
             name: Courier(name, way, post, outbox, clock, lambda: self._lease, self._pacing, self._went)
             for name, way in telling.ways.items()
         }
+        self._alarm = StoreAlarm(telling.env, self.couriers, clock)
         self.beats = {
             name: Beat(name, telling.env, way, post, outbox, clock, self._alive)
             for name, way in telling.beats.items()
@@ -158,8 +160,11 @@ class Notifier:
             if self._published is not None and self._wanted():
                 self._published(await self.report(now))
             self.problem = ""
+            await self._alarm.fine()
         except StoreError as error:
             self.problem = str(error)  # the lease, if it is still ours, is renewed when the store is back
+            if self._lease is not None:
+                await self._alarm.failed(self.problem)
 
     async def _consult(self) -> None:
         if self._lease is not None:
@@ -211,7 +216,7 @@ class Notifier:
             members = bundle.members if bundle else []
             new, said = advanced(group, key, route, labels, members, policy, now)
             alerts = bundle.alerts if bundle else []
-            new = _titled(new, alerts)
+            new = titled(new, alerts)
             if new is not None:
                 after[key] = new
             for message in said:
@@ -256,12 +261,12 @@ class Notifier:
         group = message.group
         shown = [alert for alert in alerts if not (alert.silence or alert.muted_by)]
         over = [by_mark[mark] for mark in group.said if mark in by_mark] if not alerts else []
-        lines = [_line(alert) for alert in sorted(shown or over, key=lambda a: -a.severity)[:LINES]]
-        lines = lines or [_placeholder(group, message.what)]
+        lines = [line(alert) for alert in sorted(shown or over, key=lambda a: -a.severity)[:LINES]]
+        lines = lines or [placeholder(group, message.what)]
         for place in message.places:
             for to in self._recipients(place, now):
                 yield Notification(
-                    _key(group, place.channel, to),
+                    unique(group, place.channel, to),
                     place.channel,
                     message.what,
                     group.thread,
@@ -359,41 +364,3 @@ def way_recipients(kind: str, options: Callable[[], object], numbers: tuple[str,
 
 def _of_channel(group: Group) -> bool:
     return not group.route
-
-
-def _titled(group: Group | None, alerts: Sequence[Alert]) -> Group | None:
-    """With the words of its worst alert, kept for when that is gone."""
-    loud = [alert for alert in alerts if not (alert.silence or alert.muted_by)]
-    if group is None or not loud:
-        return group
-    worst = max(loud, key=lambda alert: (alert.severity, -(alert.fired_at or alert.began)))
-    return replace(group, title=worst.title[:200], severity=worst.severity)
-
-
-def _line(alert: Alert) -> Line:
-    goal = f" {alert.op} {fmt.value(alert.threshold, alert.unit).strip()}" if alert.op else ""
-    return Line(
-        alert.fingerprint,
-        alert.rule,
-        alert.title[:200],
-        alert.severity,
-        alert.source,
-        f"{fmt.value(alert.value, alert.unit).strip()}{goal}" if alert.op else "",
-        alert.fired_at or alert.began,
-        tuple((k, v[:500]) for k, v in alert.labels[:40]),
-        alert.state is AlertState.RESOLVED,
-        tuple(text[:500] for text in alert.evidence[:10]),
-    )
-
-
-def _placeholder(group: Group, what: What) -> Line:
-    """What is still known of alerts that are gone."""
-    labels = dict(group.labels)
-    rule, source = labels.get("rule", group.thread), labels.get("source", "")
-    over = what is What.RESOLVE
-    return Line(group.thread, rule, group.title, group.severity, source, labels=group.labels, over=over)
-
-
-def _key(group: Group, channel: str, to: str) -> str:
-    text = "\x00".join((group.key, group.incident, str(group.sequence), channel, to))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:40]

@@ -13,6 +13,7 @@ from perftui.backends import CHANNELS, smtp
 from perftui.backends.heartbeat import Heartbeat
 from perftui.lab.shapecheck import shape
 from perftui.model.channels import HeartbeatOptions
+from perftui.model.errors import StoreError
 from perftui.model.finding import Severity
 from perftui.model.notify import DeliveryState, EscalationPolicy, Rota, Route, Step, Telling, Way
 from perftui.runtime.clock import Clock
@@ -27,8 +28,17 @@ from tests.notices import (
     report,
     ways,
 )
-from tests.runtime.test_alerts import Time
+from tests.runtime.test_alerts import Time as Standing
 from tests.waiting import auntil, until
+
+
+class Time(Standing):
+    """The same, to be moved on in a condition: what was being sent while it jumped is due a little later."""
+
+    def later(self, seconds):
+        self.now += seconds
+        return True
+
 
 FOUR = ("pagerduty", "slack", "email", "sms")
 BAD_DAY = ["429", "500", "timeout"]
@@ -193,10 +203,9 @@ class NoticeLaws:
                         await until(lambda: receivers.arrivals)
                         await auntil(lambda: _failing(store))
                 time.now += 3600
-                await until(lambda: _came_after(receivers, "missed"), 40)
+                await until(lambda: time.later(1) and _came_after(receivers, "missed"), 40)
                 receivers.script["slack"].clear()
-                time.now += 400
-                await until(lambda: receivers.counted("slack"), 20)
+                await until(lambda: time.later(1) and receivers.counted("slack"), 40)
                 await quiet(Outbox(store))
         digest = receivers.counted("slack")[0].body["text"]
         assert "60 messages, 60 incidents, 60 of them still open" in digest
@@ -271,6 +280,33 @@ class NoticeLaws:
                     await notifier.tick()
                 await quiet(Outbox(store))
         assert [a.what for a in receivers.arrivals] == ["trigger", "resolve"]
+
+    async def test_a_store_that_is_gone_is_told_once_and_so_is_its_return(self, store):
+        time = Time()
+        async with (
+            receivers_up(pagerduty=["500"]) as receivers,
+            notifier_up(store, telling(receivers), Clock(time, time)) as notifier,
+        ):
+            await notifier.tick()
+            assert notifier.holder
+            away = pytest.MonkeyPatch()
+
+            async def gone():
+                raise StoreError("no space left on device")
+
+            away.setattr(notifier._outbox, "page", gone)
+            for wait in (1, 30, 31, 60, 60):
+                time.now += wait
+                await notifier.tick()
+            away.undo()
+            await notifier.tick()
+            await notifier.tick()
+            assert notifier.problem == ""
+        slack = [a for a in receivers.arrivals if a.service == "slack"]  # the first that took it
+        assert [a.answer for a in receivers.arrivals if a.service == "pagerduty"] == ["500"]
+        assert ["the store cannot be used" in slack[0].body["text"], len(slack)] == [True, 2]
+        assert "no space left" in str(slack[0].body)
+        assert "the store is back" in slack[1].body["text"]
 
     async def test_nothing_is_concluded_from_an_old_look(self, store):
         time = Time()
