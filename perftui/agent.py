@@ -180,7 +180,9 @@ def duties(session: Session) -> str:
     tuning = session.tuning
     if not done and tuning is not None and all(tuning.mode(n) is Mode.OFF for n in ("alerts", "recorder")):
         return f"its loops are switched off: perftui tune list{problem}"
-    return (" and ".join(done) or "stands by: another holds the leases") + problem
+    alone = tuning is not None and not done and not tuning.holder("alerts") and not problem
+    idle = "nobody evaluates the rules" if alone else "stands by: another holds the leases"
+    return (" and ".join(done) or idle) + problem
 
 
 def event_line(event: Event) -> str:

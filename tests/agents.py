@@ -53,6 +53,7 @@ class AgentProcess:
 async def agent(config: Path, folder: Path, *words: str, **environment: str) -> AsyncIterator[AgentProcess]:
     """One agent with a state folder of its own, ended at the end."""
     folder.mkdir(exist_ok=True)
+    words = words or ("--metrics", "off")  # the usual port is one, and tests run beside each other
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

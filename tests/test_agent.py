@@ -153,3 +153,21 @@ def test_lines_of_the_log_are_inert():
     assert "\x1b" not in text
     assert "\n" not in text
     assert Lines(stamped=False).format(record).startswith("info agent: a")
+
+
+def test_an_agent_says_what_it_does_and_when_nobody_does_it():
+    from types import SimpleNamespace as Some
+
+    from perftui.agent import duties
+    from perftui.model.schedule import Mode
+
+    def agent_(writes, evaluates, holder="", mode=Mode.ON, problem=""):
+        tuning = Some(mode=lambda _name: mode, holder=lambda _name: holder)
+        ruler = Some(holder=evaluates)
+        return Some(memory=Some(writes=writes), alerts=Some(ruler=ruler), tuning=tuning, problem=problem)
+
+    assert duties(agent_(True, True)) == "records samples and evaluates rules"
+    assert duties(agent_(False, False, "box:1")) == "stands by: another holds the leases"
+    assert duties(agent_(False, False)) == "nobody evaluates the rules"
+    assert "switched off" in duties(agent_(False, False, mode=Mode.OFF))
+    assert duties(agent_(True, False, problem="the store is full")).endswith("; the store is full")

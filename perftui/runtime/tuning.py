@@ -84,6 +84,10 @@ class Tuning:
             return known.mode
         return self._schedules[name].mode if name in self._schedules else Mode.ON
 
+    def holder(self, name: str) -> str:
+        """Who runs a loop, as far as we have heard; empty for nobody."""
+        return self._sheet.holders.get(LOOPS[name][0], "")
+
     async def gated(
         self, name: str, work: Callable[[], Coroutine[Any, Any, None]], told: Callable[[], str]
     ) -> None:
