@@ -2,12 +2,14 @@
 
 import math
 
+import promql_parser
 import pytest
 
 from perftui.analysis.promql import Shelf, evaluate, evaluate_range, instant, parse
 from perftui.analysis.promql.machine import METHODS, Machine
 from perftui.model.errors import ExpressionError
 from perftui.model.metrics import GENERATION_2, GENERATION_3, STALE, Point, is_stale, labels_of
+from tests.analysis.promql.recorded import expressions
 
 UP = labels_of("up", job="web")
 
@@ -151,3 +153,20 @@ def test_a_shelf_is_bounded_and_forgets():
     assert 10 <= len(window.at) <= 12
     kept.expire(1000.0)
     assert list(kept.select((), 0.0, 2000.0)) == []
+
+
+def reads(read, text):
+    try:
+        read(text)
+    except ValueError:
+        return False
+    except ExpressionError:
+        return False
+    return True
+
+
+def test_another_parser_reads_what_we_read():
+    texts = [text.replace("holt_winters", "double_exponential_smoothing") for text in expressions(9, 200)]
+    ours = [reads(parse, text) for text in texts]
+    assert ours == [reads(promql_parser.parse, text) for text in texts]
+    assert ours.count(True) > 150
