@@ -21,7 +21,7 @@ DAY = 86400.0
 
 
 def add(verbs: Any) -> None:
-    """Declare `check import export backtest why`."""
+    """Declare `check import export backtest slo why`."""
     check = verbs.add_parser("check", help="say what a Prometheus server would say to a rule file")
     check.add_argument("file", nargs="+", help="rule file, - for standard input")
     check.add_argument("--json", action="store_true", help="print JSON")
@@ -37,6 +37,15 @@ def add(verbs: Any) -> None:
     backtest.add_argument("--rule", default="", metavar="NAME", help="only this rule")
     backtest.add_argument("--since", type=span, default=0.0, metavar="24h", help="how far back (24h)")
     common.options(backtest)
+    slo = verbs.add_parser("slo", help="print rules for a promise: burn-rate alerts and the budget left")
+    slo.add_argument("name", help="of the promise, such as checkout")
+    slo.add_argument("--objective", type=float, required=True, metavar="99.9", help="percent that goes well")
+    slo.add_argument(
+        "--ratio", required=True, metavar="EXPR", help="of what fails, with $window for its range"
+    )
+    slo.add_argument("--days", type=int, default=30, help="how long the promise reaches (30)")
+    slo.add_argument("--add", action="store_true", help="put them in the rule file")
+    common.options(slo, change=True)
     why = verbs.add_parser("why", help="say why a rule or an alert does what it does, or doesn't")
     why.add_argument("what", metavar="RULE|FINGERPRINT", help="a rule's name, or how a fingerprint begins")
     common.options(why)
@@ -194,3 +203,20 @@ def why_lines(why: Why) -> Iterator[str]:
     if not why.alerts and why.parts:
         yield "no alert of it now"
     yield from why.lines
+
+
+async def slo(session: Session, args: argparse.Namespace) -> int:
+    """A promise as rules: printed, or added to the rule file."""
+    from perftui.analysis.burnrate import Promise, promise_rules
+    from perftui.analysis.ruleexport import joined
+    from perftui.analysis.rulefile import read_rules
+
+    assert session.alerts is not None
+    text = promise_rules(Promise(args.name, round(args.objective / 100, 9), args.ratio, args.days))
+    read_rules(text, f"slo {args.name}")
+    if not args.add:
+        print(text, end="")
+        return common.DONE
+    whole = joined(await session.alerts.desk.rule_text(), text)
+    action = session.action("alerts.rules", "alerts", text=whole, path=f"slo {args.name}")
+    return await common.perform(session, action, args)

@@ -176,6 +176,7 @@ _FILES = {
     "export": alertrules.export,
     "backtest": alertrules.backtest,
     "why": alertrules.why,
+    "slo": alertrules.slo,
     "history": alerthistory.run,
 }
 

@@ -151,3 +151,20 @@ def test_a_pipeline_stops_at_what_is_open(word, code, capsys):
     args = Namespace(json=False, firing=True, fail_on=word)
     assert _list(AlertsReport(2.0, (alert,)), args) == code
     assert "warning" in capsys.readouterr().out
+
+
+def test_a_promise(alerts, tmp_path):
+    (alerts.folder / "rules.yml").write_text(RULES)
+    ratio = "avg_over_time(perftui_scrape_http_error_ratio[$window])"
+    words = ("slo", "checkout", "--objective", "99.9", "--ratio", ratio)
+    code, out, _ = alerts(*words)
+    assert code == 0
+    assert "SloBudgetBurns" in out
+    assert alerts(*words, "--add", "--yes")[0] == 0
+    text = (alerts.folder / "rules.yml").read_text()
+    assert "# gone" in text
+    assert "slo:budget_left:days" in text
+    assert alerts("check", alerts.folder / "rules.yml")[0] == 0
+    assert alerts(*words, "--add", "--yes")[0] == 4  # the group is there already
+    assert alerts(*words[:3], "101", *words[4:])[0] == 2
+    assert alerts(*words[:5], "rate($window")[0] == 2
