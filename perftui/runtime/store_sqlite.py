@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ class SqliteDriver:
         self._error = sqlite3.Error
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _make(path)
             self._connection: sqlite3.Connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open the store {path}: {error}") from error
@@ -96,3 +96,14 @@ class SqliteDriver:
             yield
         except self._error as error:
             raise StoreError(f"the store {self.where}: {error}") from error
+
+
+def _make(path: Path) -> None:
+    """Make the file 0600 where there is none, and never touch one that is there.
+
+    Closing any descriptor of a file drops every POSIX lock that this process holds on it: the locks
+    of our other connections would be gone, another process would take itself for the last one, and
+    delete the write-ahead log under us (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

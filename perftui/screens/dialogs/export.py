@@ -131,4 +131,6 @@ def offered(screen: LiveScreen) -> list[tuple[str, str]]:
     table = tab.export_rows()
     tables = [] if table is None else [(f, f"{len(table[1])} rows as {w}") for f, w in TABLES.items()]
     past = list(PAST.items()) if has_past(screen.session) else []
+    if table is not None and not table[1] and (files or past):
+        tables = []  # a table that is hidden or empty is no offer
     return [*files, *tables, *past]
