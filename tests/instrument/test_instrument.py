@@ -210,18 +210,29 @@ async def test_the_console_knows_every_role_of_it():
     assert counters.in_flight == 0
 
 
-def test_it_brings_nothing_of_the_console_along_and_is_quick_to_import():
-    code = (
-        "import sys, time; import json, threading, pathlib, re; before = set(sys.modules); t = time.perf_counter();"
-        "import perftui.instrument.asgi, perftui.instrument.wsgi; t = time.perf_counter() - t;"
-        "new = set(sys.modules) - before;"
-        "own = {m for m in new if m.split('.')[0] not in sys.stdlib_module_names};"
-        "print(round(t * 1000, 2), *sorted(m for m in own if not m.startswith('perftui.instrument') and m != 'perftui'))"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        for _ in range(3)
-    ]
-    millis = [float(run.stdout.split()[0]) for run in runs]
-    assert runs[0].stdout.split()[1:] == []
-    assert min(millis) <= 15
+IMPORT = """
+import sys, time, json, threading, pathlib, re
+before, began = set(sys.modules), time.process_time()
+import perftui.instrument.asgi, perftui.instrument.wsgi
+took, new = time.process_time() - began, set(sys.modules) - before
+own = {name for name in new if name.split('.')[0] not in sys.stdlib_module_names}
+print(took, *sorted(own))
+"""
+
+
+def imported() -> tuple[float, list[str]]:
+    run = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    took, *names = run.stdout.split()
+    return float(took), names
+
+
+def test_it_brings_nothing_of_the_console_along():
+    _, names = imported()
+    assert "perftui.instrument.metrics" in names
+    assert [n for n in names if n != "perftui" and not n.startswith("perftui.instrument")] == []
+
+
+@pytest.mark.slow
+def test_it_is_quick_to_import():
+    """Processor time, the least of many: the machine may be busy with something else."""
+    assert min(imported()[0] for _ in range(15)) <= 0.015

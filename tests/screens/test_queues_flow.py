@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,23 +19,39 @@ __all__ = ["state_dir"]
 pytestmark = pytest.mark.usefixtures("state_dir")
 
 
-async def test_queues_of_the_server_and_pools_are_there_with_depth_and_pace(lab: Lab) -> None:
-    link = Link(parse_url(lab.part(ValkeyPart).primary.url))
-    try:
-        jobs = [("RPUSH", "bull:mail:wait", *range(30)), ("SET", "bull:mail:id", 30)]
-        await link.ask([("HSET", "bull:mail:meta", "v", 6), *jobs], 5)
-        async with console(lab, "overview.api", (160, 50)) as seen:
-            await seen.sees(r"mail +BullMQ +30 ", within=60)
-            await seen.sees(r"max_connections +[█░]+ \d+ of \d+ in use")
-            await seen.sees(r"shop pool")
-            await link.ask([("RPUSH", "bull:mail:wait", *range(20)), ("SET", "bull:mail:id", 50)], 5)
-            await seen.sees(r"mail +BullMQ +50 .* 0(\.0+)?/?s? ", within=30)
-            await seen.pilot.resize_terminal(80, 24)
-            await seen.sees(r"mail +BullMQ +50")
-    finally:
-        await link.ask([("DEL", "bull:mail:wait", "bull:mail:id", "bull:mail:meta")], 5)
-        await link.close()
-        await asyncio.sleep(0)
+JOBS = [
+    ("HSET", "bull:mail:meta", "v", 6),
+    ("RPUSH", "bull:mail:wait", *range(30)),
+    ("SET", "bull:mail:id", 30),
+]
+MORE = [("RPUSH", "bull:mail:wait", *range(20)), ("SET", "bull:mail:id", 50)]
+
+
+@pytest.fixture
+async def link(lab: Lab) -> AsyncIterator[Link]:
+    made = Link(parse_url(lab.part(ValkeyPart).primary.url))
+    await made.ask(JOBS, 5)
+    yield made
+    await made.ask([("DEL", "bull:mail:wait", "bull:mail:id", "bull:mail:meta")], 5)
+    await made.close()
+
+
+@pytest.mark.usefixtures("link")
+async def test_queues_of_the_server_and_pools_are_there(lab: Lab) -> None:
+    async with console(lab, "overview.api", (160, 50)) as seen:
+        await seen.sees(r"mail +BullMQ +30 ", within=60)
+        await seen.sees(r"max_connections +[█░]+ \d+ of \d+ in use")
+        await seen.sees(r"shop pool")
+        await seen.pilot.resize_terminal(80, 24)
+        await seen.sees(r"mail +BullMQ +30")
+
+
+@pytest.mark.slow
+async def test_a_queue_that_grows_has_a_pace(lab: Lab, link: Link) -> None:
+    async with console(lab, "overview.api", (160, 50)) as seen:
+        await seen.sees(r"mail +BullMQ +30 ", within=60)
+        await link.ask(MORE, 5)
+        await seen.sees(r"mail +BullMQ +50 .* [\d.]+/s +0/s ", within=30)
 
 
 def depth(at: float, waiting: int, added: int) -> QueueDepth:
