@@ -88,12 +88,15 @@ class GroupRuler:
     async def tick(self, now: float, active: Mapping[str, Alert], blind: Collection[str] = ()) -> Outcome:
         """Evaluate the groups that are due; a tick that was missed is never made up for."""
         done = Outcome()
+        by_rule: dict[str, dict[str, Alert]] = {}
+        for mark, alert in active.items():
+            by_rule.setdefault(alert.rule, {})[mark] = alert
         for group in self.shelf.groups:
             due = group.due(now)
             missed = due <= self._last.get(group.name, -1.0)
             self._last[group.name] = max(due, self._last.get(group.name, due))
             for rule in group.rules:
-                old = {mark: alert for mark, alert in active.items() if alert.rule == rule.name}
+                old = by_rule.get(rule.name, {})
                 if missed:
                     done.active |= old
                 else:
@@ -118,12 +121,15 @@ class GroupRuler:
             if rule.record:
                 self._write(health, _bounded(rule, recorded(rule, points)), at)
             else:
-                await self._alerts(rule, points, at, old, blind, done)
-                self._write(health, traces(a for a in done.active.values() if a.rule == rule.name), at)
+                live = await self._alerts(rule, points, at, old, blind, done)
+                self._write(health, traces(live), at)
             health.error = ""
         except EvaluationError as error:
             health.error = str(error)
-            done.active |= {} if error.too_many else old
+            if error.too_many:
+                self._write(health, (), at)
+            else:
+                done.active |= old
         except (PerftuiError, TimeoutError, ValueError) as error:
             health.error = str(error) or f"no answer in {PATIENCE:g} s"
             done.active |= old
@@ -142,15 +148,16 @@ class GroupRuler:
         old: Mapping[str, Alert],
         blind: Collection[str],
         done: Outcome,
-    ) -> None:
+    ) -> Iterable[Alert]:
         made = await self._filled(rule, points, at)
         stepped = step(rule, old, made, at, blind)
-        for mark, alert in stepped.active.items():
+        for mark in stepped.active:
             other = done.active.get(mark)
-            if other is not None and other.rule != rule.name:
+            if other is not None:
                 raise EvaluationError(f"{rule.name}: an alert of {other.rule} has the same labels")
-            done.active[mark] = alert
+        done.active |= stepped.active
         done.changed += stepped.changed
+        return stepped.active.values()
 
     async def _filled(self, rule: Rule, points: Points, at: float) -> tuple[Element, ...]:
         """Elements with their templates filled in; what these ask for is got in between."""

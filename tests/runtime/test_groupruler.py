@@ -167,6 +167,7 @@ async def test_more_than_the_limit_drops_all(world):
         await world.tick(number)
         assert len(world.active) == (2 if jobs == "ab" else 0)
     assert "limit of 2" in world.ruler.health["A"].error
+    assert world.value("ALERTS", 1) == []
     assert world.ruler.health["r"].error == "exceeded limit of 2 with 3 series"
 
 
@@ -236,3 +237,13 @@ async def test_the_same_alerts_at_the_same_ticks_as_a_server(world, tmp_path):
             ours = sorted(sorted(a.labels) for a in firing if a.rule == name)
             theirs = sorted(sorted(labels.items()) for labels, _ in wanted.get((60 * number, name), ()))
             assert ours == theirs, (number, name)
+
+
+async def test_two_rules_that_make_the_same_alert_are_told(world):
+    await world.load(file("{alert: A, expr: x}", "{alert: A, expr: x > 0}"))
+    world.put(0)
+    await world.tick(0)
+    assert [alert.rule for alert in world.active.values()] == ["g/A"]
+    assert world.ruler.health["g/A#2"].error == "g/A#2: an alert of g/A has the same labels"
+    await world.tick(1)
+    assert world.words() != {}
