@@ -93,6 +93,7 @@ class PerftuiApp(Hands, DiffApp):
         self.session: Session = session_factory(self.options.env)
         self.started = False
         self.findings: Frame | None = None
+        self.compares = False  # whether an instant was ever pinned
         self.keymap: Keymap = keymap(self.options.keys, self.options.config_name)
         self.pace = Pace()
         self.toasts = Toasts()

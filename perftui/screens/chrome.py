@@ -82,7 +82,13 @@ def link_text(app: PerftuiApp) -> tuple[str, str]:
 
 
 def time_text(screen: LiveScreen) -> str:
-    """`PAST 14:02:10 (−1 h 12 m)`, `FROZEN 14:02:10 (+37 s)` or nothing."""
+    """`PAST 14:02:10 (−1 h 12 m)`, `FROZEN 14:02:10 (+37 s)`, `Δ 14:01:30` while comparing, or nothing."""
+    pinned = screen.console_app.travel.pinned if screen.console_app.compares else None
+    against = "" if pinned is None else f"Δ {clock(pinned, screen.look.tz)}"
+    return " ".join(filter(None, (_instant_text(screen), against)))
+
+
+def _instant_text(screen: LiveScreen) -> str:
     if screen.session.clock.past:
         return past_text(screen)
     if screen.frozen_at is None:

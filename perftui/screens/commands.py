@@ -93,6 +93,12 @@ GLOBAL: tuple[Command, ...] = (
     _global("time.far-on", ">", "10 on", "Show what was read ten readings later."),
     _global("time.go", "@", "Go to a time", "Show another instant: 14:02, -20m, yesterday 09:30, an event."),
     _global("time.live", "L", "Live", "Back to what is now; in a recording: play."),
+    _global(
+        "time.pin",
+        "C",
+        "Compare",
+        "Pin this instant: charts and tables tell what differs from it; again: no more.",
+    ),
     _global("undo", "u", "Undo", "Undo the last action that can be undone."),
     _global("retry", "ctrl+r", "Read now", "Read now; retry a refused or lost link."),
     _global("copy.cell", "y", "Copy", "Copy the cell under the cursor."),

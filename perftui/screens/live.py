@@ -81,6 +81,7 @@ class LiveScreen(Screen[None]):
         self.frames: dict[str, Frame] = {}
         self.fresh = True
         self.frozen_at: float | None = None
+        self.comparing = False  # another instant is being drawn, to be compared with
         self.reader = KeyReader(self)
         self._kept_focus: dict[str, Widget] = {}
 
@@ -249,6 +250,9 @@ class LiveScreen(Screen[None]):
             size = Size(self.size.width, max(1, self.size.height - 3))
             lines.show(message(size, *empty_text(tab.empty, self.frames, self.session.clock.now())))
         try:
+            if self.console_app.compares:
+                draw_against = import_module("perftui.screens.compare").draw_against
+                draw_against(self, tab, self.console_app.travel.pinned)
             tab.show(dict(self.frames))
         except BUGS as error:
             self.toast(failed(error, self.tab_name), "crit")
@@ -357,7 +361,7 @@ class LiveScreen(Screen[None]):
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float
     ) -> None:
         """Read once through a power; the past is not asked."""
-        if not self.session.clock.past:
+        if not (self.session.clock.past or self.comparing):
             self.console_app.deeds.probe(topic, source, port, call, deadline)
 
     def ask(

@@ -28,6 +28,7 @@ class Travel:
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
         self._recorder: Any = None
+        self.pinned: float | None = None  # the instant that everything is compared with
 
     @property
     def session(self) -> Session:
@@ -94,6 +95,18 @@ class Travel:
             self.app.toast("no alert after this")
         else:
             self.show(at)
+
+    def pin(self) -> None:
+        """Compare with this instant from now on, or no more."""
+        if self.pinned is not None:
+            self.pinned = None
+            self.app.toast("no longer compared")
+        elif self._past() is not None:
+            self.app.compares, self.pinned = True, self.session.clock.now().at
+            self.app.toast(
+                f"pinned {self._words(self.pinned)}: charts and tables are compared with it, C ends it"
+            )
+        self.app.revisit()
 
     # -- recording
 

@@ -63,6 +63,7 @@ class ShellVerbs:
             "time.far-on": lambda: app.travel.step(+10),
             "time.go": app.travel.ask,
             "time.live": app.travel.live,
+            "time.pin": app.travel.pin,
             "undo": app.deeds.undo,
             "retry": self.retry,
             "copy.cell": lambda: self._copy("copy_cell"),

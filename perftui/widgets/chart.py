@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -72,6 +73,18 @@ class ChartPanel(Panel):
         self._marks: tuple[Mark, ...] = ()
         self._band: Band | None = None
         self._worked_out: tuple[float, Band] | None = None  # by the newest instant it was worked out for
+        self.ghosts: tuple[Line, ...] = ()  # another instant's lines, their times counted from its end
+
+    def pin(self) -> None:
+        """Keep what is shown now, to be drawn behind what comes."""
+        end = self._end
+        self.ghosts = tuple(
+            replace(line, name=f"{line.name} then", at=[t - end for t in line.at], style="muted")
+            for line in self._lines
+        )
+
+    def _pinned(self) -> list[Line]:
+        return [replace(line, at=[t + self._end for t in line.at]) for line in self.ghosts]
 
     def set_lines(
         self,
@@ -115,7 +128,7 @@ class ChartPanel(Panel):
     def body(self, size: Size, look: Look) -> Rows:
         """The chart."""
         return chart(
-            self._lines,
+            (*self._lines, *self._pinned()) if self.ghosts else self._lines,
             size,
             self.window,
             look,

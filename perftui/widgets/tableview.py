@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
+from perftui.draw.format import MINUS
 from perftui.draw.table import Column, sort_items
 
 FREEZE = 2.0  # seconds after a cursor key during which rows keep their places
@@ -38,11 +39,43 @@ class TableView:
         self._accept: Callable[[Any], bool] | None = None
         self._clock = clock
         self._frozen_until = 0.0
+        self.baseline: dict[Hashable, Any] | None = None  # items of another instant to compare with
+
+    def pin(self) -> None:
+        """Keep the items shown now, for columns that tell the difference from then on."""
+        self.baseline = dict(self.items)
 
     @property
     def shown_columns(self) -> list[Column]:
-        """Columns the chooser leaves on; at least one."""
-        return [c for c in self.columns if c.key not in self.hidden] or list(self.columns[:1])
+        """Columns the chooser leaves on, at least one; while comparing, a Δ after each that holds numbers."""
+        shown = [c for c in self.columns if c.key not in self.hidden] or list(self.columns[:1])
+        if not self.baseline:
+            return shown
+        return [made for c in shown for made in ((c, self._difference(c)) if self._counts(c) else (c,))]
+
+    def _counts(self, column: Column) -> bool:
+        """Whether a column is one of figures that can be told apart: not of instants, not of names."""
+        if column.align != "right" or column.key in ("pid", "at"):
+            return False
+        values = [column.of(item) for item in list(self.items.values())[:20]]
+        return any(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+    def _difference(self, column: Column) -> Column:
+        def change(item: Any) -> float | None:
+            then = (self.baseline or {}).get(self.key(item))
+            now, before = column.of(item), column.of(then) if then is not None else None
+            numbers = isinstance(now, int | float) and isinstance(before, int | float)
+            return now - before if numbers else None
+
+        def told(amount: float | None) -> str:
+            if amount is None:
+                return "new"
+            shown = column.format(abs(amount))
+            text = (shown if isinstance(shown, str) else shown[0]).strip()
+            return "=" if not amount else f"{'+' if amount > 0 else MINUS}{text}"
+
+        width = max(7, column.width)
+        return Column(f"{column.key}.change", "Δ", told, change, width, "right", max(2, column.priority))
 
     @property
     def current(self) -> Any:
@@ -96,7 +129,7 @@ class TableView:
 
     def column(self, key: str | None) -> Column | None:
         """The column with that key."""
-        return next((c for c in self.columns if c.key == key), None)
+        return next((c for c in (*self.columns, *self.shown_columns) if c.key == key), None)
 
     def move_to(self, index: int) -> bool:
         """Put the cursor on a row and hold the order for a while; False when it is there already."""

@@ -109,11 +109,11 @@ async def test_reading_changes_nothing(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.8, 0.97])
+@pytest.mark.parametrize("share", [0.03, 0.2, 0.6, 0.8, 0.97])
 async def test_a_truncated_one_opens_up_to_the_last_whole_frame(path: Path, share: float) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    if share <= 0.5:  # so little of this small file that not one frame is whole
+    if share <= 0.2:  # so little of this small file that not one frame is whole
         with pytest.raises(StoreError, match=r"whole frame|no recording"):
             Recording(path)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from perftui.model.errors import PlanRejected
 from perftui.model.moment import TimeState
 from perftui.screens.live import all_tabs, load_tab
 from perftui.session import Session
+from perftui.widgets.livetable import LiveTable
 from tests.console import Console, state_dir
 from tests.waiting import until
 
@@ -152,3 +154,28 @@ async def test_going_to_a_time(lab: Lab, state_dir: Any) -> None:
         await console.sees("Hit ratio")
         app.verbs.say("live")
         assert clock.now().state is TimeState.LIVE
+
+
+async def test_a_pinned_instant_is_compared_with_what_is_shown(lab: Lab, state_dir: Any) -> None:
+    async with remembering(lab, "cache.tiers") as console:
+        app = console.app
+        await read_on(console, "cache", 2)
+        await console.press("C")
+        await console.sees(r"Δ \d\d:\d\d:\d\d")
+        pinned = app.travel.pinned
+        await read_on(console, "cache", 2)
+        text = await console.text()
+        assert re.search(r"Server .*Cmd/s +Δ", text), text
+        assert "then" in text  # the ghost's name in the legend
+        row = app.base.tab.query_one(LiveTable).view
+        change = next(c for c in row.shown_columns if c.key == "ops_per_s.change" or c.title == "Δ")
+        plain = next(c for c in row.columns if f"{c.key}.change" == change.key)
+        for key, item in row.items.items():
+            then = app.session.past.frame("cache", pinned)
+            assert then.report is not None
+            now, before = plain.of(item), plain.of(row.baseline[key])
+            assert change.of(item) == (None if now is None or before is None else now - before)
+        await console.press("C")
+        text = await console.text()
+        assert not re.search(r"Cmd/s +Δ", text)
+        assert row.baseline is None
