@@ -94,7 +94,11 @@ async def _push(config: Config, args: argparse.Namespace) -> int:
             server,
             server.url,
             dashboards=dashboards(settings),
-            annotations=[annotation(event, config.environment.name) for event in events],
+            annotations=[
+                annotation(event, config.environment.name)
+                for event in events
+                if event.source != server.url  # that we wrote to it before is no news there
+            ],
         )
         return await common.perform(session, action, args)
     finally:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from perftui.model.event import Event
 
 DAY = 86400.0
-MOST = 10_000
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -70,25 +69,15 @@ def _wanted(event: Event, args: argparse.Namespace) -> bool:
 
 
 async def _load(config: Config, since: float) -> tuple[Event, ...]:
-    """Events of the store, if there is one: looking makes none."""
-    from pathlib import Path
+    """Events of the store, if there is one (looking makes none), and what commands did."""
+    from perftui.config.paths import audit_file
+    from perftui.runtime.past import deeds
 
-    from perftui.config import paths
-    from perftui.runtime.eventstore import EventStore
-    from perftui.runtime.store import Store
-
-    url = config.store_url()
-    if not url:
-        path = paths.state_dir() / "store.sqlite"
-        if not Path(path).exists():
-            return ()
-        url = str(path)
-    store = Store.open(url, config.environment.name)
-    try:
-        await store.ready()  # an older store gets the table; one that cannot be written may still be read
-        return await EventStore(store).load(since, MOST)
-    finally:
-        await store.close()
+    now = time.time()
+    async with when.stored(config) as past:
+        if past is None:
+            return deeds(audit_file(), config.environment.name, since, now)
+        return await past.events(since, now)
 
 
 def _matches(event: Event, words: Iterable[str]) -> bool:

@@ -33,11 +33,12 @@ SCREENS = tuple(dict.fromkeys(screen for screen, *_ in CHAPTERS))
 
 def of_session(session: Session) -> Past:
     """What a console that remembers has in memory and store."""
+    from perftui.config.paths import audit_file
     from perftui.runtime.past import Past
 
     if session.memory is None:
         raise StoreError("this console keeps no history")
-    return Past(session.memory.history, session.memory.store)
+    return Past(session.memory.history, session.memory.store, audit_file())
 
 
 def series_of(past: Past, sources: Collection[str]) -> tuple[SeriesKey, ...]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from perftui.model.action import Outcome
 from perftui.model.alerts import Alert, AlertEvent
+from perftui.model.auditlog import AuditEntry
 from perftui.model.errors import StoreError
 from perftui.model.event import Event
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book
+from perftui.runtime.audit import Audit
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.eventstore import EventStore
@@ -28,6 +31,7 @@ class Past:
 
     history: History
     store: Store = field(repr=False)
+    audit: Path | None = None
 
     def keys(self, pattern: str = "*") -> tuple[SeriesKey, ...]:
         """Series whose `source/name{labels}` fits a shell pattern, in order; a bare name fits any source."""
@@ -49,9 +53,12 @@ class Past:
         return await self.history.rollup(key, start, end, step)
 
     async def events(self, start: float, end: float) -> tuple[Event, ...]:
-        """Events that happened or lasted in a range, oldest first."""
-        found = await EventStore(self.store).load(start, MOST_EVENTS)
-        return tuple(event for event in found if event.at <= end)
+        """Events that happened or lasted in a range, oldest first, with what only the audit tells."""
+        found = [e for e in await EventStore(self.store).load(start, MOST_EVENTS) if e.at <= end]
+        told = {event.ref for event in found if event.ref}
+        done = deeds(self.audit, self.store.env, start, end) if self.audit else ()
+        more = [event for event in done if event.ref not in told]
+        return tuple(sorted([*found, *more], key=lambda event: event.at))
 
     async def open_alerts(self) -> tuple[Alert, ...]:
         """The alerts as they stand, and those that ended lately."""
@@ -60,6 +67,20 @@ class Past:
     async def alerts(self, start: float, end: float) -> tuple[AlertEvent, ...]:
         """Lines of the alerts' history in a range."""
         return tuple(event for event in await Book(self.store).events(start) if event.at <= end)
+
+
+def deeds(audit: Path, env: str, start: float, end: float) -> tuple[Event, ...]:
+    """What was done in a range as the audit tells it: commands write there and into no timeline."""
+    if not audit.exists():
+        return ()
+    entries = [e for e in Audit(audit).entries(MOST_EVENTS, start) if e.env == env and e.at <= end]
+    return tuple(_deed(entry) for entry in reversed(entries) if entry.outcome is not Outcome.STARTED)
+
+
+def _deed(entry: AuditEntry) -> Event:
+    said = ": ".join(filter(None, (entry.outcome.value, entry.detail)))
+    began, title = entry.at - entry.duration, entry.plan or entry.action
+    return Event(began, "action", entry.target, title, said, entry.user, entry.at, entry.run)
 
 
 def fits(key: SeriesKey, pattern: str) -> bool:
@@ -80,6 +101,6 @@ async def past(url: str, folder: Path, env: str) -> AsyncIterator[Past | None]:
         history = History(store, Clock())
         if not await history.ready():
             raise StoreError(store.problem or f"the history in {store.where} cannot be read")
-        yield Past(history, store)
+        yield Past(history, store, folder / "audit.jsonl")
     finally:
         await store.close()

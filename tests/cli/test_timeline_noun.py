@@ -80,3 +80,20 @@ def test_no_store_is_no_error_and_makes_none(config, capsys):
     assert main(["timeline"]) == 0
     assert "nothing was written down" in capsys.readouterr().err
     assert not (paths.state_dir() / "store.sqlite").exists()
+
+
+def test_what_commands_did_is_told_once_from_the_audit(happened, capsys):
+    from perftui.config.paths import audit_file
+    from perftui.model.action import Outcome
+    from perftui.model.auditlog import AuditEntry
+    from perftui.runtime.audit import Audit
+
+    now = time.time()
+    for outcome, env in ((Outcome.STARTED, "bare"), (Outcome.DONE, "bare"), (Outcome.DONE, "other")):
+        entry = AuditEntry(now, "r1", "ada", "", env, "cache.purge", "cache", outcome, plan="purge 3 keys")
+        Audit(audit_file()).write(entry)
+    assert main(["timeline", "--since", "1h", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (deed,) = [e for e in found if e["kind"] == "action"]
+    assert (deed["title"], deed["actor"], deed["detail"]) == ("purge 3 keys", "ada", "done")
+    assert found == sorted(found, key=lambda e: e["at"])
