@@ -67,66 +67,72 @@ async def test_a_wrong_configuration_ends_with_two(tmp_path):
 
 
 @pytest.mark.slow
-class TestTakeover:
-    """Two agents and one store; the laws of leases themselves are held to both databases beside the store."""
+async def test_another_takes_over_from_one_that_is_killed_and_from_one_that_sleeps(
+    postgres_url, sqlite_url, tmp_path
+):
+    """Both at once: each is mostly waiting for a lease to run out."""
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "stopped").mkdir()
+    await asyncio.gather(
+        killed_and_pending_time_is_kept(postgres_url, tmp_path / "killed"),
+        stopped_and_cannot_act_when_it_wakes(sqlite_url, tmp_path / "stopped"),
+    )
 
-    async def test_when_the_holder_is_killed_the_other_takes_over_and_pending_time_is_kept(
-        self, postgres_url, tmp_path
-    ):
-        url = postgres_url
-        config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
-        store = Store.open(url, "lab")
-        assert await store.ready()
-        book, leases = Book(store), Leases(store)
-        async with agent(config, tmp_path / "one", STORE_URL=url) as one:
-            await one.says("records samples and evaluates rules")
-            pending = await auntil(lambda: find_pending(book), 30)
-            began = pending.began
-            async with agent(config, tmp_path / "two", STORE_URL=url) as two:
-                await two.says("stands by")
-                before = {name: await leases.held(f"{name}/lab") for name in ("alerts", "recorder")}
-                watched = (await book.page()).evaluated
-                killed = time.monotonic()
-                await one.end(signal.SIGKILL)
 
-                async def moved():
-                    now = {name: await leases.held(f"{name}/lab") for name in before}
-                    return all(now[n] is not None and now[n].counter > before[n].counter for n in now)
+async def killed_and_pending_time_is_kept(url, tmp_path):
+    config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
+    store = Store.open(url, "lab")
+    assert await store.ready()
+    book, leases = Book(store), Leases(store)
+    async with agent(config, tmp_path / "one", STORE_URL=url) as one:
+        await one.says("records samples and evaluates rules")
+        pending = await auntil(lambda: find_pending(book), 30)
+        began = pending.began
+        async with agent(config, tmp_path / "two", STORE_URL=url) as two:
+            await two.says("stands by")
+            before = {name: await leases.held(f"{name}/lab") for name in ("alerts", "recorder")}
+            watched = (await book.page()).evaluated
+            killed = time.monotonic()
+            await one.end(signal.SIGKILL)
 
-                await auntil(moved, 60)
-                assert time.monotonic() - killed <= 21.0  # 20, and a second for the look itself
-                await two.says("records samples and evaluates rules")
-                after = await auntil(lambda: evaluated_after(book, watched), 30)
-                blind = after.evaluated - watched
-                kept = next(a for a in after.alerts.values() if a.rule == "always")
-                assert kept.state is AlertState.PENDING
-                # What was pending before goes on: only the time nobody watched is not counted.
-                assert 0 <= kept.began - began <= blind + 1
-        await store.close()
+            async def moved():
+                now = {name: await leases.held(f"{name}/lab") for name in before}
+                return all(now[n] is not None and now[n].counter > before[n].counter for n in now)
 
-    async def test_a_holder_that_was_stopped_cannot_act_when_it_wakes(self, sqlite_url, tmp_path):
-        url = sqlite_url
-        config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
-        store = Store.open(url, "lab")
-        assert await store.ready()
-        book, leases = Book(store), Leases(store)
-        async with agent(config, tmp_path / "one", STORE_URL=url) as one:
-            await one.says("records samples and evaluates rules")
-            async with agent(config, tmp_path / "two", STORE_URL=url) as two:
-                await two.says("stands by")
-                old = await leases.held("alerts/lab")
-                one.send(signal.SIGSTOP)
-                await two.says("records samples and evaluates rules", 60)
-                new = await leases.held("alerts/lab")
-                assert new.counter == old.counter + 1
-                one.send(signal.SIGCONT)
-                await one.says("stands by")
-                for _ in range(2):  # through two more evaluations the new one stays the only writer
-                    page = await book.page()
-                    await auntil(lambda at=page.evaluated: evaluated_after(book, at), 30)
-                    assert (await book.page()).holder == new.holder
-                assert (await leases.held("alerts/lab")).counter == new.counter
-        await store.close()
+            await auntil(moved, 60)
+            assert time.monotonic() - killed <= 21.0  # 20, and a second for the look itself
+            await two.says("records samples and evaluates rules")
+            after = await auntil(lambda: evaluated_after(book, watched), 30)
+            blind = after.evaluated - watched
+            kept = next(a for a in after.alerts.values() if a.rule == "always")
+            assert kept.state is AlertState.PENDING
+            # What was pending before goes on: only the time nobody watched is not counted.
+            assert 0 <= kept.began - began <= blind + 1
+    await store.close()
+
+
+async def stopped_and_cannot_act_when_it_wakes(url, tmp_path):
+    config = written(tmp_path / "c.toml", HOST.format(url=store_setting(url, tmp_path)))
+    store = Store.open(url, "lab")
+    assert await store.ready()
+    book, leases = Book(store), Leases(store)
+    async with agent(config, tmp_path / "one", STORE_URL=url) as one:
+        await one.says("records samples and evaluates rules")
+        async with agent(config, tmp_path / "two", STORE_URL=url) as two:
+            await two.says("stands by")
+            old = await leases.held("alerts/lab")
+            one.send(signal.SIGSTOP)
+            await two.says("records samples and evaluates rules", 60)
+            new = await leases.held("alerts/lab")
+            assert new.counter == old.counter + 1
+            one.send(signal.SIGCONT)
+            await one.says("stands by")
+            for _ in range(2):  # through two more evaluations the new one stays the only writer
+                page = await book.page()
+                await auntil(lambda at=page.evaluated: evaluated_after(book, at), 30)
+                assert (await book.page()).holder == new.holder
+            assert (await leases.held("alerts/lab")).counter == new.counter
+    await store.close()
 
 
 def store_setting(url, tmp_path):

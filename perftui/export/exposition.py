@@ -11,18 +11,20 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
 from perftui import __version__
 from perftui.analysis.metricnames import label_name, metric_name
-from perftui.export.families import Cell, Families, Family, Labels
+from perftui.export.families import Cell, Families, Family, Labels, bounded
 from perftui.export.hostmetrics import HostCounters, put_host
 from perftui.export.prometheus import bound, number
 from perftui.model.endpoint import ApiReading
 from perftui.model.health import Link
 from perftui.model.reading import Look, Reading
 from perftui.model.resources import HostReading
+from perftui.model.series import SeriesKey
 
 WINDOW = 300.0  # seconds a summary looks back
 QUANTILES = (0.5, 0.9, 0.99)
@@ -132,22 +134,26 @@ async def _one_by_one(looks: Mapping[str, Look]) -> AsyncIterator[tuple[str, Loo
         await asyncio.sleep(0)
 
 
+@lru_cache(maxsize=20_000)
+def _place(kind: str, key: SeriesKey, unit: str) -> tuple[str, str, Labels] | None:
+    """Name, help and labels of a series; None for what is not told as a gauge. The same for every scrape."""
+    if kind == "scrape" and key.name.startswith("http."):
+        return None  # told as counters and a histogram
+    if any(name in ("le", "quantile") for name, _ in key.labels):
+        return None  # rates by bucket: under these labels nobody may tell gauges
+    said = {"1": "a number", "1/s": "a second", "s": "seconds", "ratio": "a ratio"}.get(unit, unit)
+    words = key.name.replace(".", " ").replace("_", " ")
+    labels = (("source", key.source), *((label_name(n), v) for n, v in key.labels))
+    return metric_name(key.name, kind), f"{kind}: {words}, as last read ({said}).", bounded(labels)
+
+
 def put_samples(found: Families, kind: str, reading: Reading) -> None:
     """A reading's samples as gauges."""
     for measure in reading.samples:
-        key = measure.key
-        if kind == "scrape" and key.name.startswith("http."):
-            continue  # told as counters and a histogram
-        if any(name in ("le", "quantile") for name, _ in key.labels):
-            continue  # rates by bucket: under these labels nobody may tell gauges
-        unit = {"1": "a number", "1/s": "a second", "s": "seconds", "ratio": "a ratio"}.get(
-            measure.unit, measure.unit
-        )
-        words = key.name.replace(".", " ").replace("_", " ")
-        family = found.family(
-            metric_name(key.name, kind), "gauge", f"{kind}: {words}, as last read ({unit})."
-        )
-        family.put((("source", key.source), *((label_name(n), v) for n, v in key.labels)), measure.value)
+        place = _place(kind, measure.key, measure.unit)
+        if place is not None:
+            name, words, labels = place
+            found.family(name, "gauge", words).put_bounded(labels, (("", (), measure.value),))
 
 
 def put_api(found: Families, source: str, r: ApiReading) -> None:

@@ -13,6 +13,11 @@ OTHER = "other"
 SUMMED = ("counter", "histogram", "summary")
 
 
+def bounded(labels: Iterable[tuple[str, str]]) -> Labels:
+    """Labels with values of a bearable length."""
+    return tuple((name, value[:MOST_CHARS]) for name, value in labels)
+
+
 @dataclass(slots=True)
 class Family:
     """`name` without `_total`; rows by labels: one value, or for histograms and summaries several.
@@ -32,7 +37,10 @@ class Family:
 
     def put_cells(self, labels: Iterable[tuple[str, str]], cells: Sequence[Cell]) -> None:
         """Several at once; under labels that are there already, or one too many, they are folded."""
-        kept = tuple((name, value[:MOST_CHARS]) for name, value in labels)
+        self.put_bounded(bounded(labels), cells)
+
+    def put_bounded(self, kept: Labels, cells: Sequence[Cell]) -> None:
+        """The same for labels that are short enough already."""
         if kept not in self.rows and len(self.rows) >= MOST_ROWS:
             kept = tuple((name, OTHER) for name, _ in kept)
             self.folded += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 from perftui.export.families import Family, Labels
 
@@ -79,6 +80,7 @@ def _head(family: Family, *, openmetrics: bool) -> list[str]:
     return [*head, f"# UNIT {name} {unit}"] if openmetrics and unit and kind != "info" else head
 
 
+@lru_cache(maxsize=50_000)
 def _labels(labels: Labels) -> str:
     return ",".join(f'{name}="{_value(value)}"' for name, value in labels)
 
