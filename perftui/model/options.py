@@ -10,6 +10,10 @@ class HostOptions:
     """Where to look."""
 
     proc: str = field(default="/proc", metadata={"help": "proc folder of the host (Linux)"})
+    sys: str = field(default="/sys", metadata={"help": "sys folder of the host (Linux)"})
+    every_disk: bool = field(
+        default=False, metadata={"help": "also show loop, ram and mapped devices beside what they stand on"}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from perftui.model.endpoint import ApiView
 class CpuUse:
     """Shares (0-1) of one core, or of all, since the last read; `name` is `all` or the core's number.
 
-    `user` includes guests' time once, `busy` is everything but idle and iowait.
+    `user` includes guests' time once (`guest` says how much of it), `busy` is everything but idle and iowait.
     """
 
     name: str
@@ -23,6 +23,7 @@ class CpuUse:
     irq: float = 0.0
     softirq: float = 0.0
     steal: float = 0.0
+    guest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class MemoryUse:
     swap_in_per_s: float = 0.0
     swap_out_per_s: float = 0.0
     oom_kills: int | None = None
+    huge_total: int = 0
+    huge_free: int = 0
 
     @property
     def used(self) -> int:
@@ -98,7 +101,10 @@ class MountUse:
 
 @dataclass(frozen=True, slots=True)
 class NetUse:
-    """One interface, a second; `link_bps` is bits a second, 0 when unknown."""
+    """One interface, a second; `link_bps` is bits a second, 0 when unknown.
+
+    Errors and drops count both ways, `tx_` those of sending among them.
+    """
 
     interface: str
     rx_bytes_per_s: float
@@ -108,6 +114,14 @@ class NetUse:
     errors_per_s: float
     drops_per_s: float
     link_bps: int = 0
+    tx_errors_per_s: float = 0.0
+    tx_drops_per_s: float = 0.0
+
+    @property
+    def link_ratio(self) -> float | None:
+        """The busier direction's share of the link, None where its speed is unknown."""
+        busier = max(self.rx_bytes_per_s, self.tx_bytes_per_s)
+        return busier * 8 / self.link_bps if self.link_bps else None
 
     @property
     def loopback(self) -> bool:
@@ -125,8 +139,68 @@ class Pressure:
 
 
 @dataclass(frozen=True, slots=True)
+class TcpUse:
+    """TCP of a host; `states` by name (`established`, `time_wait`, …), None when not counted.
+
+    `overflows_per_s` are connections a full listen queue turned away, `sockets` those of every kind.
+    """
+
+    retransmits_per_s: float
+    segments_out_per_s: float
+    overflows_per_s: float
+    sockets: int
+    states: tuple[tuple[str, int], ...] | None = None
+
+    @property
+    def retransmit_ratio(self) -> float:
+        """Segments sent again of those sent."""
+        return self.retransmits_per_s / self.segments_out_per_s if self.segments_out_per_s else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLimit:
+    """What a control group allows and what of it is used: a container's real size.
+
+    `cores` is the processor quota in cores, `memory` bytes; None: no limit. `throttled_ratio` is the
+    share of periods in which the quota ran out, `throttled_s` the seconds of waiting a second.
+    """
+
+    version: int
+    path: str
+    cores: float | None
+    used_cores: float
+    throttled_ratio: float
+    throttled_s: float
+    memory: int | None
+    memory_used: int
+    events: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """Use of the quota, None without one."""
+        return self.used_cores / self.cores if self.cores else None
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """Use of the memory limit, None without one."""
+        return self.memory_used / self.memory if self.memory else None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCost:
+    """What perftui itself costs: cores, resident bytes, bytes it writes a second."""
+
+    cpu: float
+    rss: int
+    written_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessRow:
     """One process; identity is (pid, started). None means not readable, or not known yet.
+
+    `unit` is the systemd unit or container it belongs to. Descriptors and bytes are looked up only
+    for rows somebody sees.
 
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
@@ -147,6 +221,39 @@ class ProcessRow:
     nice: int = 0
     grew: int = 0
     grew_s: float = 0.0
+    unit: str = ""
+    fds: int | None = None
+    fd_limit: int | None = None
+    read_per_s: float | None = None
+    write_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMoment:
+    """Figures of one process at one look (epoch seconds)."""
+
+    at: float
+    cpu: float | None
+    rss: int
+    threads: int
+    fds: int | None
+    read_per_s: float | None
+    write_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessDetail:
+    """One process closely: what is too dear to ask of all. None: not readable.
+
+    `pss` shares memory with others fairly, `uss` is its own alone; `sockets` are `state local → remote`.
+    """
+
+    row: ProcessRow
+    pss: int | None
+    uss: int | None
+    swap: int | None
+    sockets: tuple[str, ...] | None
+    past: tuple[ProcessMoment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +279,14 @@ class HostReading:
     retransmits_per_s: float = 0.0
     uptime: float = 0.0
     top: tuple[ProcessRow, ...] = ()
+    tcp: TcpUse | None = None
+    limit: GroupLimit | None = None
+    contained: bool = False  # the view of a container, not of its host
+    frequency_hz: float | None = None
+    temperature_c: float | None = None
+    files: tuple[int, int] | None = None  # descriptors open on the whole host, and the most it allows
+    own: OwnCost | None = None
+    missing: tuple[str, ...] = ()  # what this system does not tell: names of figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +330,9 @@ class Sustained:
     cores: tuple[float | None, ...] = ()
     swap_bytes_per_s: float | None = None
     disks: tuple[tuple[str, float | None], ...] = ()
+    iowait: float | None = None
+    retransmit_ratio: float | None = None
+    throttled_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

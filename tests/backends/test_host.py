@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from perftui.analysis.hostcounters import Snapshot, compare
 from perftui.backends.host import Host, HostOptions
 from perftui.backends.host.language import by_library, by_name, guess
 from perftui.backends.host.portable import PsutilSource
@@ -24,7 +25,6 @@ from perftui.backends.host.proc import (
     read_mounts,
 )
 from perftui.backends.host.processes import _grown, _Known, parse_pid_stat
-from perftui.backends.host.snapshot import Snapshot, compare
 from perftui.model.errors import Lost
 from perftui.model.ports import ProcessReader
 from tests.backends.contract import BackendContract
@@ -178,7 +178,7 @@ def test_guests_are_counted_once():
     cpu, cores, rest = parse_stat(
         b"cpu  10 0 5 80 5 0 0 0 7 0\ncpu0 10 0 5 80 5 0 0 0 7 0\nintr 5 6\nctxt 9\n"
     )
-    assert cpu == cores[0] == (10, 0, 5, 80, 5, 0, 0, 0)
+    assert cpu == cores[0] == (10, 0, 5, 80, 5, 0, 0, 0, 7)
     assert rest == {b"ctxt": 9}
 
 

@@ -11,7 +11,7 @@ import pytest
 from perftui.config import load
 from perftui.draw.clean import cell_width
 from perftui.draw.rows import Look, Size, plain
-from perftui.model.resources import CpuUse, HostReading, HostView, MemoryUse, Pressure
+from perftui.model.resources import CpuUse, GroupLimit, HostReading, HostView, MemoryUse, OwnCost, Pressure
 from perftui.screens.overview import hostrows
 from perftui.session import Session
 from tests.screens.shell import shown
@@ -80,3 +80,33 @@ def test_memory_says_what_is_used_swapped_and_waited_for():
     text = "\n".join(plain(hostrows.memory(HostView("h", 0.0, none), Size(80, 6), Look())))
     assert "no swap" in text
     assert "not told by this kernel" in text
+
+
+def test_memory_in_five_parts_that_add_up_to_all_of_it():
+    memory = MemoryUse(8 * GIB, 5 * GIB, 2 * GIB, 3 * GIB, GIB // 2, GIB)
+    parts = {part.name: part.value / GIB for part in hostrows.memory_parts(memory)}
+    assert parts == {"used": 2, "shared": 1, "buffers": 0.5, "cached": 2.5, "free": 2}
+    odd = MemoryUse(8 * GIB, GIB, 2 * GIB, shared=9 * GIB, buffers=GIB)
+    assert all(part.value >= 0 for part in hostrows.memory_parts(odd))
+
+
+def test_the_title_tells_limits_heat_and_our_own_cost():
+    limit = GroupLimit(2, "/g", 1.5, 1.4, 0.25, 0.1, None, 0)
+    said = replace(
+        READING,
+        limit=limit,
+        contained=True,
+        frequency_hz=2.5e9,
+        temperature_c=61.0,
+        own=OwnCost(0.01, 60 << 20, 900.0),
+    )
+    text = hostrows.about(HostView("h", 0.0, said))
+    for part in (
+        "2.50 GHz",
+        "61 °C",
+        "quota 1.5, throttled 25.0%",
+        "container's view",
+        "perftui 1.0%, 60.0 MiB",
+    ):
+        assert part in text
+    assert "quota" not in hostrows.about(HostView("h", 0.0, READING))

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from perftui.backends.host.measures import measures
+from perftui.analysis.hostcounters import Snapshot, compare
+from perftui.analysis.hostmeasures import measures
+from perftui.backends.host.descriptors import counted
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import ProcSource
 from perftui.backends.host.processes import Processes
-from perftui.backends.host.snapshot import Snapshot, compare
 from perftui.model.errors import Lost, Protocol, Unsupported
 from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
@@ -35,6 +36,7 @@ class Host:
     def __init__(self, name: str, options: HostOptions) -> None:
         self.name = name
         self._proc = options.proc
+        self._options = options
         self._source: ProcSource | PsutilSource | None = None
         self._processes: Processes | None = None
         self._before: Snapshot | None = None
@@ -45,7 +47,8 @@ class Host:
     async def open(self) -> None:
         """Choose the source; Unsupported where there is neither /proc nor psutil."""
         if Path(self._proc, "stat").exists():
-            self._source = ProcSource(self._proc)
+            options = self._options
+            self._source = ProcSource(options.proc, options.sys, every_disk=options.every_disk)
             self._processes = Processes(self._proc)
         else:
             self._source = PsutilSource()
@@ -89,5 +92,6 @@ class Host:
             rows = self._processes.scan()
             largest = sorted(rows, key=lambda r: -r.rss)[:TOP]
             grown = sorted(rows, key=lambda r: -r.grew)[:TOP]
-            self._top_rows = tuple(dict.fromkeys([*rows[:TOP], *largest, *grown]))
+            chosen = dict.fromkeys([*rows[:TOP], *largest, *grown])
+            self._top_rows = tuple(counted(self._proc, row) for row in chosen)
         return self._top_rows

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from perftui.backends.host.snapshot import Snapshot, Ticks
+from perftui.analysis.hostcounters import Snapshot, Ticks
 from perftui.model.errors import Unsupported
 from perftui.model.resources import MountUse
 

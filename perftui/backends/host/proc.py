@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 
-from perftui.backends.host.snapshot import Snapshot, Ticks
+from perftui.analysis.hostcounters import Snapshot, Ticks
+from perftui.backends.host import groups, sensors, tcp
 from perftui.model.resources import MountUse, Pressure
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+HZ = os.sysconf("SC_CLK_TCK")
 SECTOR = 512
 CHUNK = 1 << 16
 SLOW_PERIOD = 10.0  # seconds between looks at mounts, link speeds and the list of devices
@@ -68,15 +70,22 @@ class Files:
 
 
 class ProcSource:
-    """Snapshots of a Linux host from its proc folder (`/proc`, or one mounted elsewhere)."""
+    """Snapshots of a Linux host from its proc and sys folders (or those mounted elsewhere)."""
 
-    def __init__(self, root: str = "/proc") -> None:
+    def __init__(self, root: str = "/proc", sys: str = "/sys", *, every_disk: bool = False) -> None:
         self._root = root
+        self._sys = sys
+        self._every_disk = every_disk
         self._files = Files()
         self._slow_at = -SLOW_PERIOD
         self._mounts: tuple[MountUse, ...] = ()
         self._links: dict[str, int] = {}
         self._whole_disks: frozenset[str] = frozenset()
+        self._states: tuple[tuple[str, int], ...] | None = None
+        self._group: tuple[int, str, str] | None = None
+        self._contained = False
+        self._frequency: float | None = None
+        self._temperature: float | None = None
 
     def close(self) -> None:
         """Close every file; may be called twice."""
@@ -105,9 +114,15 @@ class ProcSource:
             blocked=rest.get(b"procs_blocked", 0),
             swapped_in=vm.get(b"pswpin", 0) * PAGE,
             swapped_out=vm.get(b"pswpout", 0) * PAGE,
-            retransmits=parse_retransmits(self._read("net/snmp")),
+            tcp=tcp.counters(self._read, self._states),
             oom_kills=vm.get(b"oom_kill"),
             uptime=float(self._read("uptime").split(None, 1)[0] or 0),
+            group=groups.counters(self._group, self._files.read),
+            contained=self._contained,
+            frequency_hz=self._frequency,
+            temperature_c=self._temperature,
+            files=parse_files(self._read("sys/fs/file-nr")),
+            own=own_cost(self._read("self/stat"), self._read("self/io")),
         )
 
     def _read(self, name: str) -> bytes:
@@ -120,19 +135,26 @@ class ProcSource:
     def _look_slowly(self, mono: float) -> None:
         self._slow_at = mono
         self._mounts = read_mounts(self._read("self/mounts").decode(errors="replace"))
-        self._whole_disks = frozenset(whole_disks())
-        self._links = {name: speed for name in interfaces() if (speed := link_speed(name))}
+        self._whole_disks = frozenset(whole_disks(self._sys, every=self._every_disk))
+        names = interfaces(self._sys)
+        self._links = {name: speed for name in names if (speed := link_speed(name, self._sys))}
+        self._states = tcp.count_states(self._read)
+        self._group = groups.find(self._read("self/cgroup"), self._sys)
+        self._contained = groups.contained(self._root, self._sys)
+        self._frequency = sensors.frequency(self._sys, self._root)
+        self._temperature = sensors.temperature(self._sys)
 
 
 def parse_stat(text: bytes) -> tuple[Ticks, list[Ticks], dict[bytes, int]]:
     """Ticks of all cores together and of each, and the single counters of /proc/stat."""
-    everything: Ticks = (0.0,) * 8
+    everything: Ticks = (0.0,) * 9
     cores: list[Ticks] = []
     rest: dict[bytes, int] = {}
     for line in text.splitlines():
         if line.startswith(b"cpu"):
             words = line.split()
-            ticks = tuple(map(float, words[1:9])) + (0.0,) * (9 - len(words))
+            guests = sum(map(float, words[9:11]))  # of ordinary and of nice tasks
+            ticks = (*map(float, words[1:9]), *(0.0,) * (9 - len(words)), guests)
             if words[0] == b"cpu":
                 everything = ticks
             else:
@@ -154,6 +176,9 @@ _MEMORY = {
     b"Dirty": "dirty",
     b"SwapTotal": "swap_total",
     b"SwapFree": "swap_free",
+    b"HugePages_Total": "huge_total",
+    b"HugePages_Free": "huge_free",
+    b"Hugepagesize": "huge_size",
 }
 
 
@@ -163,8 +188,11 @@ def parse_meminfo(text: bytes) -> dict[str, int]:
     for line in text.splitlines():
         name, _, rest = line.partition(b":")
         if name in _MEMORY:
-            found[_MEMORY[name]] = int(rest.split(None, 1)[0]) * 1024
+            found[_MEMORY[name]] = int(rest.split(None, 1)[0]) * (1024 if rest.endswith(b"kB") else 1)
     found["cached"] = found.get("cached", 0) + found.pop("slab", 0)
+    huge = found.pop("huge_size", 0)
+    for pages in ("huge_total", "huge_free"):
+        found[pages] = found.get(pages, 0) * huge
     found.setdefault("available", found.get("free", 0) + found["cached"] + found.get("buffers", 0))
     return found
 
@@ -218,34 +246,42 @@ def parse_pressure(resource: str, text: bytes) -> Pressure:
     return Pressure(resource, shares[b"some"], shares[b"full"])
 
 
-def parse_retransmits(text: bytes) -> int:
-    """TCP segments sent again, from the pair of Tcp: lines of /proc/net/snmp."""
-    lines = [line.split() for line in text.splitlines() if line.startswith(b"Tcp:")]
-    if len(lines) != 2 or b"RetransSegs" not in lines[0]:
-        return 0
-    return int(lines[1][lines[0].index(b"RetransSegs")])
+def parse_files(text: bytes) -> tuple[int, int] | None:
+    """Descriptors open on the whole host and the most there may be."""
+    words = text.split()
+    return (int(words[0]) - int(words[1]), int(words[2])) if len(words) == 3 else None
 
 
-def whole_disks() -> list[str]:
-    """Block devices that are no partition and stand on no other device."""
+def own_cost(stat: bytes, io: bytes) -> tuple[float, int, int] | None:
+    """Processor seconds, resident bytes and bytes written of this process."""
+    words = stat[stat.rfind(b")") + 2 :].split()
+    if len(words) < 22:
+        return None
+    written = parse_numbers(io.replace(b":", b""), (b"wchar",)).get(b"wchar", 0)
+    return (int(words[11]) + int(words[12])) / HZ, int(words[21]) * PAGE, written
+
+
+def whole_disks(sys: str = "/sys", *, every: bool = False) -> list[str]:
+    """Block devices that are no partition and, unless `every`, stand on no other device."""
     try:
-        return [name for name in os.listdir("/sys/block") if not name.startswith(VIRTUAL_DISKS)]
+        names = os.listdir(f"{sys}/block")
+        return [name for name in names if every or not name.startswith(VIRTUAL_DISKS)]
     except OSError:
         return []
 
 
-def interfaces() -> list[str]:
+def interfaces(sys: str = "/sys") -> list[str]:
     """Network interfaces; none where /sys is hidden."""
     try:
-        return os.listdir("/sys/class/net")
+        return os.listdir(f"{sys}/class/net")
     except OSError:
         return []
 
 
-def link_speed(interface: str) -> int:
+def link_speed(interface: str, sys: str = "/sys") -> int:
     """Bits a second, or 0: virtual and unplugged links do not tell."""
     try:
-        with open(f"/sys/class/net/{interface}/speed") as file:
+        with open(f"{sys}/class/net/{interface}/speed") as file:
             return max(0, int(file.read())) * 1_000_000
     except (OSError, ValueError):
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perftui.engines.resources import limits
 from perftui.model.finding import Effort, Finding, Offer, Severity
 from perftui.model.resources import Growth, HostView, ProcessRow
 
@@ -28,6 +29,7 @@ def findings(view: HostView) -> Iterator[Finding]:
     yield from _swap(view)
     yield from _disks(view)
     yield from _growth(view)
+    yield from limits.findings(view)
 
 
 def busiest(view: HostView) -> str:

@@ -27,6 +27,9 @@ def sustained(source: str, at: float, reading: HostReading, history: SeriesReade
         cpu=mean("cpu.busy_ratio"),
         cores=tuple(mean("cpu.core_busy_ratio", ("core", c.name)) for c in reading.cores),
         swap_bytes_per_s=mean("memory.swap_bytes_per_s"),
+        iowait=mean("cpu.iowait_ratio"),
+        retransmit_ratio=mean("tcp.retransmit_ratio"),
+        throttled_ratio=mean("limit.throttled_ratio"),
         disks=tuple((d.device, mean("disk.busy_ratio", ("device", d.device))) for d in reading.disks),
     )
 

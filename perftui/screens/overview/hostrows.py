@@ -76,9 +76,8 @@ def _cells(cores: tuple[CpuUse, ...], width: int, room: int, look: Look) -> Rows
 def memory(view: HostView, size: Size, look: Look) -> Rows:
     """A bar in parts with its legend, swap, and who waits for what."""
     m = view.reading.memory
-    cached = min(m.cached + m.buffers, max(0, m.total - m.used - m.free))
     style = "crit" if m.used_ratio >= BUSIEST else "warn" if m.used_ratio >= 0.85 else "s1"
-    parts = [Part("used", m.used, style), Part("cached", cached, "s2"), Part("free", m.free, "faint")]
+    parts = memory_parts(m, style)
     swap = (
         f"swap {fmt.bytes_(m.swap_total - m.swap_free)} of {fmt.bytes_(m.swap_total)}"
         if m.swap_total
@@ -92,6 +91,38 @@ def memory(view: HostView, size: Size, look: Look) -> Rows:
     ]
     bar = stackedbar(parts, Size(size.width, max(1, size.height - 2)), look, unit="bytes", total=m.total)
     return [line(size.width, *said), *bar, pressure(view.reading.pressure, size.width)]
+
+
+def memory_parts(m: MemoryUse, style: str = "s1") -> list[Part]:
+    """All memory in five parts that add up: shared is inside used, the rest of what is available is cache."""
+    shared = min(m.shared, m.used)
+    buffers = min(m.buffers, max(0, m.total - m.used - m.free))
+    cached = max(0, m.total - m.used - m.free - buffers)
+    return [
+        Part("used", m.used - shared, style),
+        Part("shared", shared, "s3"),
+        Part("buffers", buffers, "s4"),
+        Part("cached", cached, "s2"),
+        Part("free", m.free, "faint"),
+    ]
+
+
+def about(view: HostView) -> str:
+    """What stands at the end of the processor's title: size, speed, heat, limits, and what perftui costs."""
+    r = view.reading
+    parts = [f"{len(r.cores)} cores"]
+    if r.frequency_hz is not None:
+        parts.append(f"{r.frequency_hz / 1e9:.2f} GHz")
+    if r.temperature_c is not None:
+        parts.append(f"{r.temperature_c:.0f} °C")
+    if r.limit is not None and r.limit.cores:
+        parts.append(f"quota {r.limit.cores:g}, throttled {fmt.ratio(r.limit.throttled_ratio)}")
+    if r.contained:
+        parts.append("the container's view")
+    parts.append(f"up {r.uptime / 86400:.1f} d")
+    if r.own is not None and r.window:
+        parts.append(f"perftui {fmt.ratio(r.own.cpu)}, {fmt.bytes_(r.own.rss)}")
+    return ", ".join(parts)
 
 
 def _swap(m: MemoryUse) -> str:

@@ -86,7 +86,7 @@ class HostsTab(Tab):
         reading, health = view.reading, frame.health.get(view.source)
         cpu, memory = self.query_one("#cpu", Panel), self.query_one("#memory", Panel)
         cpu.title = f"CPU of {inert(reading.host, 40)}"
-        cpu.note = f"{len(reading.cores)} cores, up {reading.uptime / 86400:.1f} d"
+        cpu.note = inert(hostrows.about(view), 200)
         cpu.set_rows(lambda size, look: hostrows.cpu(view, Size(size.width - 1, size.height), look))
         memory.set_rows(lambda size, look: hostrows.memory(view, size, look))
         for panel in (cpu, memory):

@@ -6,13 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from perftui.backends.host.measures import measures
+from perftui.analysis.hostmeasures import measures
 from perftui.engines.resources import ResourcesEngine
 from perftui.model.endpoint import ApiReading, Endpoint
 from perftui.model.finding import Severity
 from perftui.model.health import Health, Link
 from perftui.model.reading import Look, Reading
-from perftui.model.resources import CpuUse, DiskUse, HostReading, MemoryUse, MountUse, Pressure, ProcessRow
+from perftui.model.resources import (
+    CpuUse,
+    DiskUse,
+    GroupLimit,
+    HostReading,
+    MemoryUse,
+    MountUse,
+    Pressure,
+    ProcessRow,
+    TcpUse,
+)
 from perftui.runtime.rings import Rings
 
 GIB = 1 << 30
@@ -177,3 +187,39 @@ def test_a_process_that_grew_by_much_is_named_with_its_sizes():
     assert finding.evidence == ("from 40 to 136 MiB: python app.py",)
     little = replace(grown, rss=900 << 20)
     assert seen([replace(CALM, top=(little,))])[2] == {}
+
+
+def test_a_quota_that_runs_out_is_told_with_its_group():
+    limit = GroupLimit(2, "/sys/fs/cgroup/app", 2.0, 1.9, 0.3, 0.8, GIB, int(0.97 * GIB), (("oom_kill", 2),))
+    found = seen([replace(CALM, limit=limit)] * 40)[2]
+    assert found["host.cpu-throttled"].severity is Severity.CRITICAL
+    assert found["host.cpu-throttled"].evidence[0] == "1.90 of 2.00 cores used, throttled 30% over 30 s"
+    assert found["host.memory-limit"].severity is Severity.CRITICAL
+    assert "oom_kill 2" in found["host.memory-limit"].evidence[1]
+    calm = replace(limit, throttled_ratio=0.01, memory_used=GIB // 2)
+    assert seen([replace(CALM, limit=calm)] * 40)[2] == {}
+
+
+def test_waits_for_disks_name_the_disk_and_who_waits():
+    waiting = replace(CALM, cpu=CpuUse("all", 0.1, iowait=0.4), blocked=3, top=(replace(WORKER, state="D"),))
+    finding = seen([waiting] * 40)[2]["host.io-wait"]
+    assert finding.severity is Severity.WARNING
+    assert "vda: 10% busy" in finding.evidence[1]
+    assert finding.evidence[2] == "waiting for a disk: python 42"
+
+
+def test_retransmits_count_only_where_there_is_traffic():
+    lossy = replace(CALM, tcp=TcpUse(10.0, 200.0, 1.5, 40))
+    finding = seen([lossy] * 40)[2]["host.retransmits"]
+    assert "5.0% of TCP segments" in finding.title
+    assert "turned away" in finding.evidence[1]
+    assert seen([replace(CALM, tcp=TcpUse(1.0, 10.0, 0.0, 40))] * 40)[2] == {}
+
+
+def test_descriptors_near_a_limit():
+    near = replace(CALM, top=(replace(WORKER, fds=990, fd_limit=1024),), files=(90, 100))
+    found = seen([near])[2]
+    assert found["process.descriptors"].severity is Severity.CRITICAL
+    assert found["process.descriptors"].evidence == ("990 of 1,024: python app.py",)
+    assert "90%" in found["host.descriptors"].title
+    assert seen([replace(near, top=(replace(WORKER, fds=100, fd_limit=1024),), files=None)])[2] == {}

@@ -34,7 +34,16 @@ def _levels(r: HostReading) -> list[Row]:
     ]
     rows += [("pressure.some_ratio", p.some, "ratio", "resource", p.resource) for p in r.pressure]
     rows += [("process.rss_bytes", p.rss, "bytes", "process", f"{p.name} {p.pid}") for p in r.top]
+    rows += [
+        ("process.fd_ratio", p.fds / p.fd_limit, "ratio", "process", f"{p.name} {p.pid}")
+        for p in r.top
+        if p.fds is not None and p.fd_limit
+    ]
     rows += [("fs.used_ratio", m.used_ratio, "ratio", "mount", m.path) for m in r.mounts]
+    if r.limit is not None and r.limit.memory_ratio is not None:
+        rows.append(("limit.memory_ratio", r.limit.memory_ratio, "ratio", "", ""))
+    if r.temperature_c is not None:
+        rows.append(("cpu.temperature_c", r.temperature_c, "°C", "", ""))
     return rows
 
 
@@ -46,6 +55,13 @@ def _rates(r: HostReading) -> list[Row]:
         ("memory.swap_bytes_per_s", swap, "bytes/s", "", ""),
         ("tcp.retransmits_per_s", r.retransmits_per_s, "1/s", "", ""),
     ]
+    if r.tcp is not None:
+        rows.append(("tcp.retransmit_ratio", r.tcp.retransmit_ratio, "ratio", "", ""))
+    if r.limit is not None and r.limit.cores:
+        rows.append(("limit.cpu_ratio", r.limit.used_cores / r.limit.cores, "ratio", "", ""))
+        rows.append(("limit.throttled_ratio", r.limit.throttled_ratio, "ratio", "", ""))
+    if r.own is not None:
+        rows.append(("own.cpu_ratio", r.own.cpu, "ratio", "", ""))
     rows += [("cpu.core_busy_ratio", c.busy, "ratio", "core", c.name) for c in r.cores[:CORES_SAMPLED]]
     rows += [row for disk in r.disks for row in _disk(disk)]
     rows += [row for net in r.nets for row in _net(net)]
