@@ -195,7 +195,7 @@ class Notices:
         from perftui.model.notify import Inhibition, Telling, Way
 
         down = Inhibition(
-            parse_matchers('rule=~"backend-lost|HostDown"'), parse_matchers('rule!=""'), ("source",)
+            parse_matchers('rule=~"BackendLost|HostDown"'), parse_matchers('rule!=""'), ("source",)
         )
         every = {n: Way(one.kind, CHANNELS[one.kind], one.resolved) for n, one in self.channels.items()}
         ways = {n: way for n, way in every.items() if way.kind != HEARTBEAT}

@@ -8,7 +8,9 @@ import threading
 
 import pytest
 
+from perftui.analysis.matchers import matches
 from perftui.cli import main
+from perftui.config import load
 from perftui.lab.receivers import Receivers
 
 CONFIG = """
@@ -149,3 +151,11 @@ def test_a_configuration_that_tells_nobody_is_refused_with_its_line(alerts, line
     assert code == 2
     assert said in told
     assert "config.toml:" in told
+
+
+def test_the_shipped_inhibition_names_a_rule_that_is_shipped(alerts):
+    """Renaming the rule would otherwise end the hush without a word."""
+    config = load(alerts.path, "x")
+    names = {rule.name for rule in config.rules().rules}
+    (hush,) = config.telling().inhibitions
+    assert [name for name in names if matches(hush.source, {"rule": name})]
