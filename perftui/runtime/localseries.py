@@ -43,6 +43,7 @@ class LocalSeries:
         self._rings = rings
         self._looks = looks or (dict)
         self._written = written
+        self._read: tuple[float, ...] = ()
         self._recent: tuple[tuple[SeriesKey, ...], Known] = ((), {})
 
     async def __call__(self, expression: str, at: float) -> Vector:
@@ -87,6 +88,10 @@ class LocalSeries:
     def _known(self, *, old: bool) -> Known:
         if old and self._history is not None:
             return _by_name(self._history.keys(), self._kinds)
+        read = tuple(look.reading.at for look in self._looks().values() if look.reading is not None)
+        if read and read == self._read:  # nothing was read since: a thousand rules share one look at the keys
+            return self._recent[1]
+        self._read = read
         keys = self._rings.recent_keys() if self._rings is not None else ()
         if keys != self._recent[0]:
             self._recent = (keys, _by_name(keys, self._kinds))
