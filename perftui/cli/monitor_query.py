@@ -79,8 +79,8 @@ async def _query(args: argparse.Namespace) -> int:
 
 
 def _narrate_nothing(args: argparse.Namespace) -> None:
-    where = f"on {args.server}" if args.server else "in our own history"
-    common.narrate(f"nothing matches {where}")
+    own = "in our own history; a console or an agent writes it, each minute"
+    common.narrate(f"nothing matches {f'on {args.server}' if args.server else own}")
 
 
 # where it is asked
@@ -144,7 +144,7 @@ def _server(config: Config, named: str) -> Prometheus:
 def _print(args: argparse.Namespace, answer: Answer, flavour: Flavour, when: tuple[float, float]) -> None:
     if args.json:
         common.say(_json(answer, flavour, when))
-    elif args.chart:
+    elif args.chart and answer.matrix:
         common.print_lines(_chart(answer, args, when[0]))
     else:
         common.print_lines(_lines(answer))

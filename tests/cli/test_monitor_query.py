@@ -64,6 +64,8 @@ def test_our_own_history_at_one_instant(recorded, capsys):
     said = capsys.readouterr()
     assert json.loads(said.out)["result"] == []
     assert "nothing matches in our own history" in said.err
+    assert main(["monitor", "query", "nobody", "--range", "1h", "--chart"]) == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_a_range_of_it_as_lines_json_and_chart(recorded, capsys):
