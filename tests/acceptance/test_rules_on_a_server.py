@@ -20,6 +20,8 @@ from tests.needs import needs
 from tests.promserver import PROGRAM, Server
 from tests.waiting import until_now
 
+pytestmark = pytest.mark.slow
+
 KINDS = {"web": "host", "db": "postgres", "cache": "valkey", "edge": "varnish", "shop": "scrape"}
 HAND = """\
 groups:

@@ -157,3 +157,22 @@ async def test_why_from_the_screen(config: Path) -> None:
         await seen.sees("nobody is told: no channel is configured")
         await seen.press("escape")
         await seen.sees("acknowledged 0")
+
+
+async def test_a_rule_of_the_file_is_edited_with_a_backtest_beside(config: Path) -> None:
+    config.write_text('[env.here]\n[env.here.backends.host]\nkind = "host"\n')
+    rules = config.with_name("rules.yml")
+    rules.write_text(
+        "groups:\n- name: g\n  interval: 5s\n  rules:\n"
+        "  - alert: Filed  # ours\n    expr: perftui_host_cpu_busy_ratio > -1\n    labels: {severity: critical}\n"
+    )
+    async with console_at(config, "here") as seen:
+        await seen.sees(r"firing .*Filed", 30)
+        await seen.press("i")
+        await seen.sees(r"Filed in rules.yml:5: the expression")
+        await seen.types(" + 0")
+        await seen.sees(r"as it will be: would have fired", 20)
+        await seen.press("y")
+        await seen.sees("1 rules are in", 20)
+        assert "expr: 'perftui_host_cpu_busy_ratio > -1 + 0'\n    labels" in rules.read_text()
+        assert "# ours" in rules.read_text()
