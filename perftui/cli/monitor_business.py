@@ -43,14 +43,18 @@ def _complete(report: object) -> bool:
     return isinstance(report, BusinessReport) and all(v.parts or v.error for v in report.metrics)
 
 
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.4g}"
+
+
 def _lines(view: MetricView) -> list[str]:
     per = f" {view.metric.unit}".rstrip() + ("/min" if view.metric.counted else "")
     if view.error:
         return [f"{view.metric.title}: {view.error}"]
     goal = f", target {view.metric.target:g}" if view.metric.target is not None else ""
-    week = f", last week {view.week:.6g}" if view.week is not None else ""
+    week = f", last week {_number(view.week)}" if view.week is not None else ""
     if view.value is not None:
-        head = f"{view.metric.title}: {view.value:.6g}{per}{goal}{week}"
+        head = f"{view.metric.title}: {_number(view.value)}{per}{goal}{week}"
     else:
         head = f"{view.metric.title}:{per} not added up over {view.metric.by}"
-    return [head, *(f"  {name}: {value:.6g}{per}" for name, value in view.parts[:20] if name)]
+    return [head, *(f"  {name}: {_number(value)}{per}" for name, value in view.parts[:20] if name)]

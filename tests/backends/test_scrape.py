@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import threading
@@ -254,6 +255,25 @@ async def test_a_read_of_a_thousand_samples_costs_a_few_milliseconds(service, sc
     for _ in range(20):
         scanner.scan(text)
     assert (time.process_time() - began) / 20 < 0.004
+
+
+async def test_figures_are_of_one_scrape_and_never_old(service, scrape, monkeypatch):
+    asked = []
+    real = scrape._fetch
+
+    async def fetch():
+        asked.append(1)
+        return await real()
+
+    monkeypatch.setattr(scrape, "_fetch", fetch)
+    name = next(iter(service.seconds.describe())).name + "_count"
+    service.serve("/a", 0.05, 3)
+    await asyncio.gather(*(scrape.figures(name) for _ in range(5)))
+    assert len(asked) == 1
+    service.serve("/a", 0.05, 4)
+    scrape._scraped -= scrape.period  # as if that long had passed
+    assert sum(f.value for f in await scrape.figures(name)) == 7
+    assert len(asked) == 2
 
 
 async def test_figures_are_samples_of_the_newest_scrape_narrowed_by_matchers(service, scrape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from dataclasses import replace
@@ -53,6 +54,8 @@ class Scrape:
         self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
         self._past = Past()
         self._samples: dict[str, list[tuple[Labels, float]]] = {}
+        self._scraped = -math.inf
+        self._fresh = asyncio.Lock()
 
     async def open(self) -> None:
         """Prepare the client; the address is asked at the first read."""
@@ -77,7 +80,7 @@ class Scrape:
             scrape = self._scanner.scan(text)
         except ValueError as error:
             raise Protocol(f"{self.name}: {self._options.url} sent no Prometheus text: {error}") from error
-        self._samples = scrape.samples
+        self._samples, self._scraped = scrape.samples, time.monotonic()
         now = self._roles.sort(scrape, at, time.monotonic())
         self._remember(now)
         facts = reading(self._service, now, self._recent[0], self._roles.role)
@@ -95,9 +98,10 @@ class Scrape:
         return endpoints(self._service, now, min(past, key=lambda c: c.mono), self._roles.role)
 
     async def figures(self, read: str) -> tuple[Figure, ...]:
-        """A metric's samples of the newest scrape, narrowed by matchers: `orders_total{shop="1"}`."""
-        if not self._samples:
-            await self.read()
+        """A metric's samples, narrowed by matchers (`orders_total{shop="1"}`), no older than a period."""
+        async with self._fresh:  # several figures asked at once are of one scrape
+            if time.monotonic() - self._scraped > self.period:
+                await self.read()
         name, matchers = wanted(read)
         rows = self._samples.get(name)
         if rows is None:
