@@ -15,12 +15,13 @@ from perftui.analysis.promql import Shelf
 from perftui.analysis.promrules import Group, Wanted, elements, recorded, samples, source_of, traces
 from perftui.model.alerts import Alert, Element, Labels, Rule
 from perftui.model.errors import PerftuiError
-from perftui.model.metrics import STALE
+from perftui.model.metrics import STALE, labels_of
 from perftui.runtime.rulefiles import RuleShelf
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds a server may take to answer a rule
+HEALTHY = "perftui_rule_healthy"  # written for each rule, so that a rule can watch the others
 FORGOTTEN = 86400.0  # seconds after which a series that a rule wrote is dropped
 MOST_QUERIES = 20  # that the templates of a rule may ask in one evaluation
 
@@ -134,6 +135,8 @@ class GroupRuler:
             health.error = str(error) or f"no answer in {PATIENCE:g} s"
             done.active |= old
         health.evaluated, health.took = at, time.perf_counter() - began
+        healthy = labels_of(HEALTHY, rule=rule.name, group=group.name)
+        self._written.append(healthy, at, 0.0 if health.error else 1.0)
         await asyncio.sleep(0)  # a thousand rules must leave room for a key
 
     async def _points(self, rule: Rule, at: float) -> Points:

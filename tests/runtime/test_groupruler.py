@@ -139,6 +139,8 @@ async def test_errors_change_nothing_and_are_told(world):
     world.put(0)
     await world.tick(0)
     assert world.ruler.health["B"].error == "prom: no answer"
+    told = world.value("perftui_rule_healthy == 0", 0)
+    assert [labels["rule"] for labels, _ in told] == ["B"]
     world.path.write_text(file("{alert: A, expr: lost, for: 1m}"))
     await world.shelf.refresh()
     await world.tick(1)
