@@ -91,7 +91,8 @@ def _late(event: Event) -> float:
 
 
 def _near(event: Event, source: str, below: frozenset[str]) -> int:
-    return 0 if event.source == source else 1 if event.source in below else 2
+    where = event.source.partition(" ")[0]  # an action's target goes on with what of it is meant
+    return 0 if where == source else 1 if where in below else 2
 
 
 def _rank(change: Change) -> tuple[bool, int, bool, float]:

@@ -19,6 +19,7 @@ from perftui.runtime.topic import Topic
 
 TOPIC = "overview.targets"
 EVERY = 60.0  # seconds between two looks; a month is forty thousand rows a target
+SOON = 5.0  # as long as nothing was stored yet
 LAST = "targets.baseline"
 STEPS = {3600.0: 0.0, 86400.0: 10.0}  # of the shorter spans; a month is read by the minute
 MINUTE = 60.0
@@ -84,7 +85,8 @@ class Budgets:
             while True:
                 await wanted.wait()
                 await self.look()
-                await asyncio.sleep(EVERY)
+                measured = any(one.spent and one.spent[0][1].observed for one in self._objectives)
+                await asyncio.sleep(EVERY if measured else SOON)
         finally:
             release()
 

@@ -33,11 +33,16 @@ def test_dependencies_are_followed_and_may_be_circular():
 
 
 def test_near_events_come_first_then_what_it_depends_on_then_the_rest():
-    events = [event(60, source="mail"), event(600, source="pg"), event(900), event(300)]
+    events = [
+        event(60, source="mail"),
+        event(600, source="pg"),
+        event(900, source="shop pattern:*"),
+        event(300),
+    ]
     found = what_changed(events, AT, "shop", {"shop": ("pg",)}, None)
     assert [(c.event.source, c.ahead) for c in found] == [
         ("shop", 300),
-        ("shop", 900),
+        ("shop pattern:*", 900),
         ("pg", 600),
         ("mail", 60),
     ]
