@@ -8,6 +8,7 @@ import importlib
 from perftui.cli import common
 
 VERBS = {
+    "top": "perftui.cli.monitor_top",
     "query": "perftui.cli.monitor_query",
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",

@@ -93,6 +93,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "Set the wanted number of instances; surplus ones are drained first.",
         ),
         ActionSpec(
+            "process.signal",
+            "Send a signal to the process",
+            Risk.DESTROYS,
+            "ProcessSignaller",
+            "perftui.engines.resources.signals:SignalProcess",
+            "TERM, KILL, HUP, … to the very process shown, never to one that got its pid since.",
+        ),
+        ActionSpec(
             "profile.cpu",
             "Profile CPU",
             Risk.READS,

@@ -181,7 +181,23 @@ class ProcessReader(Protocol):
 
     async def processes(self, limit: int = 200) -> Any:
         """A `ProcessList` (`perftui.model.resources`) of at most `limit` rows, busiest first."""
-        ...
+
+
+@runtime_checkable
+class ProcessSignaller(Protocol):
+    """A host whose processes can be signalled."""
+
+    async def find_process(self, pid: int) -> Any:
+        """The `ProcessRow` (`perftui.model.resources`) of `pid` now, or None when it has ended."""
+
+    async def own_user(self) -> str:
+        """The login whose processes are ours."""
+
+    async def signal_process(self, pid: int, started: float, name: str) -> bool:
+        """Send `TERM`, `KILL`, … to (pid, started); False when that very process is gone.
+
+        Refused without the right to, Unsupported where a process cannot be held on to.
+        """
 
 
 @runtime_checkable
@@ -190,11 +206,9 @@ class EndpointSource(Protocol):
 
     async def endpoints(self, window: float) -> Any:
         """`Endpoint`s (`perftui.model.endpoint`) over about the last `window` seconds, busiest first."""
-        ...
 
     async def endpoint_past(self, route: str, method: str) -> Any:
         """`EndpointPast` of one endpoint as far as it was watched; no stretches for one that is not known."""
-        ...
 
 
 @runtime_checkable
@@ -203,7 +217,6 @@ class StackDumper(Protocol):
 
     async def dump_stacks(self, pid: int) -> Any:
         """`ThreadStack`s (`perftui.model.profiler`) of `pid`."""
-        ...
 
 
 @runtime_checkable
@@ -212,11 +225,9 @@ class ProfileShelf(Protocol):
 
     async def profile(self, profile_id: str) -> Any:
         """The kept `Profile` (`perftui.model.profiler`) of that id; Unsupported when there is none."""
-        ...
 
     async def keep_profile(self, profile: Any) -> str:
         """Keep a `Profile`, and return the path of its file."""
-        ...
 
 
 @runtime_checkable
@@ -225,11 +236,9 @@ class ServerTuner(Protocol):
 
     async def parameter(self, name: str) -> str:
         """The value now; Unsupported when the server has no such parameter."""
-        ...
 
     async def set_parameter(self, name: str, value: str) -> None:
         """Set it until the server restarts; Refused without the right to."""
-        ...
 
 
 @runtime_checkable
@@ -238,39 +247,30 @@ class AlertDesk(Protocol):
 
     async def alert(self, fingerprint: str) -> Alert:
         """The alert as it is now; PlanRejected when there is none (any more)."""
-        ...
 
     async def acknowledge(self, alert: Alert, note: str, until: float | None) -> tuple[Ack, bool]:
         """Say that one knows; the acknowledgement that stands, and whether it is this or an earlier one."""
-        ...
 
     async def unacknowledge(self, alert: Alert) -> None:
         """Take one's own acknowledgement back."""
-        ...
 
     async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
         """No notice of what matches, from now on."""
-        ...
 
     async def unsilence(self, id: str) -> Silence:  # noqa: A002
         """End a silence now; PlanRejected when there is none of that id."""
-        ...
 
     async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:
         """The alerts that a silence would reach now."""
-        ...
 
     async def rule(self, name: str) -> Rule:
         """The rule as it is in force; PlanRejected when there is none of that name."""
-        ...
 
     async def set_threshold(self, name: str, threshold: float | None) -> float | None:
         """Set a rule's threshold for every console, None: as configured; the override before."""
-        ...
 
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`."""
-        ...
 
 
 @runtime_checkable
@@ -293,23 +293,18 @@ class NoticeDesk(Protocol):
 
     async def alert(self, fingerprint: str) -> Alert:
         """The alert as it is now; PlanRejected when there is none."""
-        ...
 
     async def channel(self, name: str) -> ChannelState:
         """A channel as it stands; PlanRejected when there is none of that name."""
-        ...
 
     async def send_test(self, name: str) -> Outcome:
         """One marked message through it, now."""
-        ...
 
     async def assign(self, alert: Alert, who: str) -> str:
         """Say who sees to an alert, "" for nobody; who did before."""
-        ...
 
     async def comment(self, alert: Alert, text: str) -> None:
         """Leave a word in its history."""
-        ...
 
 
 @runtime_checkable
@@ -326,35 +321,27 @@ class PromQuerier(Protocol):
 
     async def flavour(self) -> Flavour:
         """Which server it is, and the dialect it speaks."""
-        ...
 
     async def instant(self, expr: str, at: float) -> Answer:
         """What an expression comes to at one instant."""
-        ...
 
     async def range(self, expr: str, start: float, end: float, step: float) -> Answer:
         """Its values every `step` seconds, both ends inside."""
-        ...
 
     async def series(self, selectors: Sequence[str], start: float, end: float) -> tuple[Labels, ...]:
         """Label sets of the series that any of the selectors matches."""
-        ...
 
     async def labels(self, name: str = "") -> tuple[str, ...]:
         """Names of all labels, or the values of one."""
-        ...
 
     async def metadata(self, metric: str = "") -> Mapping[str, MetricMeta]:
         """Types and help texts, of one metric or of all."""
-        ...
 
     async def rules(self) -> tuple[ServerRule, ...]:
         """The rules it evaluates, with their state."""
-        ...
 
     async def alerts(self) -> tuple[ServerAlert, ...]:
         """The alerts it holds."""
-        ...
 
 
 @runtime_checkable
@@ -363,7 +350,6 @@ class SettingsReader(Protocol):
 
     async def settings(self) -> Mapping[str, str]:
         """Every setting's name and value in the server's own words, secrets too: mask before showing."""
-        ...
 
 
 @runtime_checkable
@@ -372,7 +358,6 @@ class QueueReader(Protocol):
 
     async def queues(self) -> Any:
         """`QueueDepth`s (`perftui.model.queues`) of every queue that was found."""
-        ...
 
 
 @runtime_checkable
@@ -381,7 +366,6 @@ class FigureSource(Protocol):
 
     async def figures(self, read: str) -> Any:
         """`Figure`s (`perftui.model.business`) for what `read` asks; Unsupported when it cannot be asked."""
-        ...
 
 
 def named(name: str) -> type:

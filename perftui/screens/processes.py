@@ -43,6 +43,7 @@ def columns() -> list[Column]:
         Column("language", "Runs", _dash, width=7, help="what it is written in, as far as it can be told"),
         Column("user", "User", _dash, width=9, priority=3),
         Column("threads", "Thr", width=4, align="right", priority=5, help="threads"),
+        Column("fds", "Fds", width=5, align="right", priority=5, help="open descriptors of the busiest"),
         Column("state", "St", width=2, priority=6, help="R runs, S sleeps, D waits for a disk, Z has ended"),
         Column("started", "Started", fmt.stamp, width=19, priority=7),
         Column("command", "Command", short, width=24, grow=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
 
 import psutil
@@ -110,3 +111,26 @@ def test_the_title_tells_limits_heat_and_our_own_cost():
     ):
         assert part in text
     assert "quota" not in hostrows.about(HostView("h", 0.0, READING))
+
+
+@pytest.fixture
+def sleeper():
+    """A real process that does nothing for long."""
+    child = subprocess.Popen(["sleep", "600"])
+    yield child
+    child.kill()
+    child.wait()
+
+
+async def test_k_ends_the_process_under_the_cursor_once_its_pid_is_typed(session, sleeper):
+    async with shown("overview.hosts", session, (120, 40)) as (app, pilot):
+        await until(lambda: app.base.tab.selection, 20)
+        app.base.tab.query_one("#processes").set_filter(f"pid:{sleeper.pid}")
+        await until(lambda: (app.base.tab.selection or {}).get("pid") == sleeper.pid, 20)
+        await pilot.press("K")
+        await until(lambda: "TERM: asks it to end" in app.text(), 20)
+        await pilot.press("enter")
+        await until(lambda: f"type {sleeper.pid}" in app.text(), 20)
+        assert sleeper.poll() is None
+        await pilot.press(*str(sleeper.pid), "enter")
+        await until(lambda: sleeper.poll() is not None, 20)

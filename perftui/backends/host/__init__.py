@@ -10,10 +10,11 @@ from typing import ClassVar
 
 from perftui.analysis.hostcounters import Snapshot, compare
 from perftui.analysis.hostmeasures import measures
+from perftui.backends.host import signals
 from perftui.backends.host.descriptors import counted
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import ProcSource
-from perftui.backends.host.processes import Processes
+from perftui.backends.host.processes import Processes, user_name
 from perftui.model.errors import Lost, Protocol, Unsupported
 from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
@@ -21,10 +22,11 @@ from perftui.model.resources import ProcessList, ProcessRow
 
 TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
+COUNTED = 30  # busiest processes whose descriptors are counted, each of which costs a folder
 
 
 class Host:
-    """This host, read from /proc, or by psutil where there is none; power `ProcessReader`."""
+    """This host, from /proc or by psutil; powers `ProcessReader` and `ProcessSignaller`."""
 
     kind: ClassVar[str] = "host"
     layer: ClassVar[str] = "host"
@@ -83,7 +85,22 @@ class Host:
             rows = self._processes.scan()
         except OSError as error:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
-        return ProcessList(self._host, time.time(), tuple(rows[:limit]), len(rows))
+        shown = [counted(self._proc, row) if i < COUNTED else row for i, row in enumerate(rows[:limit])]
+        return ProcessList(self._host, time.time(), tuple(shown), len(rows))
+
+    async def find_process(self, pid: int) -> ProcessRow | None:
+        """The process that has `pid` now; None when it ended."""
+        if self._processes is None:
+            raise Unsupported(f"{self.name}: processes need Linux' /proc")
+        return self._processes.one(pid)
+
+    async def own_user(self) -> str:
+        """The login perftui runs under."""
+        return user_name(os.getuid())
+
+    async def signal_process(self, pid: int, started: float, name: str) -> bool:
+        """Signal the very process of that pid and start."""
+        return signals.send(self._proc, pid, started, name)
 
     def _top(self, mono: float) -> tuple[ProcessRow, ...]:
         """The few processes that use most processor and memory or grew most, as of the last slow look."""

@@ -78,6 +78,20 @@ class Processes:
             self._scanned_at = time.monotonic()
         return self._rows
 
+    def one(self, pid: int) -> ProcessRow | None:
+        """One process as it is now, None when it has ended."""
+        self._boot = self._boot or boot_time(self._root)
+        try:
+            with open(f"{self._root}/{pid}/stat", "rb") as file:
+                stat = parse_pid_stat(file.read())
+        except OSError:
+            return None
+        if stat is None or stat.state in {"Z", "X"}:
+            return None
+        known = _Known(stat.start, stat.ticks, time.monotonic())
+        self._name(pid, stat, known)
+        return self._row(pid, stat, known, None)
+
     def _scan(self) -> list[ProcessRow]:
         self._boot = self._boot or boot_time(self._root)
         rows: list[ProcessRow] = []

@@ -20,6 +20,15 @@ from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
+SIGNALS = (
+    ("TERM", "TERM: asks it to end"),
+    ("KILL", "KILL: ends it at once, nothing is saved"),
+    ("INT", "INT: as ctrl+c"),
+    ("HUP", "HUP: many read their configuration again"),
+    ("STOP", "STOP: halts it until CONT"),
+    ("CONT", "CONT: lets it go on"),
+)
+
 
 class HostsTab(Tab):
     """One host at a time, the first that is configured."""
@@ -107,4 +116,24 @@ class HostsTab(Tab):
         row = self.query_one("#processes", LiveTable).current
         if not isinstance(row, ProcessRow):
             return None
-        return {"pid": row.pid, "name": row.name, "command": row.command, "cpu": row.cpu, "rss": row.rss}
+        return {
+            "pid": row.pid,
+            "started": row.started,
+            "name": row.name,
+            "command": row.command,
+            "cpu": row.cpu,
+            "rss": row.rss,
+        }
+
+    def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
+        """`K` asks which signal, then sends it."""
+        chosen = self.selection
+        if id != "overview.signal" or chosen is None:
+            return False
+        source = self.source_for("ProcessSignaller")
+        title = inert(f"Signal to {chosen['name']} {chosen['pid']}", 60)
+        self.choose(title, SIGNALS, lambda name: self._signal(source, chosen, name))
+        return True
+
+    def _signal(self, source: str, chosen: Mapping[str, Any], name: str) -> None:
+        self.perform("process.signal", source, pid=chosen["pid"], started=chosen["started"], signal=name)

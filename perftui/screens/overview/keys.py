@@ -179,4 +179,14 @@ KEYS: tuple[Command, ...] = (
         power="TuningDesk",
         risk=Risk.CHANGES,
     ),
+    Command(
+        "overview.signal",
+        "K",
+        "Signal",
+        "Send a signal to the very process under the cursor; one that is not yours has to be named.",
+        scope="overview.hosts",
+        action="process.signal",
+        power="ProcessSignaller",
+        risk=Risk.DESTROYS,
+    ),
 )
