@@ -75,10 +75,14 @@ def host_lines(r: HostReading) -> list[str]:
     c, m = r.cpu, r.memory
     lines = [
         f"{r.host}  up {fmt.duration(r.uptime)}  load {' '.join(f'{x:.2f}' for x in r.load)}",
-        f"cpu {fmt.ratio(c.busy)}  user {fmt.ratio(c.user + c.nice)}  system {fmt.ratio(c.system)}  "
-        f"iowait {fmt.ratio(c.iowait)}  steal {fmt.ratio(c.steal)}  {len(r.cores)} cores",
-        f"memory {fmt.bytes_(m.used)} of {fmt.bytes_(m.total)} ({fmt.ratio(m.used_ratio)})  "
-        f"cached {fmt.bytes_(m.cached)}  swap {fmt.bytes_(m.swap_total - m.swap_free)}",
+        (
+            f"cpu {fmt.ratio(c.busy)}  user {fmt.ratio(c.user + c.nice)}  system {fmt.ratio(c.system)}  "
+            f"iowait {fmt.ratio(c.iowait)}  steal {fmt.ratio(c.steal)}  {len(r.cores)} cores"
+        ),
+        (
+            f"memory {fmt.bytes_(m.used)} of {fmt.bytes_(m.total)} ({fmt.ratio(m.used_ratio)})  "
+            f"cached {fmt.bytes_(m.cached)}  swap {fmt.bytes_(m.swap_total - m.swap_free)}"
+        ),
     ]
     lines += [
         f"disk {d.device}  read {fmt.rate(d.read_bytes_per_s, 'bytes')}  "
