@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_PLAIN = frozenset((type(None), bool, int, str))
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence)
 _MAPS = (dict, collections.abc.Mapping)
 
@@ -29,6 +30,17 @@ def to_jsonable(value: Any) -> Any:
     Non-finite floats become their names, bytes `{"base64": …}`, arrays the same with
     their type code, mappings whose keys are no strings a list of pairs. Raises TypeError for anything else.
     """
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    names = _names(kind)
+    if names:
+        return {name: to_jsonable(getattr(value, name)) for name in names}
+    return _other(value)
+
+
+def _other(value: Any) -> Any:
+    """What is neither a plain scalar nor a dataclass."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, enum.Enum):
@@ -42,12 +54,18 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {}  # one without a field
     if isinstance(value, collections.abc.Mapping):
         return _map_out(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [to_jsonable(item) for item in value]
     raise TypeError(f"cannot store a {type(value).__name__}")
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Fields of a dataclass, found once a type: reports are written every second."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def _map_out(value: collections.abc.Mapping[Any, Any]) -> Any:
@@ -71,6 +89,8 @@ def _in(kind: Any, data: Any) -> Any:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         return _union(typing.get_args(kind), data)
+    if origin is typing.Literal:
+        return _literal(typing.get_args(kind), data)
     if origin in _LISTS:
         return _list(origin, typing.get_args(kind), data)
     if origin in _MAPS:
@@ -108,6 +128,13 @@ def _union(kinds: tuple[Any, ...], data: Any) -> Any:
             except (ValueError, TypeError, KeyError):
                 continue
     raise ValueError("fits none of its types")
+
+
+def _literal(words: tuple[Any, ...], data: Any) -> Any:
+    for word in words:
+        if type(word) is type(data) and word == data:
+            return word
+    raise ValueError("a word that is none of the known ones was stored")
 
 
 def _list(origin: Any, args: tuple[Any, ...], data: Any) -> Any:

@@ -1,7 +1,7 @@
 """Frames as bytes and back: JSON by the report's own annotations, packed against a key frame of its minute.
 
-What comes back may be a stranger's: a report is only ever a frozen value of `perftui.model`, sizes are
-bounded before anything is unpacked, and whatever does not fit raises ValueError.
+What comes back may be a stranger's: a report is only ever a frozen value of the model (or of analysis), sizes
+are bounded before anything is unpacked, and whatever does not fit raises ValueError.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from perftui.model.health import Health
 MOST = 2 << 20  # bytes of one frame as text
 WINDOW = 32 << 10  # of the key frame's text that packing may refer to: deflate reaches no further
 NOTHING = "()"  # the kind of a report that is an empty tuple
-_KIND = re.compile(r"([a-z][a-z_]{0,40}):([A-Z][A-Za-z0-9]{0,60})\Z")
+_KIND = re.compile(r"((?:analysis\.)?[a-z][a-z_]{0,40}):([A-Z][A-Za-z0-9]{0,60})\Z")
 _MODEL = "perftui.model."
+_ANALYSIS = "perftui.analysis."  # values of pure mathematics may be reports too
 
 
 def text_of(frame: Frame) -> bytes:
@@ -101,7 +102,8 @@ def _mixed(kinds: Collection[type]) -> str:
 
 
 def _word(cls: type) -> str:
-    word = f"{cls.__module__.removeprefix(_MODEL)}:{cls.__name__}"
+    place = cls.__module__.removeprefix(_MODEL)
+    word = f"{place.removeprefix('perftui.') if place.startswith(_ANALYSIS) else place}:{cls.__name__}"
     if type_of(word) is not cls:
         raise ValueError(f"{cls.__module__}.{cls.__name__} is no value of the model")
     return word
@@ -113,12 +115,13 @@ def type_of(word: str) -> type:
     found = _KIND.match(word)
     if found is None:
         raise ValueError(f"no report is called {word[:80]!r}")
+    place = f"perftui.{found[1]}" if found[1].startswith("analysis.") else _MODEL + found[1]
     try:
-        cls: Any = getattr(import_module(_MODEL + found[1]), found[2], None)
+        cls: Any = getattr(import_module(place), found[2], None)
     except ImportError as error:
         raise ValueError(f"no report is called {word!r}") from error
     plain = isinstance(cls, type) and (dataclasses.is_dataclass(cls) or issubclass(cls, tuple))
-    if not plain or getattr(cls, "__module__", "") != _MODEL + found[1]:
+    if not plain or getattr(cls, "__module__", "") != place:
         raise ValueError(f"no report is called {word!r}")
     kind: type = cls
     return kind

@@ -272,3 +272,23 @@ async def test_charts_of_the_past_end_there(store):
     shown = past.frame("alerts", T0 + 50.2).window(key, 20.0)
     assert shown.last.at == T0 + 50
     assert len(shown) == 21
+
+
+def test_a_report_of_analysis_comes_back_too():
+    from perftui.analysis.budget import TargetsReport
+
+    kind = framecode.kind_of(TargetsReport.__new__(TargetsReport))
+    assert kind == "analysis.budget:TargetsReport"
+    assert framecode.type_of(kind) is TargetsReport
+    with pytest.raises(ValueError, match="no report"):
+        framecode.type_of("analysis.os:Path")
+
+
+def test_a_word_of_a_few_comes_back_and_no_other():
+    from perftui.model.business import BusinessReport, Metric, MetricView
+
+    report = BusinessReport((MetricView(Metric("orders", "Orders", "counter", "shop", "orders_total"), T0),))
+    text = framecode.text_of(Frame("business", T0, report, {}, seen=T0))
+    assert framecode.frame_of(text).report == report
+    with pytest.raises(ValueError, match="none of the known"):
+        framecode.frame_of(text.replace(b'"counter"', b'"other"'))
