@@ -100,6 +100,7 @@ def test_many_changes_are_counted_and_none_says_nothing(session: Any) -> None:
     assert Causes(session).rows(alert(), (), AT + 700, Size(80, 40), Look()) == []
 
 
+@pytest.mark.slow
 async def test_the_detail_of_an_alert_tells_what_changed(tmp_path: Path, state_dir: Any) -> None:
     path = tmp_path / "config.toml"
     path.write_text(RULES)

@@ -111,6 +111,7 @@ async def test_a_link_to_grafana_is_copied_or_the_line_that_connects_one(config:
         assert grafana_link(seen.app.base).startswith("http://127.0.0.1:9/d/perftui-overview?from=1")
 
 
+@pytest.mark.slow
 async def test_the_targets_are_pinned_by_a_key(config: Path) -> None:
     text = RULES + '[targets."cpu"]\nseries = "host/cpu.busy_ratio"\nbelow = 1.1\n'
     config.write_text(text)
