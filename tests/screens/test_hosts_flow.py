@@ -134,3 +134,19 @@ async def test_k_ends_the_process_under_the_cursor_once_its_pid_is_typed(session
         assert sleeper.poll() is None
         await pilot.press(*str(sleeper.pid), "enter")
         await until(lambda: sleeper.poll() is not None, 20)
+
+
+async def test_v_shows_the_tree_and_b_goes_through_the_groups(session):
+    async with shown("overview.hosts", session, (120, 40)) as (app, pilot):
+        await until(lambda: app.base.tab.selection, 20)
+        table = app.base.tab.query_one("#processes")
+        await pilot.press("v")
+        await until(lambda: "as a tree" in app.text(), 20)
+        place = [pid for pid, _ in table.view.order].index
+        assert place(os.getppid()) < place(os.getpid())
+        for by in ("unit", "user", "language"):
+            await pilot.press("b")
+            await until(lambda by=by: f"by {by}" in table.note, 20)
+            assert app.base.tab.selection is None
+        await pilot.press("b")
+        await until(lambda: app.base.tab.selection, 20)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ COMMAND_BYTES = 4096
 SHORTEST = 0.5  # seconds between two scans
 SIZES_EVERY = 10.0  # seconds between two sizes remembered of a process
 SIZES = 60
+UNITS = (".service", ".scope")
+CONTAINER = re.compile(r"(?:^|-)([0-9a-f]{64})(?:\.scope)?$")
 WARM = 30.0  # seconds after its start in which a process may grow without a word
 
 
@@ -46,6 +49,7 @@ class _Known:
     command: str = ""
     user: str = ""
     language: str = ""
+    unit: str = ""
     named: bool = False
     sizes: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SIZES))
 
@@ -147,6 +151,7 @@ class Processes:
             nice=stat.nice,
             grew=grew,
             grew_s=grew_s,
+            unit=known.unit,
         )
 
     def _name(self, pid: int, stat: _Stat, known: _Known) -> None:
@@ -155,6 +160,7 @@ class Processes:
         known.command = read_command(folder)
         known.user = self._user(folder)
         known.language = guess(folder, stat.name)
+        known.unit = unit_of(read_file(f"{folder}/cgroup"))
 
     def _user(self, folder: str) -> str:
         try:
@@ -225,6 +231,22 @@ def read_command(folder: str) -> str:
     except OSError:
         return ""
     return text.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+
+
+def read_file(path: str) -> bytes:
+    """A small file, empty where it may not be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(COMMAND_BYTES)
+    except OSError:
+        return b""
+
+
+def unit_of(membership: bytes) -> str:
+    """The innermost systemd unit in `/proc/PID/cgroup`, else the container, as 12 digits of its id."""
+    parts = [part for line in membership.decode(errors="replace").splitlines() for part in line.split("/")]
+    container = next((m[1] for part in reversed(parts) if (m := CONTAINER.search(part))), "")
+    return container[:12] or next((part for part in reversed(parts) if part.endswith(UNITS)), "")
 
 
 def user_name(uid: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -14,7 +14,7 @@ from perftui.model.frame import Frame
 from perftui.model.resources import HostView, ProcessRow, ResourcesReport
 from perftui.model.series import SeriesKey
 from perftui.screens import processes
-from perftui.screens.overview import hostrows
+from perftui.screens.overview import hostrows, processviews
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
@@ -48,6 +48,11 @@ class HostsTab(Tab):
         "would show processor, memory, disks, network and processes of a host\n"
         'connect this one: [env.NAME.backends.host] kind = "host"'
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tree = False
+        self._group = ""
 
     def compose(self) -> Iterable[Widget]:
         """Processes first: they take the keys, though they stand at the bottom."""
@@ -88,8 +93,9 @@ class HostsTab(Tab):
         found = processes.listed(self)
         if found is not None:
             table = self.query_one("#processes", LiveTable)
-            table.set_items(found.rows)
-            table.note = f"{len(found.rows)} of {found.total}"
+            table.set_items(self._arranged(found.rows))
+            by = f" by {self._group}" if self._group else " as a tree" if self._tree else ""
+            table.note = f"{len(found.rows)} of {found.total}{by}"
 
     def _figures(self, frame: Frame, view: HostView) -> None:
         reading, health = view.reading, frame.health.get(view.source)
@@ -114,7 +120,7 @@ class HostsTab(Tab):
     def selection(self) -> Mapping[str, Any] | None:
         """The process under the cursor."""
         row = self.query_one("#processes", LiveTable).current
-        if not isinstance(row, ProcessRow):
+        if not isinstance(row, ProcessRow) or not row.pid:
             return None
         return {
             "pid": row.pid,
@@ -125,8 +131,26 @@ class HostsTab(Tab):
             "rss": row.rss,
         }
 
+    def _arranged(self, rows: Sequence[ProcessRow]) -> Sequence[ProcessRow]:
+        if self._group:
+            return processviews.grouped(rows, self._group)
+        return processviews.tree(rows, ascii_=self.look.ascii_) if self._tree else rows
+
+    def _rearrange(self, *, tree: bool, group: str) -> None:
+        """A tree keeps the order of its own: nothing is sorted; all else goes by processor use."""
+        self._tree, self._group = tree, group
+        self.query_one("#processes", LiveTable).set_sort(None if tree else "cpu", reverse=not tree)
+        self.redraw()
+
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`K` asks which signal, then sends it."""
+        """`v` tree or flat, `b` groups, `K` asks which signal, then sends it."""
+        if id == "overview.tree":
+            self._rearrange(tree=not self._tree, group="")
+            return True
+        if id == "overview.group":
+            place = processviews.GROUPS.index(self._group) + 1
+            self._rearrange(tree=False, group=processviews.GROUPS[place % len(processviews.GROUPS)])
+            return True
         chosen = self.selection
         if id != "overview.signal" or chosen is None:
             return False

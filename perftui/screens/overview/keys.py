@@ -189,4 +189,18 @@ KEYS: tuple[Command, ...] = (
         power="ProcessSignaller",
         risk=Risk.DESTROYS,
     ),
+    Command(
+        "overview.tree",
+        "v",
+        "Tree",
+        "Processes as a tree of parents and children, or flat again.",
+        scope="overview.hosts",
+    ),
+    Command(
+        "overview.group",
+        "b",
+        "Group by",
+        "Sum the processes by unit or container, by user, by language, or show each again.",
+        scope="overview.hosts",
+    ),
 )
