@@ -34,7 +34,7 @@ WAVE = 0.35
 NEW = 0.01  # of requests come from somebody who was never here
 PRODUCTS = 5000
 CUSTOMERS = 2000
-ZIPF = 1.1
+ZIPF = 1.3
 CATEGORIES = ("chairs", "lamps", "tables", "kitchen", "clocks", "storage", "textiles", "garden")
 WORDS = ("chair", "lamp", "table", "cup", "clock", "shelf", "rug", "vase", "red", "quiet", "solid", "warm")
 # Links in newsletters carry the visitor's name: an edge in front takes each for a page of its own, so

@@ -136,7 +136,6 @@ SUDDEN: tuple[str, ...] = (
     "cache.hot-key",
     "cache.keys-vanished",
     "cache.replica-cut-off",
-    "cache.stampede",
     "cdn.errors",
     "cdn.origin-sick",
     "db.connections-leaking",

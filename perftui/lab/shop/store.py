@@ -13,7 +13,7 @@ from perftui.lab.shop.metrics import Slot
 
 ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 8.0
-TTL = {"product": 120, "page": 30, "search": 15, "session": 1800}
+TTL = {"product": 1800, "page": 30, "search": 300, "session": 1800}
 
 
 class Busy(Exception):

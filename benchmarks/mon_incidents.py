@@ -1,0 +1,161 @@
+"""Which alert tells each incident of the lab, unattended: after how long, on what evidence, and its end.
+
+    python -m benchmarks.mon_incidents [--quiet 600] [--only hot-key,slow-query] [--within 60] [--calm 300]
+
+Starts a lab of its own, runs the session an agent runs, begins with a quiet stretch in which nothing may
+fire, then causes every incident in turn. Prints one Markdown row an incident; exits 1 when one was missed,
+told late, or did not end, or when something fired in the quiet stretch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from perftui import engines
+from perftui.config import load
+from perftui.lab import Lab, LabOptions
+from perftui.lab.incidents import CATALOGUE
+from perftui.model.alerts import Alert, AlertState
+from perftui.session import Session
+
+WARM = 90.0  # seconds of ordinary traffic before anything is judged
+ASIDE = {"optimization", "profiler"}
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "cache-flush": ("cache.keys-vanished",),
+    "hot-key": ("cache.hot-key",),
+    "stampede": ("db.slow-statement", "cache.stampede"),
+    "slow-query": ("db.missing-index",),
+    "n-plus-one": ("db.n-plus-one",),
+    "lock-pile-up": ("db.lock-storm",),
+    "connection-leak": ("db.connections-leaking",),
+    "replica-stall": ("db.replica-paused",),
+    "cpu-hog": ("host.core-saturated", "process.cpu-bound"),
+    "memory-leak": ("process.memory-grew", "process.memory-growing"),
+    "blocking-call": ("api.slow",),
+    "error-burst": ("api.error-rate-high", "HttpErrorRatioHigh"),
+    "worker-crash": ("scaling.crashing",),
+    "traffic-spike": ("AnomalyDetected",),
+}
+"""The alerts that name an incident's layer and cause; whatever else fires is told beside them."""
+
+
+def cause(alert: Alert) -> str:
+    """An alert's rule without what says that a finding is behind it."""
+    return alert.rule.removeprefix("finding:").removesuffix(":warning")
+
+
+@dataclass
+class Watch:
+    """Alerts as they fire and resolve, by when they were first seen to."""
+
+    session: Session
+    fired: dict[str, tuple[float, Alert]] = field(default_factory=dict)
+
+    def firing(self) -> dict[str, Alert]:
+        """Those that fire now, by fingerprint."""
+        report = self.session.frame("alerts").report
+        alerts = getattr(report, "alerts", ())
+        return {a.fingerprint: a for a in alerts if a.state is AlertState.FIRING}
+
+    async def until_calm(self, most: float, names: tuple[str, ...]) -> tuple[float, list[str]]:
+        """Seconds until none of `names` fires, and which still do after `most`."""
+        began = time.monotonic()
+        while True:
+            left = {mark: a for mark, a in self.firing().items() if cause(a) in names}
+            if not left or time.monotonic() - began >= most:
+                return time.monotonic() - began, sorted(cause(a) for a in left.values())
+            await asyncio.sleep(1)
+
+    async def collect(self, seconds: float, wanted: tuple[str, ...] = ()) -> dict[str, tuple[float, Alert]]:
+        """What begins to fire, with its second; ends early, soon after one of `wanted` fired."""
+        began, found = time.monotonic(), dict[str, tuple[float, Alert]]()
+        before = set(self.firing())
+        end = began + seconds
+        while time.monotonic() < end:
+            for mark, alert in self.firing().items():
+                if mark not in before and mark not in found:
+                    found[mark] = time.monotonic() - began, alert
+                    if cause(alert) in wanted:
+                        end = min(end, time.monotonic() + 10)
+            await asyncio.sleep(0.25)
+        return found
+
+
+def row(*cells: str) -> None:
+    """One row of the table."""
+    print("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |", flush=True)
+
+
+async def drill(args: argparse.Namespace, lab: Lab, session: Session) -> bool:
+    """Quiet, then every incident; whether all was as it should be."""
+    watch, good = Watch(session), True
+    print(f"warming up for {WARM:g} s, then {args.quiet:g} s of quiet", file=sys.stderr)
+    await asyncio.sleep(WARM)
+    false = await watch.collect(args.quiet)
+    told = "; ".join(
+        f"{cause(a)} after {at:.0f} s: {a.evidence[0] if a.evidence else a.value}" for at, a in false.values()
+    )
+    print(f"Quiet for {args.quiet:g} s: {told or 'nothing fired'}.\n")
+    good &= not false
+    row("incident", "what fired", "after", "evidence", "also fired", "ended after")
+    row(*["---"] * 6)
+    for name in args.only.split(",") if args.only else CATALOGUE:
+        good &= await one(args, lab, watch, name)
+    return good
+
+
+async def one(args: argparse.Namespace, lab: Lab, watch: Watch, name: str) -> bool:
+    """One incident from its start to calm."""
+    await watch.until_calm(args.calm, NAMES[name])
+    await lab.incidents.start(name)
+    try:
+        found = await watch.collect(args.within, NAMES[name])
+    finally:
+        await lab.incidents.stop(name)
+    named = sorted((at, a) for at, a in found.values() if cause(a) in NAMES[name])
+    others = sorted({cause(a) for _, a in found.values()} - set(NAMES[name]))
+    ended, left = await watch.until_calm(args.calm, NAMES[name])
+    at, alert = named[0] if named else (0.0, None)
+    row(
+        name,
+        cause(alert) if alert else "**nothing that names it**",
+        f"{at:.0f} s" if alert else "–",
+        "; ".join(alert.evidence[:2]) if alert else "",
+        ", ".join(others),
+        f"{ended:.0f} s" if not left else f"still firing: {', '.join(left)}",
+    )
+    return alert is not None and not left
+
+
+async def main(args: argparse.Namespace) -> int:
+    """A lab, a session on it, and the drill."""
+    async with Lab(LabOptions()) as lab:
+        config = load(lab.config_path(), "lab", {})
+        session = Session.open(config, config.environment, remember=True)
+        with ExitStack() as holds:
+            for topic in engines.BUILTIN.keys() - ASIDE:
+                holds.enter_context(session.topic(topic).hold(glance=True))
+            await session.start()
+            try:
+                return 0 if await drill(args, lab, session) else 1
+            finally:
+                await session.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quiet", type=float, default=60.0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--within", type=float, default=60.0)
+    parser.add_argument("--calm", type=float, default=300.0)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PERFTUI_STATE_DIR"] = folder
+        raise SystemExit(asyncio.run(main(parser.parse_args())))
