@@ -2,15 +2,18 @@
 
     python -m benchmarks.mon_incidents [--quiet 600] [--only hot-key,slow-query] [--within 60] [--calm 300]
 
-Starts a lab of its own, runs the session an agent runs, begins with a quiet stretch in which nothing may
-fire, then causes every incident in turn. Prints one Markdown row an incident; exits 1 when one was missed,
-told late, or did not end, or when something fired in the quiet stretch.
+Starts a lab of its own with receivers of notices, runs the session an agent runs, begins with a quiet stretch
+in which nothing may fire, then causes every incident in turn. Every alert goes to all channels; a column says
+how many messages opened the incident at each (SMS go out six times an hour at most, then as one summary).
+Prints one Markdown row an incident; exits 1 when one was missed, told late or not once, or did not end, when
+a receiver found a body wrong, or when something fired in the quiet stretch.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -23,6 +26,9 @@ from perftui import engines
 from perftui.config import load
 from perftui.lab import Lab, LabOptions
 from perftui.lab.incidents import CATALOGUE
+from perftui.lab.parts import DEFAULT
+from perftui.lab.receiverpart import ReceiverPart
+from perftui.lab.receivers import Receivers
 from perftui.model.alerts import Alert, AlertState
 from perftui.session import Session
 
@@ -89,6 +95,26 @@ class Watch:
         return found
 
 
+ROUTE = """
+[routes.drill]
+channels = ["pagerduty", "slack", "email", "webhook", "sms"]
+group_wait = 0.0
+group_interval = 5.0
+"""
+ONCE = ("pagerduty", "slack", "email", "webhook")
+
+
+def opened(receivers: Receivers, alert: Alert, since: float) -> dict[str, int]:
+    """How many messages told each service that an alert began, first answers of trouble not counted."""
+    told = dict.fromkeys((*ONCE, "sms"), 0)
+    for one in receivers.arrivals:
+        text = json.dumps(one.body, ensure_ascii=False)
+        over = one.what in {"chat.update", "resolve"} or "resolved" in text.lower()
+        if one.at >= since and one.taken and alert.title[:30] in text and not over:
+            told[one.service] = told.get(one.service, 0) + 1
+    return told
+
+
 def row(*cells: str) -> None:
     """One row of the table."""
     print("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |", flush=True)
@@ -105,40 +131,47 @@ async def drill(args: argparse.Namespace, lab: Lab, session: Session) -> bool:
     )
     print(f"Quiet for {args.quiet:g} s: {told or 'nothing fired'}.\n")
     good &= not false
-    row("incident", "what fired", "after", "evidence", "also fired", "ended after")
-    row(*["---"] * 6)
+    row("incident", "what fired", "after", "evidence", "told", "also fired", "ended after")
+    row(*["---"] * 7)
     for name in args.only.split(",") if args.only else CATALOGUE:
         good &= await one(args, lab, watch, name)
-    return good
+    wrong = [one for one in lab.part(ReceiverPart).receivers.arrivals if one.problems]
+    print(f"\nBodies that break the vendors' shapes: {len(wrong)}.")
+    return good and not wrong
 
 
 async def one(args: argparse.Namespace, lab: Lab, watch: Watch, name: str) -> bool:
     """One incident from its start to calm."""
     await watch.until_calm(args.calm, NAMES[name])
+    began = time.time()
     await lab.incidents.start(name)
     try:
         found = await watch.collect(args.within, NAMES[name])
     finally:
         await lab.incidents.stop(name)
-    named = sorted((at, a) for at, a in found.values() if cause(a) in NAMES[name])
+    named = sorted(((at, a) for at, a in found.values() if cause(a) in NAMES[name]), key=lambda it: it[0])
     others = sorted({cause(a) for _, a in found.values()} - set(NAMES[name]))
     ended, left = await watch.until_calm(args.calm, NAMES[name])
     at, alert = named[0] if named else (0.0, None)
+    told = opened(lab.part(ReceiverPart).receivers, alert, began) if alert else {}
     row(
         name,
         cause(alert) if alert else "**nothing that names it**",
         f"{at:.0f} s" if alert else "–",
         "; ".join(alert.evidence[:2]) if alert else "",
+        ", ".join(f"{service} {count}" for service, count in told.items()),
         ", ".join(others),
         f"{ended:.0f} s" if not left else f"still firing: {', '.join(left)}",
     )
-    return alert is not None and not left
+    return alert is not None and not left and all(told[service] == 1 for service in ONCE)
 
 
 async def main(args: argparse.Namespace) -> int:
     """A lab, a session on it, and the drill."""
-    async with Lab(LabOptions()) as lab:
-        config = load(lab.config_path(), "lab", {})
+    async with Lab(LabOptions(parts=(*DEFAULT, "receivers"))) as lab:
+        path = lab.config_path()
+        path.write_text(path.read_text() + ROUTE)
+        config = load(path, "lab", {})
         session = Session.open(config, config.environment, remember=True)
         with ExitStack() as holds:
             for topic in engines.BUILTIN.keys() - ASIDE:
