@@ -60,7 +60,7 @@ async def configured(folder: Path, toml: str, tab: str = "overview.summary") -> 
 
 
 # They tell of the console's own doings and need no system.
-OF_THE_CONSOLE = ("overview.alerts", "overview.timeline", "overview.audit")
+OF_THE_CONSOLE = ("overview.alerts", "overview.timeline", "overview.tuning", "overview.audit")
 
 
 async def test_with_nothing_connected_every_tab_says_what_connects_it(tmp_path: Path) -> None:
