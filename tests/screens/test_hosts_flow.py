@@ -12,7 +12,18 @@ import pytest
 from perftui.config import load
 from perftui.draw.clean import cell_width
 from perftui.draw.rows import Look, Size, plain
-from perftui.model.resources import CpuUse, GroupLimit, HostReading, HostView, MemoryUse, OwnCost, Pressure
+from perftui.model.resources import (
+    CpuUse,
+    DiskUse,
+    GroupLimit,
+    HostReading,
+    HostView,
+    MemoryUse,
+    NetUse,
+    OwnCost,
+    Pressure,
+    TcpUse,
+)
 from perftui.screens.overview import hostrows
 from perftui.session import Session
 from tests.screens.shell import shown
@@ -150,3 +161,22 @@ async def test_v_shows_the_tree_and_b_goes_through_the_groups(session):
             assert app.base.tab.selection is None
         await pilot.press("b")
         await until(lambda: app.base.tab.selection, 20)
+
+
+@pytest.mark.parametrize("width", [40, 79])
+def test_a_small_terminal_has_a_line_for_each(width):
+    said = replace(
+        READING,
+        disks=(
+            DiskUse("vda", 1, 1, 1024.0, 2048.0, 0, 0, 0, 0.5),
+            DiskUse("vdb", 1, 1, 1024.0, 0, 0, 0, 0, 0.1),
+        ),
+        nets=(NetUse("eth0", 2048.0, 4096.0, 1, 1, 0, 0), NetUse("lo", 9e9, 9e9, 1, 1, 0, 0)),
+        tcp=TcpUse(2.5, 100.0, 1.0, 30, (("established", 7),)),
+    )
+    rows = plain(hostrows.brief(HostView("h", 0.0, said), width))
+    assert len(rows) == 4
+    assert all(cell_width(row) == width for row in rows)
+    if width > 78:
+        assert "read 2.00 KiB/s  write 2.00 KiB/s  busiest 50.0%" in rows[1]
+        assert "in 2.00 KiB/s  out 4.00 KiB/s  7 connected, 2.5 retransmits/s, 1.0" in rows[2]

@@ -93,6 +93,42 @@ def memory(view: HostView, size: Size, look: Look) -> Rows:
     return [line(size.width, *said), *bar, pressure(view.reading.pressure, size.width)]
 
 
+def brief(view: HostView, width: int) -> Rows:
+    """Memory, pressure, disks and network in a line each, for a small terminal."""
+    r = view.reading
+    m = r.memory
+    style = "crit" if m.used_ratio >= BUSIEST else "warn" if m.used_ratio >= 0.85 else "bold"
+    said = f"  {fmt.bytes_(m.used)} of {fmt.bytes_(m.total)}, cached {fmt.bytes_(m.cached)}, {_swap(m)}"
+    nets = [n for n in r.nets if not n.loopback] or list(r.nets)
+    disk = (
+        f"read {_bytes_rate(sum(d.read_bytes_per_s for d in r.disks))}  "
+        f"write {_bytes_rate(sum(d.write_bytes_per_s for d in r.disks))}  "
+        f"busiest {fmt.ratio(max((d.busy for d in r.disks), default=None))}"
+    )
+    net = (
+        f"in {_bytes_rate(sum(n.rx_bytes_per_s for n in nets))}  "
+        f"out {_bytes_rate(sum(n.tx_bytes_per_s for n in nets))}  {tcp(view)}"
+    )
+    return [
+        line(width, Span(f"memory {fmt.ratio(m.used_ratio)}", style), Span(said, "muted")),
+        line(width, Span("disks ", "muted"), Span(disk)),
+        line(width, Span("net   ", "muted"), Span(net)),
+        pressure(r.pressure, width),
+    ]
+
+
+def tcp(view: HostView) -> str:
+    """Connections, segments sent again and full listen queues, as far as they are told."""
+    use = view.reading.tcp
+    if use is None:
+        return ""
+    states = dict(use.states or ())
+    parts = [f"{states['established']} connected"] if "established" in states else []
+    parts += [f"{use.retransmits_per_s:.1f} retransmits/s"] if use.retransmits_per_s else []
+    parts += [f"{use.overflows_per_s:.1f} turned away/s"] if use.overflows_per_s else []
+    return ", ".join(parts)
+
+
 def memory_parts(m: MemoryUse, style: str = "s1") -> list[Part]:
     """All memory in five parts that add up: shared is inside used, the rest of what is available is cache."""
     shared = min(m.shared, m.used)
@@ -188,6 +224,7 @@ def net_columns() -> list[Column]:
         Column("tx_packets_per_s", "out", fmt.rate, width=8, align="right", priority=5),
         Column("errors_per_s", "Errors", fmt.rate, width=7, align="right", priority=3),
         Column("drops_per_s", "Drops", fmt.rate, width=7, align="right", priority=4),
+        Column("link_ratio", "Link", fmt.ratio, width=6, align="right", priority=6, help="use of its speed"),
     ]
 
 

@@ -36,8 +36,8 @@ class HostsTab(Tab):
     DEFAULT_CSS = """
     HostsTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 6 1fr 5; grid-gutter: 0 1; }
     HostsTab #processes { dock: bottom; height: 50%; }
-    HostsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 1fr 5; }
-    HostsTab.narrow #processes { height: 48%; }
+    HostsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 3 1fr; }
+    HostsTab.narrow #processes { height: 60%; }
     HostsTab.wide { grid-size: 3; grid-columns: 1fr 1fr 1fr; grid-rows: 1fr 1fr; }
     HostsTab.wide #processes { height: 64%; }
     """
@@ -103,7 +103,13 @@ class HostsTab(Tab):
         cpu.title = f"CPU of {inert(reading.host, 40)}"
         cpu.note = inert(hostrows.about(view), 200)
         cpu.set_rows(lambda size, look: hostrows.cpu(view, Size(size.width - 1, size.height), look))
-        memory.set_rows(lambda size, look: hostrows.memory(view, size, look))
+        small = self.layout_now < 120
+        memory.set_rows(
+            lambda size, look: (
+                hostrows.brief(view, size.width) if small else hostrows.memory(view, size, look)
+            )
+        )
+        self.query_one("#nets", LiveTable).note = hostrows.tcp(view)
         for panel in (cpu, memory):
             panel.set_health(health, frame.at)
         busy = self.query_one("#busy", ChartPanel)
