@@ -180,3 +180,14 @@ def test_a_small_terminal_has_a_line_for_each(width):
     if width > 78:
         assert "read 2.00 KiB/s  write 2.00 KiB/s  busiest 50.0%" in rows[1]
         assert "in 2.00 KiB/s  out 4.00 KiB/s  7 connected, 2.5 retransmits/s, 1.0" in rows[2]
+
+
+async def test_networks_show_their_course(session):
+    async with shown("overview.hosts", session, (200, 60)) as (app, _pilot):
+        await until(lambda: "in 5 min" in app.text(), 20)
+        tab = app.base.tab
+        await until(lambda: tab.query_one("#nets").view.order, 20)
+        drawn = tab._course("net.rx_bytes_per_s", "interface")
+        await until(drawn("lo")[0].strip, 20)
+        assert len(drawn("lo")[0]) == hostrows.COURSE
+        assert drawn("none such")[0].strip() == ""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.stackedbar import Part, allot, stackedbar
-from perftui.draw.table import Column
+from perftui.draw.table import Cell, Column
 from perftui.draw.text import line
 from perftui.model.resources import CpuUse, HostView, MemoryUse, Pressure
 
+Drawn = Callable[[str, str], Callable[[str], Cell]]
+"""Series and label → what draws the course of one device or interface."""
+
+COURSE = 10  # cells of a course of five minutes
 LABEL = 5
 FIGURE = 6
 NARROWEST = 22  # cells for one core's bar with label and figure
@@ -180,12 +186,18 @@ def pressure(found: tuple[Pressure, ...], width: int) -> Row:
     return line(width, *spans)
 
 
-def disk_columns() -> list[Column]:
+def _course(key: str, title: str, of: str, drawn: Callable[[str], Cell]) -> Column:
+    return Column(key, title, drawn, value=lambda item: getattr(item, of), width=COURSE, priority=2)
+
+
+def disk_columns(drawn: Drawn) -> list[Column]:
     """Devices: bytes and operations a second, waits, how busy."""
     return [
         Column("device", "Disk", lambda t: inert(t, 40), width=8, grow=True),
         Column("read_bytes_per_s", "Read/s", _bytes_rate, width=10, align="right"),
+        _course("read_course", "read 5 min", "device", drawn("disk.read_bytes_per_s", "device")),
         Column("write_bytes_per_s", "Write/s", _bytes_rate, width=10, align="right"),
+        _course("write_course", "write", "device", drawn("disk.write_bytes_per_s", "device")),
         Column("reads_per_s", "Reads", fmt.rate, width=8, align="right", priority=5),
         Column("writes_per_s", "Writes", fmt.rate, width=8, align="right", priority=5),
         Column(
@@ -214,12 +226,14 @@ def mount_columns() -> list[Column]:
     ]
 
 
-def net_columns() -> list[Column]:
+def net_columns(drawn: Drawn) -> list[Column]:
     """Interfaces: both ways a second, errors and drops."""
     return [
         Column("interface", "Network", lambda t: inert(t, 40), width=8, grow=True),
         Column("rx_bytes_per_s", "In/s", _bytes_rate, width=10, align="right"),
+        _course("rx_course", "in 5 min", "interface", drawn("net.rx_bytes_per_s", "interface")),
         Column("tx_bytes_per_s", "Out/s", _bytes_rate, width=10, align="right"),
+        _course("tx_course", "out", "interface", drawn("net.tx_bytes_per_s", "interface")),
         Column("rx_packets_per_s", "Packets in", fmt.rate, width=10, align="right", priority=5),
         Column("tx_packets_per_s", "out", fmt.rate, width=8, align="right", priority=5),
         Column("errors_per_s", "Errors", fmt.rate, width=7, align="right", priority=3),

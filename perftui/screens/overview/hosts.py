@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from perftui.analysis.buckets import Window
 from perftui.draw.chart import Line
 from perftui.draw.clean import inert
-from perftui.draw.rows import Size
+from perftui.draw.rows import Size, plain
+from perftui.draw.sparkline import spark
+from perftui.draw.table import Cell
 from perftui.model.frame import Frame
 from perftui.model.resources import HostView, ProcessRow, ResourcesReport
 from perftui.model.series import SeriesKey
@@ -20,6 +23,7 @@ from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
+COURSE_SECONDS = 300.0
 SIGNALS = (
     ("TERM", "TERM: asks it to end"),
     ("KILL", "KILL: ends it at once, nothing is saved"),
@@ -68,11 +72,31 @@ class HostsTab(Tab):
         yield Panel("CPU", id="cpu")
         yield Panel("Memory", id="memory")
         yield ChartPanel("CPU busy", unit="ratio", low=0, high=1, id="busy", focusable=False)
-        yield LiveTable(hostrows.net_columns(), key=lambda n: n.interface, title="Network", id="nets")
         yield LiveTable(
-            hostrows.disk_columns(), key=lambda d: d.device, title="Disks", id="disks", empty="reading"
+            hostrows.net_columns(self._course), key=lambda n: n.interface, title="Network", id="nets"
+        )
+        yield LiveTable(
+            hostrows.disk_columns(self._course),
+            key=lambda d: d.device,
+            title="Disks",
+            id="disks",
+            empty="reading",
         )
         yield LiveTable(hostrows.mount_columns(), key=lambda m: m.path, title="File systems", id="mounts")
+
+    def _course(self, name: str, label: str) -> Callable[[str], Cell]:
+        """Draws the last five minutes of a series of the host shown, by its label's value."""
+
+        def drawn(of: str) -> Cell:
+            frame = self.frames.get("resources")
+            if frame is None or not isinstance(frame.report, ResourcesReport) or not frame.report.hosts:
+                return ""
+            key = SeriesKey(frame.report.hosts[0].source, name, ((label, of),))
+            window = Window.last(COURSE_SECONDS, frame.at)
+            row = spark(frame.window(key, COURSE_SECONDS), window, hostrows.COURSE, self.look, low=0)
+            return plain([row])[0], "s1"
+
+        return drawn
 
     def arrange_for(self, layout: int) -> None:
         """80: figures and processes; 120: two columns; from 160: three."""
