@@ -16,6 +16,7 @@ from perftui.model.resources import (
     CpuUse,
     DiskUse,
     GroupLimit,
+    Growth,
     HostReading,
     HostView,
     MemoryUse,
@@ -191,3 +192,10 @@ async def test_networks_show_their_course(session):
         await until(drawn("lo")[0].strip, 20)
         assert len(drawn("lo")[0]) == hostrows.COURSE
         assert drawn("none such")[0].strip() == ""
+
+
+def test_a_file_system_that_fills_says_when():
+    growth = Growth("mount", "/", 60.0 * GIB, GIB / 3600, GIB / 4000, GIB / 3000, 1800.0, 100.0 * GIB)
+    view = HostView("h", 0.0, READING, growing=(growth,))
+    assert hostrows.until_full(view, "/") == pytest.approx(40 * 3600)
+    assert hostrows.until_full(view, "/var") is None

@@ -214,13 +214,28 @@ def disk_columns(drawn: Drawn) -> list[Column]:
     ]
 
 
-def mount_columns() -> list[Column]:
+def until_full(view: HostView, path: str) -> float | None:
+    """Seconds until a file system is full at the pace of the last half hour, None where it does not grow."""
+    return next((g.until_full for g in view.growing if g.kind == "mount" and g.name == path), None)
+
+
+def mount_columns(left: Callable[[str], float | None]) -> list[Column]:
     """File systems: use and what is left."""
     return [
         Column("path", "Mount", lambda t: inert(t, 200), width=10, grow=True),
         Column("used", "Used", fmt.bytes_, width=9, align="right", priority=3),
         Column("available", "Left", fmt.bytes_, width=9, align="right"),
         Column("used_ratio", "Full", _loud, width=6, align="right"),
+        Column(
+            "until_full",
+            "Full in",
+            fmt.duration,
+            value=lambda m: left(m.path),
+            width=9,
+            align="right",
+            priority=2,
+            help="at the pace of the last half hour",
+        ),
         Column("inode_ratio", "Inodes", _loud, width=6, align="right", priority=4),
         Column("read_only", "Mode", lambda ro: "ro" if ro else "rw", width=4, priority=6),
     ]

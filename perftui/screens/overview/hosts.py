@@ -82,7 +82,9 @@ class HostsTab(Tab):
             id="disks",
             empty="reading",
         )
-        yield LiveTable(hostrows.mount_columns(), key=lambda m: m.path, title="File systems", id="mounts")
+        yield LiveTable(
+            hostrows.mount_columns(self._until_full), key=lambda m: m.path, title="File systems", id="mounts"
+        )
 
     def _course(self, name: str, label: str) -> Callable[[str], Cell]:
         """Draws the last five minutes of a series of the host shown, by its label's value."""
@@ -97,6 +99,12 @@ class HostsTab(Tab):
             return plain([row])[0], "s1"
 
         return drawn
+
+    def _until_full(self, path: str) -> float | None:
+        frame = self.frames.get("resources")
+        report = frame.report if frame is not None else None
+        hosts = report.hosts if isinstance(report, ResourcesReport) else ()
+        return hostrows.until_full(hosts[0], path) if hosts else None
 
     def arrange_for(self, layout: int) -> None:
         """80: figures and processes; 120: two columns; from 160: three."""
