@@ -79,7 +79,7 @@ async def test_a_recording_shows_what_was_shown(
     path = tmp_path / "one.session"
     at, shown = await recorded(lab, path)
     request.getfixturevalue("no_socket")
-    config = load(None, None, {})
+    config = load(lab.config_path(), "lab", {})
     for tab, (expected, cells) in shown.items():
         args = options(path, at)
         pictures = []

@@ -15,7 +15,7 @@ from perftui.config import load
 from perftui.export.json import jsonable
 from perftui.lab import Lab
 from perftui.model.errors import PlanRejected
-from perftui.model.moment import TimeState
+from perftui.model.moment import Moment, TimeState
 from perftui.screens.live import all_tabs, load_tab
 from perftui.session import Session
 from perftui.widgets.livetable import LiveTable
@@ -94,7 +94,7 @@ async def test_every_figure_and_cell_is_what_it_was(lab: Lab, state_dir: Any, ta
         past._asked.clear()
         past._decoded.clear()
         for tab, (at, shown, _) in then.items():  # and from the disk
-            frames = {topic: past.frame(topic, at) for topic in shown}
+            frames = {t: app.session.at(Moment(at, TimeState.PAST), t) for t in shown}
             assert figures(frames) == shown, tab
 
 
