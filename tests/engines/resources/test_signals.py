@@ -77,6 +77,7 @@ async def test_a_process_of_somebody_else_has_to_be_named(host, child, monkeypat
         (os.getpid(), "TERM", "itself"),
         (4242, "NONE", "no signal"),
     ],
+    ids=("init", "group", "itself", "unknown"),
 )
 async def test_what_is_never_signalled(host, pid, signal, said):
     with pytest.raises(PlanRejected, match=said):
