@@ -184,7 +184,7 @@ def said(one: Backtest) -> Iterator[str]:
 async def why(session: Session, args: argparse.Namespace) -> int:
     """The rule, its parts with their values, and what decides about its alerts."""
     assert session.alerts is not None
-    found = await session.alerts.desk.explain(args.what)
+    found = await session.alerts.desk.explain_rule(args.what)
     if args.json:
         common.say(found)
     else:

@@ -311,7 +311,7 @@ class NoticeDesk(Protocol):
 class RuleExplainer(Protocol):
     """Says why a rule or an alert does what it does, or doesn't."""
 
-    async def explain(self, what: str) -> Why:
+    async def explain_rule(self, what: str) -> Why:
         """Of a rule's name, or an alert's fingerprint or how that begins; PlanRejected: there is none."""
 
 

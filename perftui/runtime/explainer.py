@@ -36,7 +36,7 @@ class ExplainingDesk(NoticeDesk):
         """From now on explain with what is read here, instead of what history has."""
         self._local, self._files = local, files
 
-    async def explain(self, what: str) -> Why:
+    async def explain_rule(self, what: str) -> Why:
         """All that decides about a rule, or about one alert of it."""
         report = await self.report()
         alerts = [a for a in report.alerts if what in (a.rule, a.fingerprint)]

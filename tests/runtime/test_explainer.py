@@ -34,7 +34,7 @@ class WhySeat(FiledSeat):
         return self
 
     async def said(self, what):
-        why = await self.desk.explain(what)
+        why = await self.desk.explain_rule(what)
         return why, "\n".join(why.lines)
 
 
@@ -92,7 +92,7 @@ async def test_what_keeps_one_of_ours(seat):
     _, said = await seat.said("busy")
     assert "nobody evaluates the rules since" in said
     with pytest.raises(PlanRejected):
-        await seat.desk.explain("nothing")
+        await seat.desk.explain_rule("nothing")
 
 
 async def test_errors_are_the_reason(seat, tmp_path):

@@ -74,7 +74,7 @@ def ask_why(tab: Tab, alert: Alert | None, rule: Rule | None) -> None:
         return
 
     async def call(desk: Any) -> Why:
-        why: Why = await desk.explain(what)
+        why: Why = await desk.explain_rule(what)
         tab.app.call_later(partial(tab.app.push_screen, WhyDialog(why)))
         return why
 
