@@ -43,7 +43,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "lock-pile-up": ("db.lock-storm",),
     "connection-leak": ("db.connections-leaking",),
     "replica-stall": ("db.replica-paused",),
-    "cpu-hog": ("host.core-saturated", "process.cpu-bound"),
+    "cpu-hog": ("process.core-bound",),
     "memory-leak": ("process.memory-grew", "process.memory-growing"),
     "blocking-call": ("api.slow",),
     "error-burst": ("api.error-rate-high", "HttpErrorRatioHigh"),
@@ -55,7 +55,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 def cause(alert: Alert) -> str:
     """An alert's rule without what says that a finding is behind it."""
-    return alert.rule.removeprefix("finding:").removesuffix(":warning")
+    return alert.rule.removeprefix("finding:").partition(":")[0]
 
 
 @dataclass

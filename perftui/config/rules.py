@@ -108,8 +108,8 @@ class AlertSettings:
     findings: tuple[str, ...] = field(
         default=("sudden",),
         metadata={
-            "help": "Ids of findings that alert already as warnings; `sudden`: the shipped ones, of trouble"
-            " that just began. Critical ones always do."
+            "help": "Ids of findings that alert before they are critical; `sudden`: the shipped ones, of"
+            " trouble that just began. Critical ones always do."
         },
     )
     rules: Mapping[str, RuleSettings] = field(

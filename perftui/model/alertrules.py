@@ -147,9 +147,10 @@ SUDDEN: tuple[str, ...] = (
     "host.core-saturated",
     "host.oom-kill",
     "host.swapping",
+    "process.core-bound",
     "process.memory-grew",
     "process.memory-growing",
     "scaling.crashing",
     "scaling.silent",
 )
-"""Findings that tell of something gone wrong just now: they alert already as warnings."""
+"""Findings that tell of something gone wrong just now: they alert before they are critical."""

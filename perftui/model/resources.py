@@ -199,8 +199,8 @@ class OwnCost:
 class ProcessRow:
     """One process; identity is (pid, started). None means not readable, or not known yet.
 
-    `unit` is the systemd unit or container it belongs to. Descriptors and bytes are looked up only
-    for rows somebody sees.
+    `unit` is the systemd unit or container it belongs to. Descriptors and bytes from and to storage
+    are looked up only for the busiest.
 
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
@@ -226,34 +226,6 @@ class ProcessRow:
     fd_limit: int | None = None
     read_per_s: float | None = None
     write_per_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessMoment:
-    """Figures of one process at one look (epoch seconds)."""
-
-    at: float
-    cpu: float | None
-    rss: int
-    threads: int
-    fds: int | None
-    read_per_s: float | None
-    write_per_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessDetail:
-    """One process closely: what is too dear to ask of all. None: not readable.
-
-    `pss` shares memory with others fairly, `uss` is its own alone; `sockets` are `state local → remote`.
-    """
-
-    row: ProcessRow
-    pss: int | None
-    uss: int | None
-    swap: int | None
-    sockets: tuple[str, ...] | None
-    past: tuple[ProcessMoment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from perftui.model.series import SeriesKey
 from perftui.runtime.rings import Rings
 
 KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
-HOLD_WARNING = 10.0  # seconds one that is no more than a warning must last
-WARNING = ":warning"  # ends the name of its rule, so that it never hides the critical one
+HOLD_LESSER = 10.0  # seconds one that is not critical must last
+# What ends the name of its rule, so that a lesser one never hides the critical one.
+ENDS = {Severity.CRITICAL: "", Severity.WARNING: ":warning", Severity.INFO: ":info"}
 
 
 @dataclass
@@ -36,14 +37,13 @@ def up_of(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
 
 
 def found_rules(findings: Iterable[Finding], early: Sequence[str]) -> dict[str, tuple[Element, ...]]:
-    """Critical findings, and the warnings among `early`, by their rule's name; one told twice counts once."""
+    """Critical findings, and lesser ones among `early`, by their rule's name; one told twice counts once."""
     found: dict[str, dict[object, Element]] = {}
     for finding in findings:
-        critical = finding.severity is Severity.CRITICAL
-        if critical or (finding.severity is Severity.WARNING and finding.id in early):
+        if finding.severity is Severity.CRITICAL or finding.id in early:
             labels = (("source", finding.source), *finding.labels)
             element = Element(labels, 1.0, finding.title, finding.evidence)
-            name = FINDING + finding.id + ("" if critical else WARNING)
+            name = FINDING + finding.id + ENDS[finding.severity]
             found.setdefault(name, {}).setdefault(tuple(sorted(labels)), element)
     return {name: tuple(elements.values()) for name, elements in found.items()}
 
@@ -55,14 +55,14 @@ def take_found(found: Mapping[str, tuple[Element, ...]], name: str) -> tuple[Ele
 
 def finding_rule(name: str) -> Rule:
     """The rule behind a finding's alerts, or behind those of a rule that is no longer there."""
-    of_finding, warning = name.startswith(FINDING), name.endswith(WARNING)
-    title = name.removeprefix(FINDING).removesuffix(WARNING)
+    severity = next((s for s, end in ENDS.items() if end and name.endswith(end)), Severity.CRITICAL)
+    title = name.removeprefix(FINDING).removesuffix(ENDS[severity])
     return Rule(
         name,
         title,
         Selector(title),
         op="",
-        hold=HOLD_WARNING if warning else 0.0,
-        keep=KEEP_FINDING if of_finding else 0.0,
-        severity=Severity.WARNING if warning else Severity.CRITICAL,
+        hold=0.0 if severity is Severity.CRITICAL else HOLD_LESSER,
+        keep=KEEP_FINDING if name.startswith(FINDING) else 0.0,
+        severity=severity,
     )

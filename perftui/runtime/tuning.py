@@ -210,7 +210,7 @@ class Tuning:
         state = replace(state, acted_at=now, acts=(*state.acts, now), running=action.title)
         await self._keep(schedule.name, state)
         try:
-            receipt = await self._conductor().perform(action, policy.ask)
+            receipt = await self._conductor().perform(action, policy.ask, policy=True)
         except PlanRejected as error:
             refused = policy.reason or str(error)
             return replace(state, decision="refused", reason=refused, acts=state.acts[:-1])

@@ -44,6 +44,12 @@ def columns() -> list[Column]:
         Column("user", "User", _dash, width=9, priority=3),
         Column("threads", "Thr", width=4, align="right", priority=5, help="threads"),
         Column("fds", "Fds", width=5, align="right", priority=5, help="open descriptors of the busiest"),
+        Column(
+            "read_per_s", "Read/s", io_text, width=9, align="right", priority=6, help="bytes from storage"
+        ),
+        Column(
+            "write_per_s", "Write/s", io_text, width=9, align="right", priority=6, help="bytes to storage"
+        ),
         Column("state", "St", width=2, priority=6, help="R runs, S sleeps, D waits for a disk, Z has ended"),
         Column("started", "Started", fmt.stamp, width=19, priority=7),
         Column("command", "Command", short, width=24, grow=True),
@@ -54,6 +60,11 @@ def short(command: str, limit: int = 500) -> str:
     """A command line without the folders of its program, inert."""
     program, blank, rest = command.partition(" ")
     return inert(program.rpartition("/")[2] + blank + rest, limit)
+
+
+def io_text(value: float | None) -> str:
+    """Bytes a second, a dash where they are not known."""
+    return "–" if value is None else fmt.rate(value, "bytes")
 
 
 def cpu_text(value: float | None) -> tuple[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
 from perftui.analysis.hostcounters import GroupCounters, Snapshot, TcpCounters, compare
 from perftui.backends.host import Host, HostOptions, groups, sensors, tcp
-from perftui.backends.host.descriptors import counted
+from perftui.backends.host.extras import Extras
 from perftui.backends.host.proc import parse_files, parse_stat, whole_disks
 from perftui.model.resources import ProcessRow
 
@@ -165,16 +166,44 @@ def test_descriptors_of_this_process_and_of_one_that_is_gone():
     def row(pid):
         return ProcessRow(pid, 1, "x", "x", "u", "S", "", None, 0, 1, 0.0)
 
-    mine = counted("/proc", row(os.getpid()))
+    extras = Extras("/proc")
+    (mine,) = extras.of([row(os.getpid())])
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
-    more = counted("/proc", row(os.getpid()))
+    (more,) = extras.of([row(os.getpid())])
     for descriptor in held:
         os.close(descriptor)
     assert more.fds == mine.fds + 50
     assert mine.fd_limit > 0
-    gone = counted("/proc", row(1 << 30))
+    (gone,) = extras.of([row(1 << 30)])
     assert (gone.fds, gone.fd_limit) == (None, None)
     assert parse_files(b"1200\t200\t9000\n") == (1000, 9000)
+
+
+def test_bytes_from_and_to_storage_a_second(tmp_path):
+    def wrote(read, written):
+        (tmp_path / "7" / "io").write_text(f"rchar: 1\nread_bytes: {read}\nwrite_bytes: {written}\n")
+
+    (tmp_path / "7" / "fd").mkdir(parents=True)
+    row, clock, extras = (
+        ProcessRow(7, 1, "x", "x", "u", "S", "", None, 0, 1, 5.0),
+        [100.0],
+        Extras(str(tmp_path)),
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("perftui.backends.host.extras.time.monotonic", lambda: clock[0])
+        wrote(0, 0)
+        assert extras.of([row])[0].read_per_s is None
+        clock[0] += 2.0
+        wrote(1000, 6000)
+        (told,) = extras.of([row])
+        assert (told.read_per_s, told.write_per_s) == (500.0, 3000.0)
+        clock[0] += 0.1
+        assert extras.of([row])[0].read_per_s is None
+        clock[0] += 2.0
+        wrote(10, 10)
+        again = replace(row, started=9.0)
+        assert extras.of([again])[0].read_per_s is None
+        assert extras.of([row])[0].read_per_s is None
 
 
 async def test_this_host_tells_tcp_descriptors_and_what_we_cost():

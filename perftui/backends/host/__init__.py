@@ -11,7 +11,7 @@ from typing import ClassVar
 from perftui.analysis.hostcounters import Snapshot, compare
 from perftui.analysis.hostmeasures import measures
 from perftui.backends.host import signals
-from perftui.backends.host.descriptors import counted
+from perftui.backends.host.extras import Extras
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import ProcSource
 from perftui.backends.host.processes import Processes, user_name
@@ -22,7 +22,7 @@ from perftui.model.resources import ProcessList, ProcessRow
 
 TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
-COUNTED = 30  # busiest processes whose descriptors are counted, each of which costs a folder
+CLOSELY = 30  # busiest processes looked at more closely, each of which costs a folder
 
 
 class Host:
@@ -43,6 +43,7 @@ class Host:
         self._processes: Processes | None = None
         self._before: Snapshot | None = None
         self._host = os.uname().nodename
+        self._extras = {use: Extras(options.proc) for use in ("top", "list")}  # each at a pace of its own
         self._top_at = 0.0
         self._top_rows: tuple[ProcessRow, ...] = ()
 
@@ -85,8 +86,8 @@ class Host:
             rows = self._processes.scan()
         except OSError as error:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
-        shown = [counted(self._proc, row) if i < COUNTED else row for i, row in enumerate(rows[:limit])]
-        return ProcessList(self._host, time.time(), tuple(shown), len(rows))
+        closely = self._extras["list"].of(rows[: min(limit, CLOSELY)])
+        return ProcessList(self._host, time.time(), (*closely, *rows[len(closely) : limit]), len(rows))
 
     async def find_process(self, pid: int) -> ProcessRow | None:
         """The process that has `pid` now; None when it ended."""
@@ -110,5 +111,5 @@ class Host:
             largest = sorted(rows, key=lambda r: -r.rss)[:TOP]
             grown = sorted(rows, key=lambda r: -r.grew)[:TOP]
             chosen = dict.fromkeys([*rows[:TOP], *largest, *grown])
-            self._top_rows = tuple(counted(self._proc, row) for row in chosen)
+            self._top_rows = tuple(self._extras["top"].of(chosen))
         return self._top_rows

@@ -20,11 +20,17 @@ PROVEN_AFTER = 1800.0  # seconds of growth before it counts as more than a warm-
 GREW = 32 << 20  # bytes above the lowest of ten minutes
 GREW_SHARE = 0.5
 WORTH_PROFILING = 0.5  # cores
+CORE_BOUND, CORE_WHOLE = (
+    0.9,
+    1.15,
+)  # of a core between two looks at all processes; beyond it uses more than one
+ONE_CORE = frozenset({"python", "node", "ruby", "php", "perl"})  # their code runs on one core at a time
 
 
 def findings(view: HostView) -> Iterator[Finding]:
     """What is wrong on this host now."""
     yield from _cpu(view)
+    yield from _bound(view)
     yield from _memory(view)
     yield from _swap(view)
     yield from _disks(view)
@@ -67,6 +73,22 @@ def _cpu(view: HostView) -> Iterator[Finding]:
         evidence = [f"core {i} over {CORE_BUSY:.0%} for 30 s, all together {busy or 0:.0%}" for i in full[:1]]
         what = tuple(evidence + ([f"most by {who}"] if who else []))
         yield Finding("host.core-saturated", Severity.WARNING, view.source, title, what, offer=offer)
+
+
+def _bound(view: HostView) -> Iterator[Finding]:
+    """A program that can use one core only, and uses it up: more cores would not help it."""
+    for row in view.reading.top:
+        if row.language in ONE_CORE and CORE_BOUND <= _use(row) <= CORE_WHOLE:
+            offer = Offer("profile.cpu", "", f"Profile {row.name} {row.pid}", (("pid", row.pid),))
+            yield Finding(
+                "process.core-bound",
+                Severity.WARNING,
+                view.source,
+                f"{row.name} {row.pid} uses all of one core",
+                (f"{_use(row):.0%} of a core over 10 s, {row.language} uses no more: {row.command[:120]}",),
+                offer=offer if row.language == "python" else None,
+                labels=(("process", f"{row.name} {row.pid}"),),
+            )
 
 
 def _memory(view: HostView) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perftui.model.finding import Effort, Finding, Severity
-from perftui.model.resources import HostView
+from perftui.model.resources import HostView, ProcessRow
 
 THROTTLED, THROTTLED_BADLY = 0.05, 0.25  # share of periods in which the quota ran out
 LIMIT_HIGH, LIMIT_CRITICAL = 0.85, 0.95
@@ -13,6 +13,7 @@ IOWAIT, IOWAIT_BAD = 0.20, 0.50
 RETRANSMITS = 0.02  # of segments sent
 ENOUGH_SEGMENTS = 20.0  # a second, below which a share says little
 DESCRIPTORS = 0.80
+HEAVY = 1 << 20  # bytes a second from and to storage from which a process is named
 
 
 def findings(view: HostView) -> Iterator[Finding]:
@@ -68,11 +69,18 @@ def _iowait(view: HostView) -> Iterator[Finding]:
     if busiest is not None:
         bytes_ = (busiest.read_bytes_per_s + busiest.write_bytes_per_s) / (1 << 20)
         evidence.append(f"disk {busiest.device}: {busiest.busy:.0%} busy, {bytes_:.1f} MiB/s")
+    heavy = max(view.reading.top, key=_moved, default=None)
+    if heavy is not None and _moved(heavy) >= HEAVY:
+        evidence.append(f"most by {heavy.name} {heavy.pid}: {_moved(heavy) / (1 << 20):.1f} MiB/s")
     if waiting:
         evidence.append("waiting for a disk: " + ", ".join(waiting[:3]))
     severity = Severity.CRITICAL if share >= IOWAIT_BAD else Severity.WARNING
     title = f"{view.reading.host}: the processor waits for disks {share:.0%} of the time"
     yield Finding("host.io-wait", severity, view.source, title, tuple(evidence))
+
+
+def _moved(row: ProcessRow) -> float:
+    return (row.read_per_s or 0.0) + (row.write_per_s or 0.0)
 
 
 def _retransmits(view: HostView) -> Iterator[Finding]:

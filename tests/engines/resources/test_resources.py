@@ -200,12 +200,24 @@ def test_a_quota_that_runs_out_is_told_with_its_group():
     assert seen([replace(CALM, limit=calm)] * 40)[2] == {}
 
 
+def test_a_program_that_uses_all_of_the_one_core_it_can_is_named_with_its_profile():
+    hog = replace(WORKER, cpu=0.97)
+    finding = seen([replace(CALM, top=(hog, replace(hog, pid=43, language="go")))] * 3)[2][
+        "process.core-bound"
+    ]
+    assert finding.title == "python 42 uses all of one core"
+    assert finding.offer.params == (("pid", 42),)
+    assert "process.core-bound" not in seen([replace(CALM, top=(replace(hog, cpu=0.5),))] * 3)[2]
+
+
 def test_waits_for_disks_name_the_disk_and_who_waits():
     waiting = replace(CALM, cpu=CpuUse("all", 0.1, iowait=0.4), blocked=3, top=(replace(WORKER, state="D"),))
     finding = seen([waiting] * 40)[2]["host.io-wait"]
     assert finding.severity is Severity.WARNING
     assert "vda: 10% busy" in finding.evidence[1]
     assert finding.evidence[2] == "waiting for a disk: python 42"
+    heavy = replace(waiting, top=(replace(WORKER, read_per_s=float(1 << 20), write_per_s=float(3 << 20)),))
+    assert seen([heavy] * 40)[2]["host.io-wait"].evidence[2] == "most by python 42: 4.0 MiB/s"
 
 
 def test_retransmits_count_only_where_there_is_traffic():
