@@ -159,8 +159,8 @@ class PostgresServer(Server):
             )
             await connection.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
         await connection.execute(
-            "SELECT pg_create_physical_replication_slot('replica') WHERE NOT EXISTS"
-            " (SELECT FROM pg_replication_slots WHERE slot_name = 'replica')"
+            "SELECT pg_create_physical_replication_slot('replica', immediately_reserve => true)"
+            " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'replica')"
         )
         return True
 

@@ -47,8 +47,12 @@ def options(path: Path, at: float) -> argparse.Namespace:
 
 
 def plain(text: str) -> list[str]:
-    """The body, whatever panel has the keys."""
-    return [line.replace("━", "─") for line in body(text)]
+    """The body, whatever panel has the keys; where a curve is, not its dots.
+
+    Samples are kept to seven digits: one that lies on the edge of two dots may fall to the other side.
+    """
+    dots = re.compile("[\u2801-\u28ff]")
+    return [dots.sub("⣿", line.replace("━", "─")) for line in body(text)]
 
 
 async def recorded(lab: Lab, path: Path) -> tuple[float, dict[str, Any]]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -256,6 +257,14 @@ async def test_a_failed_start_leaves_nothing(monkeypatch, open_folder):
     with pytest.raises(LabError, match="valkey ended at once"):
         await Lab(LabOptions(parts=("valkey", "postgres", "shop"), base=open_folder)).start()
     assert list(open_folder.iterdir()) == []
-    await until(
-        lambda: {p.pid for p in psutil.Process().children(recursive=True) if living(p.pid)} <= children, 20
-    )
+    await until(lambda: not begun_since(children), 20)
+
+
+def begun_since(children: set[int]) -> set[int]:
+    """New processes of ours; what those that were there begin meanwhile is theirs."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.pid not in children and process.ppid() not in children and living(process.pid):
+                found.add(process.pid)
+    return found

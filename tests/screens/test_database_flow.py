@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from tests.console import console, state_dir
+from tests.waiting import auntil
 
 __all__ = ["state_dir"]
 
@@ -220,7 +221,11 @@ async def test_panes_turn_where_there_is_no_room(place: Any) -> None:
         await seen.sees("Remarks")
 
 
-async def test_with_a_replica_the_lag_is_told(place: Any, postgres_replica: Any) -> None:
+async def test_with_a_replica_the_lag_is_told(place: Any, postgres: Any, postgres_replica: Any) -> None:
+    admin = await postgres.admin()
+    streams = "select count(*) from pg_stat_replication where state = 'streaming'"
+    await auntil(lambda: admin.fetchval(streams), 60)
+    await admin.close()
     async with console(place, "database.replicas") as seen:
         await seen.sees(r"● streaming")
         await seen.sees(r"alone-postgres-replica|replica")
