@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -45,22 +46,24 @@ async def emptied(client: Any) -> None:
         await client.unlink(*keys[start : start + 5000])
 
 
-async def purging(seen: Console) -> None:
-    """A purge of all bulk keys, under way."""
+async def purging(seen: Console) -> asyncio.Future[None]:
+    """A purge of all bulk keys, under way; the typing itself, which ends when the screen has come to rest."""
     await seen.sees("Keys", 30)
     await seen.press("p")
     await seen.types("bulk:*")
     await seen.sees(r"of [\d,]+ keys match", 30)
-    await seen.types("bulk:*")
+    typed = asyncio.ensure_future(seen.types("bulk:*"))
     await until(lambda: bool(seen.app.running()), 20)
+    return typed
 
 
 async def test_a_purge_cancelled_half_way_says_what_it_did_and_is_undone(lab: Lab, state_dir: Path) -> None:
     async with lab.part(ValkeyPart).primary.client(10) as client, console(lab, "cache.keys") as seen:
         await filled(client)
-        await purging(seen)
+        typed = await purging(seen)
         await until(lambda: done(seen) > 0, 20)
         seen.app.cancel_running()
+        await typed
         await until(lambda: not seen.app.running(), 20)
         assert outcomes(state_dir, "cache.purge") == ["started", "cancelled"]
         left = len([key async for key in client.scan_iter(match="bulk:*", count=5000)])
@@ -91,9 +94,10 @@ async def test_a_purge_whose_server_dies_failed_and_the_audit_says_so(lab: Lab, 
         async with server.client(10) as client:
             await filled(client)
         try:
-            await purging(seen)
+            typed = await purging(seen)
             await until(lambda: done(seen) > 0, 20)
             await server.kill()
+            await typed
             await seen.sees("connection lost|running", 10)
             await until(lambda: not seen.app.running(), 90)  # it tries to reconnect for half a minute
         finally:
