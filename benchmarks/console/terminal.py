@@ -43,6 +43,7 @@ class Terminal:
         self._lock = threading.Lock()
         self.reads: list[tuple[float, int]] = []
         self.modes: dict[str, bool] = {}
+        self._cut = ""
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.began = time.monotonic()
@@ -81,8 +82,10 @@ class Terminal:
         for question, answer in ANSWERS:
             if question in data:
                 os.write(self._master, answer)
-        for mode, how in re.findall(r"(\x1b\[\?\d+)([hl])", data.decode("latin-1")):
+        text = self._cut + data.decode("latin-1")
+        for mode, how in re.findall(r"(\x1b\[\?\d+)([hl])", text):
             self.modes[mode] = how == "h"
+        self._cut = text[-12:]  # a sequence may come in two reads
         with self._lock:
             self._stream.feed(data)
 
