@@ -149,7 +149,6 @@ SUDDEN: tuple[str, ...] = (
     "host.swapping",
     "process.core-bound",
     "process.memory-grew",
-    "process.memory-growing",
     "scaling.crashing",
     "scaling.silent",
 )

@@ -78,7 +78,7 @@ def _way(old: Pen, new: Pen) -> str:
     return out
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def cells_of(text: str) -> list[str]:
     """The text's cells: one string each, `""` after a wide one."""
     if text.isascii():

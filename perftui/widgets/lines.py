@@ -31,7 +31,7 @@ def strip_of(row: Row, colours: Palette, muted: bool = False, ground: Style = NO
     return _strip(row, colours, muted, row_width(row), ground)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _strip(row: Row, colours: Palette, muted: bool, width: int, ground: Style) -> Strip:
     return Strip(
         [Segment(text, _on(ground, colours.style(words, muted))) for text, words in row if text], width

@@ -61,9 +61,9 @@ def _hits(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
 
 
 def _vanished(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    before = node.keys_1m_ago
-    if before is None or before < 100 or facts.keys > before * VANISHED:
-        return
+    before, copies = node.keys_1m_ago, node.role == "replica" and node.lag_bytes is not None
+    if copies or before is None or before < 100 or facts.keys > before * VANISHED:
+        return  # of a replica whose primary is watched too, the primary tells
     yield Finding(
         "cache.keys-vanished",
         Severity.WARNING,

@@ -107,6 +107,15 @@ def test_evictions_flush_and_clients() -> None:
     history = History()
     history.put("cache", "keys", [50_000.0], NOW - 30)
     assert "50,000" in conclude(history, keys=10)["cache.keys-vanished"].evidence[0]
+    history.put("copy", "keys", [50_000.0], NOW - 30)
+    copy = replace(CALM, keys=10, replication=Replication("replica", 5000, stream="s1"))
+    engine, both = CacheEngine(), {"cache": look(replace(CALM, keys=10)), "copy": look(copy, "copy")}
+    told = [
+        f.source for f in engine.findings(engine.observe(NOW, both, history)) if f.id == "cache.keys-vanished"
+    ]
+    assert told == ["cache"]
+    alone = engine.findings(engine.observe(NOW, {"copy": look(copy, "copy")}, history))
+    assert "cache.keys-vanished" in {finding.id for finding in alone}
     assert "cache.clients-near-limit" in conclude(clients=9000)
 
 
