@@ -76,7 +76,7 @@ def _cpu(view: HostView) -> Iterator[Finding]:
 
 
 def _bound(view: HostView) -> Iterator[Finding]:
-    """A program that can use one core only, and uses it up: more cores would not help it."""
+    """A program that can use one core only, and nearly uses it up: more cores would not help it."""
     for row in view.reading.top:
         if row.language in ONE_CORE and CORE_BOUND <= _use(row) <= CORE_WHOLE:
             offer = Offer("profile.cpu", "", f"Profile {row.name} {row.pid}", (("pid", row.pid),))
@@ -84,7 +84,7 @@ def _bound(view: HostView) -> Iterator[Finding]:
                 "process.core-bound",
                 Severity.WARNING,
                 view.source,
-                f"{row.name} {row.pid} uses all of one core",
+                f"{row.name} {row.pid} uses {_use(row):.0%} of the one core it can",
                 (f"{_use(row):.0%} of a core over 10 s, {row.language} uses no more: {row.command[:120]}",),
                 offer=offer if row.language == "python" else None,
                 labels=(("process", f"{row.name} {row.pid}"),),

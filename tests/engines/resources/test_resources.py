@@ -205,7 +205,7 @@ def test_a_program_that_uses_all_of_the_one_core_it_can_is_named_with_its_profil
     finding = seen([replace(CALM, top=(hog, replace(hog, pid=43, language="go")))] * 3)[2][
         "process.core-bound"
     ]
-    assert finding.title == "python 42 uses all of one core"
+    assert finding.title == "python 42 uses 97% of the one core it can"
     assert finding.offer.params == (("pid", 42),)
     assert "process.core-bound" not in seen([replace(CALM, top=(replace(hog, cpu=0.5),))] * 3)[2]
 
