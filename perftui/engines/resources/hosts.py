@@ -20,10 +20,8 @@ PROVEN_AFTER = 1800.0  # seconds of growth before it counts as more than a warm-
 GREW = 32 << 20  # bytes above the lowest of ten minutes
 GREW_SHARE = 0.5
 WORTH_PROFILING = 0.5  # cores
-CORE_BOUND, CORE_WHOLE = (
-    0.9,
-    1.15,
-)  # of a core between two looks at all processes; beyond it uses more than one
+CORE_BOUND = 0.75  # of a core, between two looks at all processes
+CORE_WHOLE = 1.15  # beyond this it uses more than one
 ONE_CORE = frozenset({"python", "node", "ruby", "php", "perl"})  # their code runs on one core at a time
 
 

@@ -207,7 +207,9 @@ def test_a_program_that_uses_all_of_the_one_core_it_can_is_named_with_its_profil
     ]
     assert finding.title == "python 42 uses 97% of the one core it can"
     assert finding.offer.params == (("pid", 42),)
-    assert "process.core-bound" not in seen([replace(CALM, top=(replace(hog, cpu=0.5),))] * 3)[2]
+    assert "process.core-bound" in seen([replace(CALM, top=(replace(hog, cpu=0.8),))] * 3)[2]
+    for calm in (0.5, 1.5):
+        assert "process.core-bound" not in seen([replace(CALM, top=(replace(hog, cpu=calm),))] * 3)[2]
 
 
 def test_waits_for_disks_name_the_disk_and_who_waits():
