@@ -24,6 +24,7 @@ from perftui.runtime.pace import STEPS, Pace
 from perftui.screens import chrome, colours
 from perftui.screens.commands import SCREENS, Keymap, keymap
 from perftui.screens.hands import Hands
+from perftui.screens.keys import alt_of
 from perftui.screens.live import LiveScreen, all_tabs, load_tab, screen_class
 from perftui.screens.work import begin
 from perftui.widgets.header import header
@@ -164,9 +165,10 @@ class PerftuiApp(Hands, DiffApp):
 
     async def on_event(self, event: events.Event) -> None:
         """Escape and a letter in one read look like Alt: nothing here needs Alt, so both keys are meant."""
-        if isinstance(event, events.Key) and not event.is_forwarded and event.key.startswith("alt+"):
+        meant = alt_of(event) if isinstance(event, events.Key) and not event.is_forwarded else None
+        if meant is not None:
             self.post_message(events.Key("escape", "\x1b"))
-            second = events.Key(event.key.removeprefix("alt+"), event.character)
+            second = events.Key(*meant)
             self.call_after_refresh(self.post_message, second)  # once escape has closed what it closes
         else:
             await super().on_event(event)

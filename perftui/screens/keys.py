@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from perftui.screens.live import LiveScreen
 
 PREFIX = "g"
+AGAIN_S = 0.01  # between looks whether a tab is there that keys wait for
 _NAMES = {" ": "space"}
 _MOVES: dict[str, tuple[str, tuple[int, ...]]] = {
     "move.down": ("cursor_move", (1,)),
@@ -43,11 +44,25 @@ _NOW = ("undo", "retry", "overview.note")
 _TAB_FIRST = ("open", "close", "mark")
 
 
+_OPTION_DIGITS = dict(zip("¡™£¢∞§¶•ªº", "1234567890", strict=True))
+
+
 def key_name(event: events.Key) -> str:
     """The key as the registry writes it: `p`, `?`, `space`, `ctrl+e`, `pagedown`."""
     if event.is_printable and event.character:
         return _NAMES.get(event.character, event.character)
     return event.key
+
+
+def alt_of(event: events.Key) -> tuple[str, str | None] | None:
+    """Key and character that came right behind an escape, when the terminal's reader made one key of both.
+
+    Textual reads escape and a letter as `alt+letter`, escape and a digit as what macOS types for them.
+    """
+    if event.key.startswith("alt+"):
+        return event.key.removeprefix("alt+"), event.character
+    digit = _OPTION_DIGITS.get(event.character or "")
+    return (digit, digit) if digit else None
 
 
 class KeyReader:
@@ -56,6 +71,34 @@ class KeyReader:
     def __init__(self, screen: LiveScreen) -> None:
         self.screen = screen
         self.pending = ""
+        self._early: list[events.Key] = []  # pressed before what they are for was there
+
+    def take(self, event: events.Key) -> bool:
+        """Press the key, or keep it while the tab is still being made; False when it means nothing."""
+        if not self._early and self._ready:
+            return self.press(event)
+        self._early.append(event)
+        if len(self._early) == 1:
+            self.screen.set_timer(AGAIN_S, self._typed_ahead)
+        return True
+
+    @property
+    def _ready(self) -> bool:
+        """Whether the tab in front has all its parts."""
+        tab = self.screen.tab
+        return self.screen.is_mounted and (tab is None or tab.is_mounted)
+
+    def _typed_ahead(self) -> None:
+        """Press the keys that came early, in order; what one of them opens gets the rest."""
+        screen = self.screen
+        while self._early and self._ready and screen.is_current:
+            self.press(self._early.pop(0))
+        if self._early and screen.is_current and screen.is_attached:
+            screen.set_timer(AGAIN_S, self._typed_ahead)
+            return
+        rest, self._early = self._early, []
+        for event in rest:
+            screen.app.post_message(events.Key(event.key, event.character))
 
     def press(self, event: events.Key) -> bool:
         """Do what the key stands for on the tab in front; False when it stands for nothing."""

@@ -326,7 +326,7 @@ class LiveScreen(Screen[None]):
 
     async def on_key(self, event: events.Key) -> None:
         """Keys nobody on the screen took."""
-        if self.reader.press(event):
+        if self.reader.take(event):
             event.stop()
             event.prevent_default()
 

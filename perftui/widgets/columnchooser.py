@@ -75,8 +75,12 @@ class ColumnChooser(ModalScreen[set[str] | None]):
 
     def action_take(self) -> None:
         """Done."""
-        self.dismiss(self._hidden)
+        self._end(self._hidden)
 
     def action_leave(self) -> None:
         """Never mind."""
-        self.dismiss(None)
+        self._end(None)
+
+    def _end(self, hidden: set[str] | None) -> None:
+        if self in self.app.screen_stack:  # keys still come that were pressed before it left
+            self.dismiss(hidden)

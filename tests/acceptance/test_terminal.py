@@ -72,8 +72,25 @@ def test_every_way_out_restores_the_terminal(
         assert terminal.end(way, 5) == code
     else:
         terminal.send((chr(ord(way[-1]) & 31) if "+" in way else way).encode())
-        assert terminal.exit_code(5) == code
+        assert terminal.exit_code(5) == code, terminal.text()
     assert time.monotonic() - began < 2.5
+    assert terminal.left_set() == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_keys_in_bursts_break_nothing(open_console: Open, seed: int) -> None:
+    """From the moment the terminal is the console's, faster than it can draw."""
+    chance = random.Random(seed)
+    terminal = open_console()
+    while b"2048" not in terminal.raw:  # the terminal's line discipline takes ctrl+q before
+        terminal.pump(0.01, 0.05)
+    for _ in range(12):
+        for _ in range(chance.randint(1, 14)):
+            terminal.send(chance.choice("1234567][?:a/jgoH\t\r\x1b\x1b").encode())
+            terminal.pump(0.05, chance.choice((0.0, 0.01, 0.05, 0.2)))
+        assert terminal.code is None
+    terminal.send(b"\x11")
+    assert terminal.exit_code(10) == 0, terminal.text()
     assert terminal.left_set() == []
 
 

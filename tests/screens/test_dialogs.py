@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PartlyDone
+from perftui.widgets.columnchooser import ColumnChooser
 from perftui.widgets.livetable import LiveTable
 from tests.screens.conftest import cache_frame
 from tests.screens.shell import ShellSession, shown
@@ -278,6 +281,57 @@ async def test_escape_and_a_letter_read_together_are_two_keys(session: ShellSess
         app.post_message(events.Key("alt+v", "v"))
         await until(lambda: app.base.tab.did == ["cache.view"])  # type: ignore[union-attr]
         assert len(app.screen_stack) == 1
+
+
+async def test_escape_and_a_digit_read_together_are_two_keys(session: ShellSession) -> None:
+    (together,) = XTermParser().feed("\x1b4")
+    async with shown("cache", session) as (app, pilot):
+        await pilot.press("?")
+        await pilot.pause()
+        app.post_message(together)
+        await until(lambda: app.base.stem == "database")
+        assert len(app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("opens", ["question_mark", "colon", "semicolon", "e"])
+async def test_a_key_after_a_dialogs_end_is_for_what_is_below(session: ShellSession, opens: str) -> None:
+    async with shown("cache", session) as (app, pilot):
+        await pilot.press(opens)
+        await pilot.pause()
+        assert len(app.screen_stack) == 2
+        dialog = app.screen
+        for key in ("escape", "escape", "4"):
+            dialog.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(lambda: app.base.stem == "database")
+        assert len(app.screen_stack) == 1
+
+
+async def test_escape_twice_leaves_the_column_chooser_once(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        await pilot.press("o")
+        await pilot.pause()
+        chooser = app.screen
+        assert isinstance(chooser, ColumnChooser)
+        chooser.action_leave()
+        chooser.action_take()
+        await until(lambda: len(app.screen_stack) == 1)
+
+
+@pytest.mark.parametrize("keys", ["4v", "]v]v[", "4]]v?", "1]v:"])
+async def test_keys_typed_before_their_tab_is_there_wait_for_it(session: ShellSession, keys: str) -> None:
+    slow, fast = [], []
+    for kept in (slow, fast):
+        async with shown("cache", session) as (app, pilot):
+            for key in keys:
+                event = next(iter(XTermParser().feed(key)))
+                app.post_message(event)
+                if kept is slow:
+                    await pilot.pause()
+            await pilot.pause()
+            await pilot.pause(0.2)
+            kept += [app.base.tab_name, *(type(s).__name__ for s in app.screen_stack[1:])]
+            kept += [getattr(tab, "did", None) for tab in app.base.tabs.values()]
+    assert slow == fast
 
 
 async def test_jump_goes_to_a_row(session: ShellSession) -> None:

@@ -124,7 +124,10 @@ class Dialog(ModalScreen[T]):
             self.fit()
 
     async def on_key(self, event: events.Key) -> None:
-        """The dialog's keys, and the few that work everywhere."""
+        """The dialog's keys, and the few that work everywhere; a key that came after its end is passed on."""
+        if self not in self.app.screen_stack:
+            self.app.post_message(events.Key(event.key, event.character))
+            return
         key = key_name(event)
         handled = self.pressed(key) or self._everywhere(key)
         if not handled and key == "escape":

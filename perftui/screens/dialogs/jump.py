@@ -46,7 +46,10 @@ class JumpDialog(ModalScreen[None]):
             yield box
 
     async def on_key(self, event: events.Key) -> None:
-        """Letters choose."""
+        """Letters choose; a key that came after the choice is for what is below."""
+        if self not in self.app.screen_stack:
+            self.app.post_message(events.Key(event.key, event.character))
+            return
         event.stop()
         event.prevent_default()
         self.typed += key_name(event)
