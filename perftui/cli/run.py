@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from perftui.cli import common
+from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from perftui.app import PerftuiApp
-    from perftui.config import Config
+    from perftui.config import Config, Environment
+    from perftui.session import Session
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="serve /metrics while the console is open (default: where agent.metrics says)",
     )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="no picture: say what changes as plain lines on stdout, for screen readers and logs",
+    )
 
 
 def appearance(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +57,22 @@ def appearance(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Open the console and stay until the operator leaves."""
+    if args.plain:
+        return _plain(args)
     return open_console(
         args.config, args.env, screen=args.screen or "", flags=common.flags(args), metrics=args.metrics
     )
+
+
+def _plain(args: argparse.Namespace) -> int:
+    """Say what changes, without a picture."""
+    if args.screen:
+        raise ConfigError("--plain tells of every screen: leave --screen out")
+    config = common.configuration(args)
+    from perftui.cli.plain import stream
+
+    session = session_on(config, config.environment, remember=True, metrics=args.metrics)
+    return common.go(stream(session, config.ui.timezone))
 
 
 def open_console(
@@ -86,6 +106,19 @@ def _keep_what_is_loaded() -> None:
         gc.enable()
 
 
+def session_on(
+    config: Config, environment: Environment, *, remember: bool = False, metrics: str | None = None
+) -> Session:
+    """A session not yet started; see `console`."""
+    if metrics is not None:
+        from perftui.agent import serving
+
+        return serving(config, environment, metrics)
+    from perftui.session import Session
+
+    return Session.open(config, environment, read_only=config.read_only, remember=remember)
+
+
 def console(
     config: Config,
     screen: str = "",
@@ -100,17 +133,11 @@ def console(
     where the configuration says).
     """
     from perftui.app import Options, PerftuiApp
-    from perftui.session import Session
 
     now = [config]
 
     def session(name: str) -> Session:
-        environment = now[0].environments[name]
-        if metrics is not None:
-            from perftui.agent import serving
-
-            return serving(now[0], environment, metrics)
-        return Session.open(now[0], environment, read_only=now[0].read_only, remember=remember)
+        return session_on(now[0], now[0].environments[name], remember=remember, metrics=metrics)
 
     def reread() -> tuple[str, ...]:
         from perftui.config import reload
