@@ -11,6 +11,7 @@ BUILTIN: dict[str, str] = {
     "processpool": "perftui.backends.processpool:ProcessPool",
     "pyspy": "perftui.backends.pyspy:PySpy",
     "statsd": "perftui.backends.statsd:Statsd",
+    "kafka": "perftui.backends.kafka:Kafka",
 }
 
 OPTIONS: dict[str, str] = {
@@ -24,6 +25,7 @@ OPTIONS: dict[str, str] = {
     "processpool": "perftui.model.options:PoolOptions",
     "pyspy": "perftui.model.options:PySpyOptions",
     "statsd": "perftui.model.options:StatsdOptions",
+    "kafka": "perftui.model.options:KafkaOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
 

@@ -12,6 +12,7 @@ VERBS = {
     "query": "perftui.cli.monitor_query",
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",
+    "queues": "perftui.cli.monitor_queues",
     "anomaly": "perftui.cli.monitor_anomaly",
 }
 """Verb → module with `HELP`, `add(parser)` and `run(args) -> int`."""

@@ -137,3 +137,23 @@ class StatsdOptions:
     """Where to listen; always on 127.0.0.1, for the sender of a datagram cannot be known."""
 
     port: int = field(default=8125, metadata={"help": "UDP port; 0: any that is free"})
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaOptions:
+    """How to reach one cluster, and which of its consumer groups are told."""
+
+    bootstrap: str = field(
+        default="127.0.0.1:9092", metadata={"help": "a broker or several, as host:port,host:port"}
+    )
+    username: str = field(default="", metadata={"help": "SASL user; empty: no login"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    mechanism: str = field(
+        default="SCRAM-SHA-512", metadata={"help": "SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"}
+    )
+    tls: bool = field(default=False, metadata={"help": "speak TLS"})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for tls; empty: the system's"})
+    groups: tuple[str, ...] = field(
+        default=("*",), metadata={"help": "patterns of consumer groups that are told"}
+    )
+    topics: tuple[str, ...] = field(default=("*",), metadata={"help": "patterns of topics that are told"})

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-System = Literal["BullMQ", "RQ", "Celery", "stream", "list"]
+System = Literal["BullMQ", "RQ", "Celery", "stream", "list", "Kafka", "RabbitMQ"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePart:
+    """One partition of a queue: what waits in it and what ever came to it."""
+
+    name: str
+    waiting: int
+    added: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +23,9 @@ class QueueDepth:
 
     `waiting` is what a worker could take now, `active` what workers hold, `delayed` what is not due yet.
     `added` counts everything that ever came, None where the system keeps no such count. `oldest` is the
-    age in seconds of what has waited longest, None when nothing waits or nobody says.
+    age in seconds of what has waited longest, None when nothing waits or nobody says. `consumers` are
+    connected takers, None where nobody counts them. `parts` are the partitions of a queue that has them.
+    `rates` are messages a second in and out as the system itself reckons them, where it does.
     """
 
     source: str
@@ -27,6 +38,9 @@ class QueueDepth:
     failed: int = 0
     added: int | None = None
     oldest: float | None = None
+    consumers: int | None = None
+    parts: tuple[QueuePart, ...] = ()
+    rates: tuple[float, float] | None = None
 
     @property
     def inside(self) -> int:
@@ -50,12 +64,38 @@ class QueueView:
         return self.depth.waiting / (self.out_per_s - self.in_per_s)
 
 
+@dataclass(frozen=True, slots=True)
+class QueuesReading:
+    """Every queue of one server with its pace, as its poller brings them home."""
+
+    views: tuple[QueueView, ...]
+
+
 def pace(now: QueueDepth, before: QueueDepth | None) -> QueueView:
     """In and out between two looks; what came is counted by the system itself, what went follows from it."""
-    if before is None or now.added is None or before.added is None or now.at <= before.at:
+    if now.rates is not None:
+        return QueueView(now, *now.rates)
+    if before is None or now.at <= before.at:
         return QueueView(now)
-    if now.added < before.added:  # begun anew
+    moved = _moved_in_parts(now, before) if now.parts else _moved(now, before)
+    if moved is None:
         return QueueView(now)
-    seconds, came = now.at - before.at, now.added - before.added
-    went = came - (now.inside - before.inside)
-    return QueueView(now, came / seconds, max(0.0, went / seconds))
+    seconds, (came, inside) = now.at - before.at, moved
+    return QueueView(now, came / seconds, max(0.0, (came - inside) / seconds))
+
+
+def _moved(now: QueueDepth, before: QueueDepth) -> tuple[int, int] | None:
+    """What came, and how much more is inside; None when it cannot be told or was begun anew."""
+    if now.added is None or before.added is None or now.added < before.added:
+        return None
+    return now.added - before.added, now.inside - before.inside
+
+
+def _moved_in_parts(now: QueueDepth, before: QueueDepth) -> tuple[int, int] | None:
+    """The same over the partitions both looks know: one that is first consumed now brings its whole past."""
+    known = {part.name: part for part in before.parts}
+    pairs = [(part, known[part.name]) for part in now.parts if part.name in known]
+    pairs = [(part, was) for part, was in pairs if part.added >= was.added]
+    if not pairs:
+        return None
+    return sum(p.added - w.added for p, w in pairs), sum(p.waiting - w.waiting for p, w in pairs)

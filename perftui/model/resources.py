@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perftui.model.endpoint import ApiView
+from perftui.model.queues import QueueView
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +322,11 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class ResourcesReport:
-    """Hosts and the applications' requests, errors and durations, each by its backend's name."""
+    """Hosts, the applications' requests, errors and durations, and the queues of message brokers.
+
+    Each is by its backend's name; `queues` leaves out those in key-value servers, which are asked for apart.
+    """
 
     hosts: tuple[HostView, ...] = ()
     apis: tuple[ApiView, ...] = ()
+    queues: tuple[QueueView, ...] = ()

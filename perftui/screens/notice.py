@@ -28,8 +28,9 @@ def hides(frames: Mapping[str, Frame]) -> bool:
 
 
 def links(frames: Mapping[str, Frame]) -> dict[str, Health]:
-    """Health of every backend behind these frames."""
-    return {name: health for frame in frames.values() for name, health in frame.health.items()}
+    """Health of every backend behind these frames, as the newest of them has it."""
+    newest_last = sorted(frames.values(), key=lambda frame: frame.at)
+    return {name: health for frame in newest_last for name, health in frame.health.items()}
 
 
 def empty_text(empty: str, frames: Mapping[str, Frame], moment: Moment) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from perftui.analysis.queues import Paces
 from perftui.backends.valkey.link import Link, parse_url
 from perftui.draw.rows import Look, Size, plain
 from perftui.lab import Lab
@@ -59,7 +60,7 @@ def depth(at: float, waiting: int, added: int) -> QueueDepth:
 
 
 def test_a_pace_survives_being_drawn_twice() -> None:
-    paces = queues.Paces()
+    paces = Paces()
     paces.views([depth(100, 10, 10)])
     (view,) = paces.views([depth(110, 5, 30)])
     assert (view.in_per_s, view.out_per_s) == (2, 2.5)

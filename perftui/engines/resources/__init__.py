@@ -1,4 +1,4 @@
-"""Hosts and applications: what is saturated, full, leaking, failing or slow, and who causes it."""
+"""Hosts, applications and queues: what is saturated, full, leaking, failing, slow or behind, and why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from perftui.engines.resources import apis, hosts
+from perftui.engines.resources.backlog import Backlog
 from perftui.engines.resources.trends import growing, sustained
 from perftui.model.endpoint import ApiReading, ApiView
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
+from perftui.model.queues import QueuesReading, QueueView
 from perftui.model.reading import Look
 from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport
 
@@ -17,18 +19,20 @@ SLOPE_PERIOD = 15.0  # seconds between looks for growth: slopes over minutes cha
 
 
 class ResourcesEngine:
-    """One report over every host and scraped application."""
+    """One report over every host, scraped application and message broker."""
 
     stem: ClassVar[str] = "resources"
-    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape")
+    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "kafka")
 
     def __init__(self) -> None:
         self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}
         self._oom: dict[str, int] = {}
+        self._backlog = Backlog()
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> ResourcesReport:
         """The newest look at each, lost ones with their last good figures."""
         host_views, api_views = [], []
+        queue_views: list[QueueView] = []
         for name, look in sorted(looks.items()):
             if look.reading is None:
                 continue
@@ -37,7 +41,10 @@ class ResourcesEngine:
                 host_views.append(self._host(name, at, facts, history))
             elif isinstance(facts, ApiReading):
                 api_views.append(ApiView(name, at, facts))
-        return ResourcesReport(tuple(host_views), tuple(api_views))
+            elif isinstance(facts, QueuesReading):
+                queue_views += facts.views
+        self._backlog.seen(queue_views)
+        return ResourcesReport(tuple(host_views), tuple(api_views), tuple(queue_views))
 
     def _host(self, name: str, at: float, reading: HostReading, history: SeriesReader) -> HostView:
         known_at, rows = self._growing.get(name, (0.0, ()))
@@ -51,7 +58,8 @@ class ResourcesEngine:
     def findings(self, report: ResourcesReport) -> Sequence[Finding]:
         """What is wrong now, each with its figures and the process or route behind it."""
         found = [f for view in report.hosts for f in hosts.findings(view)]
-        return (*found, *(f for view in report.apis for f in apis.findings(view)))
+        found += [f for view in report.apis for f in apis.findings(view)]
+        return (*found, *self._backlog.findings(report.queues))
 
     def actions(self, report: ResourcesReport) -> Sequence[Offer]:
         """A profile of the busiest Python process of each host."""

@@ -8,10 +8,14 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.analysis.endpoints import EndpointRow, merged
+from perftui.analysis.queues import Key, Paces, key, opened
+from perftui.analysis.queues import merged as with_rows
 from perftui.draw.clean import inert
 from perftui.draw.heatmap import Heat
 from perftui.model.endpoint import EndpointPast
 from perftui.model.frame import Frame
+from perftui.model.health import Link
+from perftui.model.queues import QueueView
 from perftui.model.resources import ResourcesReport
 from perftui.screens.overview import endpoints, queues
 from perftui.screens.tab import Tab
@@ -35,6 +39,8 @@ class ApiTab(Tab):
     ApiTab #pools { height: 4; display: none; }
     ApiTab.narrow #queues { height: 5; }
     ApiTab.narrow.open #queues, ApiTab.narrow #pools { display: none; }
+    ApiTab.work #endpoints { height: 5; }
+    ApiTab.work #queues { height: 1fr; }
     ApiTab #detail { height: 2fr; layout: grid; grid-size: 2; grid-gutter: 0 1; display: none; }
     ApiTab.open #detail { display: block; layout: grid; }
     ApiTab.narrow #detail { height: 1fr; grid-size: 1; }
@@ -45,13 +51,15 @@ class ApiTab(Tab):
     topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database")
     empty: ClassVar[str] = (
         "would show each endpoint's rate, quantiles, errors and Apdex\n"
+        "and queues with depth, age and pace: backends of kind valkey and kafka\n"
         'no endpoint source connected: [env.NAME.backends.shop] kind = "scrape", url = "http://…/metrics"'
     )
 
     def __init__(self) -> None:
         super().__init__()
         self.opened = False
-        self._paces = queues.Paces()
+        self._paces = Paces()
+        self._parted: set[Key] = set()  # queues whose partitions are shown
         self._queues_asked = 0.0
         self._asked: tuple[tuple[str, str, str], float] | None = None
 
@@ -68,7 +76,7 @@ class ApiTab(Tab):
             hint='add a backend of kind = "scrape" with the url of an application\'s /metrics',
         )
         yield LiveTable(
-            queues.columns(), key=lambda v: queues.key(v.depth), title="Queues", id="queues", empty="no queue"
+            queues.columns(), key=lambda v: key(v.depth), title="Queues", id="queues", empty="no queue"
         )
         yield Panel("Pools", id="pools", focusable=False)
         with Widget(id="detail"):
@@ -100,19 +108,28 @@ class ApiTab(Tab):
 
     def _work(self, frames: Mapping[str, Frame], frame: Frame) -> None:
         """Queues where a server has some, and pools where anybody tells of theirs."""
-        source = next(iter(self.session.sources("QueueReader")), "")
-        if source and frame.at - self._queues_asked >= EVERY:
+        if frame.at - self._queues_asked >= EVERY:
             self._queues_asked = frame.at
-            self.probe(QUEUES, source, "QueueReader", lambda power: power.queues())
+            for source in self.session.sources("QueueReader"):
+                if self.session.looks[source].health.link in (Link.LIVE, Link.LATE):
+                    self._ask_queues(source)
         depths = frames[QUEUES].report
         views = self._paces.views(depths if isinstance(depths, tuple) else ())
         table = self.query_one("#queues", LiveTable)
         table.display = bool(views) and not (self.has_class("narrow") and self.opened)
-        table.set_items(views)
+        table.set_items(opened(views, self._parted))
+        self.set_class(bool(views) and not frame.report.apis, "work")
         rows = queues.pools(frames["database"].report, frame.report.apis)
         pools = self.query_one("#pools", Panel)
         pools.display = bool(rows) and not self.has_class("narrow")
         pools.set_rows(lambda size, look: queues.pool_rows(rows, size, look))
+
+    def _ask_queues(self, source: str) -> None:
+        async def asked(power: Any) -> Any:
+            fresh = await power.queues()
+            return with_rows(self.session.frame(QUEUES).report, source, fresh)
+
+        self.probe(QUEUES, source, "QueueReader", asked)
 
     @property
     def current(self) -> EndpointRow | None:
@@ -155,9 +172,13 @@ class ApiTab(Tab):
         self.set_class(self.opened, "open")
         self.redraw()
 
-    def on_live_table_opened(self, _message: LiveTable.Opened) -> None:
-        """Enter."""
-        self.set_open(True)
+    def on_live_table_opened(self, message: LiveTable.Opened) -> None:
+        """Enter: the pictures of an endpoint, the partitions of a queue."""
+        if isinstance(message.item, QueueView):
+            self._parted ^= {key(message.item.depth)}
+            self.redraw()
+        else:
+            self.set_open(True)
 
     def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
         """The pictures follow the cursor."""

@@ -12,38 +12,11 @@ from perftui.draw.table import Cell, Column
 from perftui.draw.text import fill, line
 from perftui.model.database import DatabaseReport
 from perftui.model.endpoint import ApiView
-from perftui.model.queues import QueueDepth, QueueView, pace
+from perftui.model.queues import QueueView
 
 OLD = 60.0  # seconds of waiting from which a queue is late
 FULL, NEARLY = 0.9, 0.75
 BAR = 20
-Key = tuple[str, str, str]
-
-
-class Paces:
-    """The look before of every queue, so that the next one can be told as a pace."""
-
-    def __init__(self) -> None:
-        self._before: dict[Key, QueueDepth] = {}
-        self._views: dict[Key, QueueView] = {}
-
-    def views(self, depths: Sequence[QueueDepth]) -> list[QueueView]:
-        """Queues with their pace, the fullest first."""
-        found: dict[Key, QueueView] = {}
-        for depth in depths:
-            before = self._before.get(key(depth))
-            if before is None or depth.at > before.at:
-                found[key(depth)] = pace(depth, before)
-                self._before[key(depth)] = depth
-            else:
-                found[key(depth)] = self._views[key(depth)]  # drawn again without a newer look
-        self._views = found
-        return sorted(found.values(), key=lambda v: (-v.depth.waiting, v.depth.name))
-
-
-def key(depth: QueueDepth) -> Key:
-    """Which queue it is."""
-    return depth.source, depth.system, depth.name
 
 
 def columns() -> list[Column]:
@@ -54,9 +27,10 @@ def columns() -> list[Column]:
 
     return [
         Column("name", "Queue", lambda v: inert(v.depth.name, 80), value=_same, width=12, grow=True),
-        Column("system", "Kind", lambda v: v.depth.system, value=_same, width=6, priority=4),
+        Column("system", "Kind", lambda v: v.depth.system, value=_same, width=8, priority=4),
         of("waiting", "Waiting", _waiting, 8, 1),
         of("active", "Active", lambda v: fmt.count(v.depth.active), 6, 3),
+        of("consumers", "Consumers", _consumers, 9, 4),
         of("delayed", "Delayed", lambda v: fmt.count(v.depth.delayed), 7, 6),
         of("failed", "Failed", _failed, 6, 5),
         of("oldest", "Oldest", _age, 8, 1),
@@ -73,6 +47,11 @@ def _same(view: QueueView) -> QueueView:
 def _waiting(view: QueueView) -> Cell:
     grows = view.in_per_s is not None and view.out_per_s is not None and view.in_per_s > view.out_per_s
     return fmt.count(view.depth.waiting), "warn" if grows and view.depth.waiting else ""
+
+
+def _consumers(view: QueueView) -> Cell:
+    count = view.depth.consumers
+    return ("–" if count is None else fmt.count(count)), "warn" if count == 0 and view.depth.waiting else ""
 
 
 def _failed(view: QueueView) -> Cell:
