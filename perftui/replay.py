@@ -91,7 +91,7 @@ def of_store(config: Config) -> Replay:
     from perftui.runtime.rewind import Rewind
     from perftui.runtime.store import Store
 
-    url = config.store_url() or str(paths.state_dir() / "store.sqlite")
+    url = config.store_url() or str(paths.store_file())
     if not config.store_url() and not Path(url).exists():
         raise StoreError(f"nothing is remembered yet: there is no {url}")
     env = config.environment

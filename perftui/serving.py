@@ -40,7 +40,7 @@ class Serving(Session):
             try:
                 self._listen(self.address)
             except ConfigError as error:
-                if self._agent:
+                if self._how["agent"]:
                     raise
                 self.events.add(Event(time.time(), "link", "metrics", "metrics are not served", str(error)))
         await super().start()

@@ -62,7 +62,8 @@ class Session:
         self.keeping: list[Memory] = []  # that, and what `record` writes
         self.alerts: Alerting | None = None  # there with the memory
         self.tuning: Tuning | None = None
-        self._remember = self._agent = self._loaded = False  # loaded: whether every engine is there
+        self._how: dict[str, bool] = {}  # of `Memory`: shared when it is kept, looks_on when only read
+        self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
         self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
@@ -81,14 +82,16 @@ class Session:
         only: set[str] | None = None,
         read_only: bool = False,
         remember: bool = False,
+        recall: bool = False,
         agent: bool = False,
     ) -> Self:
         """Name what is wanted, `only` these backends; imports none and reads nothing before `start`.
 
-        With `remember`, samples and reports go to the store and come back; an `agent` goes before consoles.
+        With `remember`, what is seen goes to the store and comes back, with `recall` only comes; an `agent`
+        goes before consoles.
         """
         session = cls(config, environment, read_only=read_only)
-        session._remember, session._agent = remember, agent
+        session._how = {"agent": agent, "shared": remember, "looks_on": recall}
         for name in environment.backends:
             if only is None or name in only:
                 session._looks[name] = tap = Tap(name, session._looked)
@@ -300,7 +303,7 @@ class Session:
         self._loaded = True
         for stem in engines.BUILTIN.keys() - self._observers.keys():  # who watches learns that none feeds it
             self.topic(stem).publish(self._empty(stem, self.clock.wall()))
-        if self._remember:
+        if self._how["shared"] or (self._how["looks_on"] and self.config.has_store()):
             await self._remember_all()
         else:
             for name in (ALERTS, TUNING_TOPIC):
@@ -355,10 +358,8 @@ class Session:
 
     async def open_memory(self) -> tuple[Memory, Alerting, Tuning]:
         """Open the store, its history and its alerts; by itself this writes nothing."""
-        url = self.config.store_url() or str(paths.private_dir(paths.state_dir()) / "store.sqlite")
-        most, who = int(self.setting("history.max_bytes")), {"agent": self._agent, "shared": self._remember}
-        opened = await bring("perftui.runtime.memory:Memory")
-        self.memory = opened(url, self.env.name, self.clock, most, **who)
+        most, opened = int(self.setting("history.max_bytes")), await bring("perftui.runtime.memory:Memory")
+        self.memory = opened(self.config.store_place(), self.env.name, self.clock, most, **self._how)
         self.memory.past.serve(str(self.setting("ui.timezone")), self.conductor.audit.report)
         kinds = {name: entry.kind for name, entry in self.env.backends.items()}
         self.memory.budgets.follow(self.config.objectives(), kinds, self.topic("overview.targets"))
@@ -374,9 +375,8 @@ class Session:
     async def _remember_all(self) -> None:
         memory, alerts, tuning = await self.open_memory()
         self.rings.past = memory.history
-        self.keeping.append(memory)
-        await memory.restore(self._observers.values())
-        self._crew.start("remember", memory.run(self._observers, self.events, self._spans))
+        self.keeping += () if memory.looks_on else (memory,)
+        await memory.attend(self._crew, self._observers, self.events, self._spans)
         rule = alerts.rule(self.rings, lambda: self.looks, self._observers, self.events.add, self._power)
         self._crew.start("rule", tuning.gated(ALERTS, rule.run, alerts.said))
         self._crew.start("unusual", alerts.watch(self.config.anomaly.watch(), self.topic, self._keep))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from perftui.model.errors import PlanRejected, Unsupported
 from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.moment import Moment, TimeState
+from perftui.model.schedule import TUNING_TOPIC
 from perftui.session import Session
 from tests.console import session_on, state_dir
 from tests.waiting import until
@@ -189,3 +192,42 @@ async def test_a_store_that_cannot_be_opened_is_said_and_costs_only_memory(lab: 
         await until(lambda: session.problem, 10)
         assert "store.sqlite" in session.problem
         assert session.history.series(next(iter(session.history.keys("valkey"))), 0, 1e12)
+
+
+def written(state_dir: Path) -> dict[str, list[Any]]:
+    """Every row of a store, whatever its tables."""
+    with closing(sqlite3.connect(state_dir / "store.sqlite")) as store:
+        tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: store.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
+
+
+async def test_who_recalls_sees_what_was_kept_and_writes_nothing(lab: Lab, state_dir: Path) -> None:
+    config = load(lab.config_path(), "lab", {})
+    async with running(Session.open(config, config.environment, remember=True)) as session:
+        await frame_with(session, "cache", lambda f: f.report is not None and not f.stale)
+        session.note("tea")
+        ruled = await frame_with(session, "alerts", lambda f: f.report and f.report.evaluated)
+        key = next(iter(session.history.keys("valkey")))
+        began = next(iter(session.history.series(key, 0, 1e12))).at
+    await until(lambda: "store writer" not in {thread.name for thread in threading.enumerate()}, 10)
+    before = written(state_dir)
+
+    async with running(Session.open(config, config.environment, recall=True)) as other:
+        frame = await frame_with(other, "alerts", lambda f: f.report and f.report.evaluated)
+        assert frame.report.evaluated >= ruled.report.evaluated
+        assert [r.rule.name for r in frame.report.rules] == [r.rule.name for r in ruled.report.rules]
+        await frame_with(
+            other, "events", lambda f: f.report and any(e.title == "tea" for e in f.report.events)
+        )
+        assert (await frame_with(other, TUNING_TOPIC, lambda f: f.report)).report.rows
+        await frame_with(other, "cache", lambda f: f.report is not None and not f.stale)
+        await until(lambda: next(iter(other.history.series(key, 0, 1e12))).at <= began + 1, 5)
+    assert written(state_dir) == before
+
+
+async def test_who_recalls_makes_no_store(lab: Lab, state_dir: Path) -> None:
+    config = load(lab.config_path(), "lab", {})
+    async with running(Session.open(config, config.environment, recall=True)) as session:
+        frame = await frame_with(session, "alerts", lambda f: f.error)
+        assert "nothing is remembered" in frame.error
+    assert not (state_dir / "store.sqlite").exists()

@@ -116,7 +116,8 @@ def session_on(
         return serving(config, environment, metrics)
     from perftui.session import Session
 
-    return Session.open(config, environment, read_only=config.read_only, remember=remember)
+    only_read = not remember
+    return Session.open(config, environment, read_only=config.read_only, remember=remember, recall=only_read)
 
 
 def console(
@@ -129,8 +130,8 @@ def console(
 ) -> PerftuiApp:
     """The application on a configuration, not yet running; `colours` when no terminal can tell.
 
-    With `remember` its session keeps history in the store, with `metrics` it serves them there (empty:
-    where the configuration says).
+    With `remember` its session keeps history in the store, else it shows what others keep there; with
+    `metrics` it serves them (empty: where the configuration says).
     """
     from perftui.app import Options, PerftuiApp
 

@@ -29,6 +29,11 @@ def state_dir() -> Path:
     return platformdirs.user_state_path("perftui")
 
 
+def store_file() -> Path:
+    """The store where none is configured."""
+    return state_dir() / "store.sqlite"
+
+
 def cache_dir() -> Path:
     """Folder of what can be made again: `PERFTUI_CACHE_DIR`, else the platform's place."""
     named = os.environ.get("PERFTUI_CACHE_DIR")

@@ -305,6 +305,14 @@ class Config:
         """Database URL of the store with its secret resolved; empty means SQLite in the state folder."""
         return resolve(self.store.url, f"{self.where('store', 'url')}: store.url")
 
+    def store_place(self) -> str:
+        """Where the store is, its folder made when it is ours: the URL, else a file in the state folder."""
+        return self.store_url() or str(paths.private_dir(paths.state_dir()) / paths.store_file().name)
+
+    def has_store(self) -> bool:
+        """Whether there is something to read already."""
+        return bool(self.store.url) or paths.store_file().exists()
+
 
 def is_secret(spec: dataclasses.Field[Any]) -> bool:
     """Whether a field must hold a reference to a secret."""

@@ -104,7 +104,7 @@ class Alerting:
         self, what: Watch, topic: Callable[[str], Topic[Frame]], keep: Callable[[Reading], None]
     ) -> None:
         """Judge series for unusual values until cancelled; the ruler sees findings and distances of it."""
-        if not what.series:
+        if not what.series or self._memory.looks_on:
             return
         engine = (await bring("perftui.engines.anomaly:AnomalyEngine"))(what)
         made = Oddities(

@@ -62,16 +62,20 @@ class Leases:
     """Leases on one store for one holder; methods raise StoreError when the store cannot answer.
 
     `holder` defaults to host, process and a few random bytes: unique among all that ever run. With
-    `after`, none is taken or renewed while somebody else holds the lease of that name.
+    `after`, none is taken or renewed while somebody else holds the lease of that name; who only `looks_on`
+    takes none at all.
     """
 
-    def __init__(self, store: Store, holder: str = "", after: str = "") -> None:
+    def __init__(self, store: Store, holder: str = "", after: str = "", *, looks_on: bool = False) -> None:
+        self._looks_on = looks_on
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._store = store
         self._after = after
 
     async def take(self, name: str, ttl: float = TTL) -> Lease | None:
         """Become the holder; None when somebody else is. Taking one's own live lease again gives None too."""
+        if self._looks_on:
+            return None
 
         def work(driver: Driver) -> Lease | None:
             with driver.transaction():

@@ -25,6 +25,7 @@ from perftui.runtime.leases import AGENT, RENEW, WAIT, Lease, Leases, Turn
 from perftui.runtime.observer import Observer
 from perftui.runtime.rewind import Rewind
 from perftui.runtime.store import Store
+from perftui.runtime.tasks import Crew
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +42,32 @@ class Memory:
     """One environment's store as the session uses it; a store that fails costs memory of the past only."""
 
     def __init__(
-        self, url: str, env: str, clock: Clock, max_bytes: int, *, agent: bool = False, shared: bool = False
+        self,
+        url: str,
+        env: str,
+        clock: Clock,
+        max_bytes: int,
+        *,
+        agent: bool = False,
+        shared: bool = False,
+        looks_on: bool = False,
     ) -> None:
-        """An `agent` goes before consoles; with `shared`, one of all on the store writes for everybody."""
+        """An `agent` goes before consoles; with `shared`, one of all on the store writes for everybody.
+
+        Who only `looks_on` reads what others wrote, and leaves everything as it was.
+        """
         self.store = Store.open(url, env)
         self.history = History(self.store, clock, max_bytes)
         self.events = EventStore(self.store)
         self.budgets = Budgets(self.history, self.store, clock)
         self.frames = FrameLog(self.store, clock, max_bytes)
         self.past = Rewind(self.store, self.frames, self.history)
-        self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}")
+        self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}", looks_on=looks_on)
         self.recorder = Turn(self.leases, f"{RECORDER}/{env}", clock)
         self.presence = Turn(self.leases, f"{AGENT}/{env}", clock) if agent else None
         self.allowed: Callable[[], bool] = lambda: True
         self._shared = shared
+        self.looks_on = looks_on
         self._clock = clock
         if shared:
             self.history.turn = Writing.UNKNOWN
@@ -102,6 +115,24 @@ class Memory:
 
     def _allowed(self) -> bool:
         return self.allowed()
+
+    async def attend(
+        self, crew: Crew, observers: Mapping[str, Observer], log_: EventLog, spans: Spans
+    ) -> None:
+        """Start what belongs to it, after the reports of last time are back."""
+        if self.looks_on:
+            crew.start("look on", self.look_on(log_))
+        else:
+            await self.restore(observers.values())
+            crew.start("remember", self.run(observers, log_, spans))
+
+    async def look_on(self, log_: EventLog) -> None:
+        """What others write: events until now, budgets while somebody watches them; until cancelled."""
+        try:
+            log_.restore(await self.events.load())
+        except StoreError as error:
+            log.info("events are not there: %s", error)
+        await self.budgets.run()
 
     async def _record(self) -> None:
         """Write while it is our turn, follow while it is another's; stopped, it stops within a second."""
@@ -189,17 +220,21 @@ class Memory:
         """Write what is left and let go, in `within` seconds at most."""
         try:
             async with asyncio.timeout(within):
-                await self.remember(observers)
-                if events is not None:
-                    await self.remember_events(events)
-                await self.history.flush()
-                await self._keep_frames()
+                if not self.looks_on:
+                    await self._keep_all(observers, events)
                 await self.recorder.drop()
                 if self.presence is not None:
                     await self.presence.drop()
                 await self.store.close(within / 2)
         except TimeoutError:
             log.warning("the store at %s did not finish in %g s", self.store.where, within)
+
+    async def _keep_all(self, observers: Mapping[str, Observer], events: EventLog | None) -> None:
+        await self.remember(observers)
+        if events is not None:
+            await self.remember_events(events)
+        await self.history.flush()
+        await self._keep_frames()
 
 
 async def _heard(_lease: Lease | None) -> None:
