@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"(\d{2,3})[x×](\d{2,3})\Z")
 _STEP = 0.02
 _ALWAYS = ("events", "overview.audit")  # topics the session fills by itself, whatever is connected
+LOOKING = ("bands", "ghost", "window", "filter", "sort")  # words of the palette that only change the picture
 _GONE = (Link.LOST, Link.REFUSED, Link.OFF)
 
 
@@ -36,6 +37,14 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--at", metavar="T", help="as of an instant: 14:02, 20m (ago), yesterday 09:30, ISO 8601"
     )
     parser.add_argument("--replay", metavar="FILE", help="from a recording, without any system")
+    parser.add_argument(
+        "--say",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        type=words,
+        help=f"as if typed after `:`, such as 'ghost 1d': {', '.join(LOOKING)}; may be repeated",
+    )
     parser.add_argument("--size", type=size, default=(120, 40), metavar="WxH", help="cells (default 120x40)")
     parser.add_argument(
         "--within",
@@ -59,6 +68,13 @@ def size(text: str) -> tuple[int, int]:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 120x40")
     return int(found[1]), int(found[2])
+
+
+def words(text: str) -> str:
+    """What `--say` may say."""
+    if text.partition(" ")[0] not in LOOKING:
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with one of {', '.join(LOOKING)}")
+    return text
 
 
 def known(name: str) -> str:
@@ -106,7 +122,7 @@ def _past(config: Config, args: argparse.Namespace) -> Replay | None:
 async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
     """The tab in front once its figures are live (or surely will not be), and have gone on for a while."""
     if app.session.clock.past:
-        return await _drawn(app)
+        return await _drawn(app, args.say)
     limit = time.monotonic() + args.within
     reads: dict[str, set[float]] = {}
     # Several topics and probes: none of them announces the last answer, so the frames are looked at.
@@ -114,15 +130,18 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
         await asyncio.sleep(_STEP)
     if any(health.link not in _GONE for _, health in links(app)):
         await asyncio.sleep(args.seconds)
-    return await _drawn(app)
+    return await _drawn(app, args.say)
 
 
-async def _drawn(app: PerftuiApp) -> Tab | None:
-    """The tab in front with everything on it that is known."""
+async def _drawn(app: PerftuiApp, said: Iterable[str]) -> Tab | None:
+    """The tab in front with everything on it that is known, as it is once these words are said."""
     if app.session.clock.past:
         while not (app.started and app.base.tab is not None and app.base.tab.is_mounted):  # noqa: ASYNC110
             await asyncio.sleep(_STEP)
         app.revisit()
+    for text in said:
+        app.verbs.say(text)
+        app.toasts.items = ()  # the picture itself says what became of it
     app.base.fresh = True
     app.base.tick()
     with contextlib.suppress(TimeoutError):

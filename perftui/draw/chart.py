@@ -17,7 +17,7 @@ from perftui.draw.braille import Canvas
 from perftui.draw.clean import cell_width, fit, inert
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.text import fill, line, message
-from perftui.model.series import Series
+from perftui.model.series import Series, SeriesKey
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _LETTER_EVERY = 12  # cells between two letters on a line where colour cannot tell lines apart
@@ -31,7 +31,7 @@ class Line:
     """One line of a chart: times (epoch seconds, rising) and values of equal length.
 
     `style` "" takes `s1`, `s2`, … by position; `gap` is the silence in seconds that breaks the line
-    (None: found from the sampling itself).
+    (None: found from the sampling itself), `key` the recorded series it is, where it is one.
     """
 
     name: str
@@ -39,12 +39,13 @@ class Line:
     value: Sequence[float]
     style: str = ""
     gap: float | None = None
+    key: SeriesKey | None = None
 
     @classmethod
     def of(cls, series: Series, name: str = "", style: str = "") -> Line:
         """The whole of a series as a line, named after its metric unless told otherwise."""
         at, value = series.between(-math.inf, math.inf)
-        return cls(name or series.key.name, at, value, style)
+        return cls(name or series.key.name, at, value, style, key=series.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from perftui.analysis.promduration import show_duration
+from perftui.draw.format import stamp
+from perftui.draw.ghost import Ghost
 from perftui.model.errors import PerftuiError
 from perftui.screens import colours
 from perftui.screens.work import begin
@@ -44,6 +47,24 @@ class Switches:
         self.app.base.fresh = True
         self.app.base.tick()
         self.app.toast("charts show the band their first line lets expect" if on else "bands are off")
+
+    def ghost(self, span: float) -> None:
+        """Draw behind every chart what it showed `span` seconds ago, 0: no longer."""
+        ChartPanel.ghost = Ghost(span, self.app.session.history.series) if span else None
+        self.app.base.fresh = True
+        self.app.base.tick()
+        self.app.toast(self._said_of_ghost(span) if span else "no ghost any more")
+
+    def _said_of_ghost(self, span: float) -> str:
+        """What is drawn, or where history begins when it does not go back that far."""
+        past, words = self.app.session.past, f"{show_duration(span)} ago"
+        if past is None:
+            return f"nothing is remembered here: charts have nothing {words}"
+        gap = past.around(self.app.session.clock.now().at - span)
+        if gap.start is None and gap.end is not None:
+            first = stamp(gap.end, self.app.look.tz)
+            return f"nothing was recorded {words}: history begins {first}"
+        return f"charts show behind their lines what was {words}"
 
     def read_only(self, on: bool) -> None:
         """Refuse every change; leaving it asks for the environment's name."""
@@ -86,6 +107,9 @@ class Switches:
             self.app.toast(str(error), "crit")
             return
         await self.app.change_session(session)
+        if ChartPanel.ghost is not None:
+            ChartPanel.ghost = Ghost(ChartPanel.ghost.span, session.history.series)
+        ChartPanel.instant = None
         self.app.toast(f"environment {name}")
 
     def reload(self) -> None:

@@ -56,14 +56,20 @@ class Travel:
             self.app.deeds.ask("Go to", f"{SHAPES}, or words of an event", self.go, check=self._wrong)
 
     def go(self, text: str) -> None:
-        """Go to a typed instant; where nothing was read, offer what is nearest instead."""
-        past = self._past()
-        if past is None:
+        """Go to a typed instant; see `reach`."""
+        if self._past() is None:
             return
         try:
             at = self._instant(text)
         except ValueError as error:
             self._choose_event(text, str(error))
+            return
+        self.reach(at)
+
+    def reach(self, at: float) -> None:
+        """Go to an instant; where nothing was read, offer what is nearest instead."""
+        past = self._past()
+        if past is None:
             return
         gap = past.around(at)
         if gap.start is not None and past.shown(at - gap.start, at):

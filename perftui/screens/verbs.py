@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.widget import Widget
 
+from perftui.analysis.promduration import parse_duration
+from perftui.draw.ghost import WEEK
 from perftui.screens.commands import SCREENS
 from perftui.screens.live import LiveScreen
 
@@ -21,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "columns": "choose the columns of the focused table",
     "window": "longer|shorter  time window of the focused chart",
     "bands": "[off]  shade on every chart what its first line lets expect",
+    "ghost": "[1d|off]  behind every chart what it showed a week (or another span) ago",
     "filter": "TEXT  keep matching rows of the focused table",
     "env": "NAME  go to another environment",
     "reload": "read the configuration again",
@@ -255,6 +258,15 @@ class ShellVerbs:
     def say_bands(self, words: tuple[str, ...]) -> None:
         """`:bands`, `:bands off`."""
         self.app.switches.bands("off" not in words)
+
+    def say_ghost(self, words: tuple[str, ...]) -> None:
+        """`:ghost`, `:ghost 1d`, `:ghost off`."""
+        try:
+            span = 0.0 if "off" in words else parse_duration(words[0]) if words else WEEK
+        except ValueError as error:
+            self.app.toast(str(error), "warn")
+            return
+        self.app.switches.ghost(span)
 
     def say_mouse(self, words: tuple[str, ...]) -> None:
         """`:mouse off`."""

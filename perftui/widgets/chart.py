@@ -14,6 +14,7 @@ from perftui.analysis.buckets import Window, grid
 from perftui.draw import format as fmt
 from perftui.draw.band import Band
 from perftui.draw.chart import Line, Mark, Threshold, chart
+from perftui.draw.ghost import Ghost
 from perftui.draw.rows import Look, Rows, Size
 from perftui.widgets.panel import Panel
 
@@ -28,6 +29,8 @@ class ChartPanel(Panel):
 
     EXACT = True
     bands: ClassVar[bool] = False  # whether every chart shades what its first line lets expect
+    ghost: ClassVar[Ghost | None] = None  # what every chart draws behind its lines
+    instant: ClassVar[float | None] = None  # marked on every chart (epoch seconds)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "cursor(-1)", "Cursor back", show=False, id="chart.back"),
         Binding("right", "cursor(1)", "Cursor on", show=False, id="chart.on"),
@@ -113,6 +116,8 @@ class ChartPanel(Panel):
             parts.append(fmt.value(self._lines[0].value[-1], self.unit, 9).strip())
         if self._title:
             parts.append(span_text(self.seconds))
+        if ChartPanel.ghost is not None and self._lines and not self.earlier:
+            parts.append(f"nothing {ChartPanel.ghost.words}")
         return " · ".join(parts)
 
     @property
@@ -125,16 +130,25 @@ class ChartPanel(Panel):
             self._worked_out = (first.at[-1], Band.around(first.at, first.value))
         return self._worked_out[1]
 
+    @property
+    def earlier(self) -> list[Line]:
+        """With `:ghost` the lines of that time ago."""
+        return ChartPanel.ghost.behind(self._lines, self.window) if ChartPanel.ghost is not None else []
+
+    @property
+    def _noted(self) -> tuple[Mark, ...]:
+        return self._marks if ChartPanel.instant is None else (*self._marks, Mark(ChartPanel.instant))
+
     def body(self, size: Size, look: Look) -> Rows:
         """The chart."""
         return chart(
-            (*self._lines, *self._pinned()) if self.ghosts else self._lines,
+            (*self._lines, *self._pinned(), *self.earlier),
             size,
             self.window,
             look,
             unit=self.unit,
             thresholds=self._thresholds,
-            marks=self._marks,
+            marks=self._noted,
             band=self.band,
             cursor=self.cursor,
             log=self.log_scale,

@@ -153,6 +153,13 @@ KEYS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "overview.follow",
+        "f",
+        "Go there",
+        "Every screen goes to the instant of the event under the cursor; L comes back.",
+        scope="overview.timeline",
+    ),
+    Command(
         "overview.note",
         "m",
         "Note",

@@ -15,7 +15,7 @@ from perftui.model.event import Event, Events
 from perftui.model.frame import Frame
 from perftui.screens.overview import happenings
 from perftui.screens.tab import Files, Tab
-from perftui.widgets.chart import span_text
+from perftui.widgets.chart import ChartPanel, span_text
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
@@ -104,7 +104,10 @@ class TimelineTab(Tab):
         return {"md": (f"{len(rows)} events as a Markdown table", lambda: "\n".join(events(rows)) + "\n")}
 
     def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
-        """The cursor goes through the lanes as well."""
+        """The cursor goes through the lanes as well, and marks its instant on the charts of every screen."""
+        event = self._table.current
+        if self._table.has_focus and isinstance(event, Event):
+            ChartPanel.instant = event.at
         self.redraw()
 
     @property
@@ -120,7 +123,7 @@ class TimelineTab(Tab):
         self.redraw()
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`z` `+` `-` zoom, `m` adds a note, `enter` tells an event whole."""
+        """`z` `+` `-` zoom, `m` adds a note, `enter` tells an event whole, `f` goes to its instant."""
         event = self._table.current
         if id == "overview.window":
             self.zoom(1, around=True)
@@ -130,6 +133,11 @@ class TimelineTab(Tab):
             self.ask("Note", "what happened, or why", self._note)
         elif id == "open" and isinstance(event, Event):
             self.toast(happenings.whole(event, self.look.tz))
+        elif id == "overview.follow" and isinstance(event, Event):
+            self.live.console_app.travel.reach(event.at)
+        elif id == "close" and ChartPanel.instant is not None:
+            ChartPanel.instant = None
+            self.toast("no instant is marked on the charts any more")
         else:
             return False
         return True
