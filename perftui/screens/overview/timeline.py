@@ -103,11 +103,10 @@ class TimelineTab(Tab):
         rows = tuple(sorted(shown, key=lambda event: event.at))
         return {"md": (f"{len(rows)} events as a Markdown table", lambda: "\n".join(events(rows)) + "\n")}
 
-    def on_live_table_cursor_moved(self, _message: LiveTable.CursorMoved) -> None:
+    def on_live_table_cursor_moved(self, message: LiveTable.CursorMoved) -> None:
         """The cursor goes through the lanes as well, and marks its instant on the charts of every screen."""
-        event = self._table.current
-        if self._table.has_focus and isinstance(event, Event):
-            ChartPanel.instant = event.at
+        if message.table.has_focus and isinstance(message.item, Event):
+            ChartPanel.instant = message.item.at
         self.redraw()
 
     @property
