@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 
 from perftui.analysis.alertstate import flaps
 from perftui.analysis.matchers import matches
-from perftui.model.alerts import Ack, Alert, AlertEvent, AlertState, Matcher, RuleStats, Silence
+from perftui.analysis.routing import inhibited, leads
+from perftui.model.alerts import (
+    Ack,
+    Alert,
+    AlertEvent,
+    AlertState,
+    Matcher,
+    RuleGroup,
+    RuleStats,
+    Silence,
+)
 from perftui.model.finding import Severity
 
 ORDER = ("firing", "flapping", "pending", "acknowledged", "muted", "silenced", "resolved")
@@ -18,15 +28,23 @@ def dressed(
     acks: Mapping[tuple[str, float], Ack],
     silences: Sequence[Silence],
     now: float,
+    group: RuleGroup | None = None,
 ) -> tuple[Alert, ...]:
-    """The alerts with what people and other alerts make of them, those that want somebody first."""
+    """The alerts with what people and other alerts make of them, those that want somebody first.
+
+    Of `group` the inhibitions count; a critical alert mutes lesser ones of its source without any.
+    """
     found = tuple(alerts)
     running = [silence for silence in silences if silence.runs(now)]
     loud = {a.source: a.fingerprint for a in found if _loud(a)}
+    hushed = inhibited(found, group.inhibitions, dict(group.labels)) if group else {}
 
     def dress(alert: Alert) -> Alert:
         ack = acks.get((alert.fingerprint, alert.began))
-        muted = loud.get(alert.source, "") if alert.source and alert.severity < Severity.CRITICAL else ""
+        muted, _ = hushed.get(alert.fingerprint, ("", ""))
+        if not muted and alert.source and alert.severity < Severity.CRITICAL:
+            muted = loud.get(alert.source, "")
+            muted = "" if leads(hushed, muted, alert.fingerprint) else muted
         return replace(
             alert,
             ack=ack if ack is not None and ack.stands(now) else None,
@@ -36,6 +54,20 @@ def dressed(
         )
 
     return tuple(sorted(map(dress, found), key=_rank))
+
+
+def hush(alert: Alert, alerts: Iterable[Alert], silences: Iterable[Silence], group: RuleGroup) -> str:
+    """Who keeps an alert quiet, in words: a silence, a maintenance window, another alert; "" for nobody."""
+    silence = next((s for s in silences if s.id == alert.silence), None)
+    if silence is not None:
+        return f"by {silence.name}"
+    known = tuple(alerts)
+    by = next((a for a in known if a.fingerprint == alert.muted_by), None)
+    if by is None:
+        return ""
+    _, rule = inhibited(known, group.inhibitions, dict(group.labels)).get(alert.fingerprint, ("", ""))
+    of = f"of {by.source} " if by.source and by.source != alert.source else ""
+    return f"while {by.rule} {of}fires ({rule or 'critical mutes lesser'}, {by.fingerprint})"
 
 
 def _loud(alert: Alert) -> bool:

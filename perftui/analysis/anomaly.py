@@ -117,10 +117,13 @@ class DetectorState:
         return self.origin + mean, math.sqrt(max(0.0, self.square / n - mean * mean))
 
 
-def detect(state: DetectorState, at: float, value: float) -> tuple[DetectorState, Score]:
+def detect(
+    state: DetectorState, at: float, value: float, *, learning: bool = True
+) -> tuple[DetectorState, Score]:
     """Judge one point and learn from it; the state returned is the one given, moved on.
 
-    A value that is no number, or no later than the one before, changes nothing and alarms nobody.
+    A value that is no number, or no later than the one before, changes nothing and alarms nobody. Without
+    `learning` (silenced, maintenance) the point is judged, no memory takes it in and no level becomes normal.
     """
     if not -MOST < value < MOST or at <= state.at:
         return state, Score(at, value, learned=min(1.0, state.seen / WARM))
@@ -128,21 +131,23 @@ def detect(state: DetectorState, at: float, value: float) -> tuple[DetectorState
     base = state.season.at(at) if state.season else 0.0
     rest = value - base
     if state.seen < WARM:
-        _learn(state, rest)
+        if learning:
+            _learn(state, rest)
         return state, Score(at, value, learned=min(1.0, state.seen / WARM))
     long_mean, long_sigma = state.long()
     floor = max(state.judge.floor, 1e-9 * abs(long_mean), 1e-300)
     short_sigma = math.sqrt(state.variance)
     if long_sigma <= floor and short_sigma <= floor and not state.judge.floor:
-        _learn(state, rest)  # a constant: there is no measure of unusual yet
+        if learning:
+            _learn(state, rest)  # a constant: there is no measure of unusual yet
         return state, Score(at, value, base + long_mean, 0.0, 0.0, base + long_mean, base + long_mean, 1.0)
     short_sigma, long_sigma = max(short_sigma, floor), max(long_sigma, floor)
     z = _agreed((rest - state.mean) / short_sigma, (rest - long_mean) / long_sigma)
     odd = abs(z) >= state.judge.sigmas
-    alarm, lasting, moved = _conclude(state, at, rest, z, odd)
+    alarm, lasting, moved = _conclude(state, at, rest, z, odd, learning)
     centre, sigma = (state.mean + long_mean) / 2, math.sqrt(short_sigma * long_sigma)
     reach = state.judge.sigmas * sigma
-    if not lasting:
+    if not lasting and learning:
         clip = CLIP * short_sigma
         _learn(state, min(max(rest, state.mean - clip), state.mean + clip) if odd else rest)
     return state, Score(
@@ -192,7 +197,7 @@ def _agreed(short: float, long: float) -> float:
 
 
 def _conclude(
-    state: DetectorState, at: float, rest: float, z: float, odd: bool
+    state: DetectorState, at: float, rest: float, z: float, odd: bool, learning: bool
 ) -> tuple[bool, bool, tuple[float, float] | None]:
     """Alarm, whether it lasts, and a baseline that moved."""
     judge = state.judge
@@ -208,7 +213,9 @@ def _conclude(
         state.odd_since = at
     if alarm:
         state.quiet_until = at + state.quiet
-    return alarm, True, _settle(state, at, rest)
+    if not learning:
+        state.odd_since = at  # what is known to be out of the ordinary does not become normal by lasting
+    return alarm, True, _settle(state, at, rest) if learning else None
 
 
 def _settle(state: DetectorState, at: float, rest: float) -> tuple[float, float] | None:

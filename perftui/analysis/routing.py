@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from perftui.analysis.matchers import matches
-from perftui.model.alerts import Alert, AlertState
-from perftui.model.notify import EscalationPolicy, Inhibition, Route, Step
+from perftui.model.alerts import Alert, AlertState, Inhibition
+from perftui.model.notify import EscalationPolicy, Route, Step
 
 Labels = Mapping[str, str]
 
@@ -49,10 +49,17 @@ def group_of(route: Route, labels: Labels) -> tuple[tuple[str, str], ...]:
     return tuple((name, labels.get(name, "")) for name in names)
 
 
-def inhibited(alerts: Iterable[Alert], rules: Sequence[Inhibition], env: Labels) -> dict[str, str]:
-    """Fingerprint of each alert that is kept quiet → of the firing one that does it; none quiets itself."""
+def inhibited(
+    alerts: Iterable[Alert], rules: Sequence[Inhibition], env: Labels
+) -> dict[str, tuple[str, str]]:
+    """Fingerprint of each alert that is kept quiet → of the firing one that does it, and by which rule.
+
+    None quiets itself, nor do two each other, on whatever way round.
+    """
+    if not rules:
+        return {}
     firing = [(a, labels_of(a, env)) for a in alerts if a.state is AlertState.FIRING]
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for rule in rules:
         loud: dict[tuple[str, ...], list[str]] = {}
         for alert, labels in firing:
@@ -61,10 +68,20 @@ def inhibited(alerts: Iterable[Alert], rules: Sequence[Inhibition], env: Labels)
         for alert, labels in firing:
             # One that is both source and target is not quieted by the rule, else two would hush each other.
             if matches(rule.target, labels) and not matches(rule.source, labels):
-                by = loud.get(_values(rule, labels), ())
+                mark = alert.fingerprint
+                by = next((b for b in loud.get(_values(rule, labels), ()) if not leads(found, b, mark)), "")
                 if by:
-                    found.setdefault(alert.fingerprint, by[0])
+                    found.setdefault(mark, (by, rule.name))
     return found
+
+
+def leads(hushed: Mapping[str, tuple[str, str]], mark: str, to: str) -> bool:
+    """Whether who keeps `mark` quiet, and who keeps that one quiet, and so on, comes to `to`."""
+    while mark != to:
+        if mark not in hushed:
+            return False
+        mark = hushed[mark][0]
+    return True
 
 
 def _values(rule: Inhibition, labels: Labels) -> tuple[str, ...]:

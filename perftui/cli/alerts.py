@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.cli import alerthistory, alertrules, common, notices
+from perftui.cli import alerthistory, alertrules, alertwindows, common, notices
 from perftui.cli.audit import span
 from perftui.model.errors import StoreError
 
@@ -50,6 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     alerthistory.add(verbs)
     common.options(verbs.add_parser("rules", help="print the rules in force"))
     alertrules.add(verbs)
+    alertwindows.add(verbs, seconds)
     notices.add(verbs)
 
 
@@ -168,6 +169,7 @@ _DEEDS = {
     "unsilence": _unsilence,
     "threshold": _threshold,
     "import": alertrules.replacing,
+    **alertwindows.DEEDS,
     **notices.DEEDS,
 }
 
@@ -178,6 +180,7 @@ _FILES = {
     "why": alertrules.why,
     "slo": alertrules.slo,
     "history": alerthistory.run,
+    "silences": alertwindows.silences,
 }
 
 

@@ -190,20 +190,19 @@ class Notices:
 
     def telling(self, env: str, kind: str) -> Telling:
         """All of it for one environment; imports no sender and fetches no secret."""
-        from perftui.analysis.matchers import parse_matchers
         from perftui.backends import CHANNELS, POST
-        from perftui.model.notify import Inhibition, Telling, Way
+        from perftui.model.notify import Telling, Way
 
-        down = Inhibition(
-            parse_matchers('rule=~"BackendLost|HostDown"'), parse_matchers('rule!=""'), ("source",)
-        )
         every = {n: Way(one.kind, CHANNELS[one.kind], one.resolved) for n, one in self.channels.items()}
         ways = {n: way for n, way in every.items() if way.kind != HEARTBEAT}
         beats = {n: way for n, way in every.items() if way.kind == HEARTBEAT}
-        labels = {"env": kind, "environment": env}
-        return Telling(
-            env, labels, ways, beats, POST, self.tree(), self.policies(), self.oncall.made(), (down,)
-        )
+        labels = self.labels(env, kind)
+        return Telling(env, labels, ways, beats, POST, self.tree(), self.policies(), self.oncall.made())
+
+    @staticmethod
+    def labels(env: str, kind: str) -> dict[str, str]:
+        """What matchers of routes and inhibitions see beside an alert's own labels."""
+        return {"env": kind, "environment": env}
 
     def problems(self) -> list[tuple[tuple[str, ...], str]]:
         """Names that lead nowhere, as (key, sentence)."""

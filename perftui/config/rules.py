@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from perftui.config.quiet import InhibitSettings, MaintenanceSettings
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:  # most starts read no rule: what rules are made of is imported when one is made
     from pathlib import Path
 
-    from perftui.model.alerts import Rule, RuleGroup
+    from perftui.model.alerts import Inhibition, Rule, RuleGroup
 
 How = Literal["last", "avg", "min", "max"]
 Word = Literal["info", "warning", "critical"]
@@ -115,8 +118,21 @@ class AlertSettings:
     rules: Mapping[str, RuleSettings] = field(
         default_factory=dict, metadata={"help": "Rules by name: changes to shipped ones, and your own."}
     )
+    maintenance: Mapping[str, MaintenanceSettings] = field(
+        default_factory=dict, metadata={"help": "Times that come again in which nobody is told, by name."}
+    )
+    inhibit: Mapping[str, InhibitSettings] = field(
+        default_factory=dict,
+        metadata={
+            "help": "Alerts that keep others quiet, by name; beside the shipped ones: a lost backend or host"
+            " keeps all of its source quiet, a critical alert the lesser ones of its source."
+        },
+    )
 
     def __post_init__(self) -> None:
+        for name in self.maintenance:
+            if not re.fullmatch(r"[\w.-]{1,60}", name):
+                raise ValueError(f"maintenance.{name[:60]}: a name is letters, digits, . _ and -")
         if not self.rules:
             return
         from perftui.model.alertrules import DEFAULTS
@@ -127,8 +143,13 @@ class AlertSettings:
                 continue
             _check(name, rule, own=name not in shipped)
 
-    def group(self, config: Path) -> RuleGroup:
-        """The rules in force, switched-off ones included, in order: shipped, then the operator's own."""
+    def group(
+        self, config: Path, labels: Mapping[str, str] = MappingProxyType({}), place: Callable[..., str] = str
+    ) -> RuleGroup:
+        """The rules in force, switched-off ones included, in order: shipped, then the operator's own.
+
+        `labels` are the environment's; `place` says where a key stands.
+        """
         from perftui.model.alertrules import DEFAULTS, SUDDEN
         from perftui.model.alerts import Rule, RuleGroup, Selector
 
@@ -137,13 +158,33 @@ class AlertSettings:
         for name, changed in self.rules.items():
             known[name] = changed.over_rule(bases.get(name) or Rule(name, name, Selector(name)))
         early = (*self.findings, *(SUDDEN if "sudden" in self.findings else ()))
-        return RuleGroup("rules", tuple(known.values()), file=str(self.where(config)), findings=early)
+        windows = (
+            one.window(name, place("alerts", "maintenance", name)) for name, one in self.maintenance.items()
+        )
+        return RuleGroup(
+            "rules",
+            tuple(known.values()),
+            file=str(self.where(config)),
+            findings=early,
+            windows=tuple(windows),
+            inhibitions=(_down(), *(one.inhibition(name) for name, one in self.inhibit.items())),
+            labels=tuple(labels.items()),
+        )
 
     def where(self, config: Path) -> Path:
         """The rule file, which need not be there; a relative one lies beside the configuration."""
         from pathlib import Path
 
         return config.parent / Path(self.file or "rules.yml").expanduser()
+
+
+def _down() -> Inhibition:
+    """The shipped one: of a backend or host that is gone nothing else needs to be told."""
+    from perftui.analysis.matchers import parse_matchers
+    from perftui.model.alerts import Inhibition
+
+    source, target = parse_matchers('rule=~"BackendLost|HostDown"'), parse_matchers('rule!=""')
+    return Inhibition(source, target, ("source",), "lost mutes the rest")
 
 
 def _check(name: str, rule: RuleSettings, *, own: bool) -> None:

@@ -290,7 +290,9 @@ class Config:
 
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""
-        return self.alerts.group(self.path)
+        return self.alerts.group(
+            self.path, self.notices.labels(self.chosen, self.environment.kind), self.where
+        )
 
     def telling(self) -> Telling:
         """Who is told of alerts in the chosen environment."""

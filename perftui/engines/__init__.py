@@ -133,6 +133,22 @@ ACTIONS: dict[str, ActionSpec] = {
             "What it silenced is heard of again.",
         ),
         ActionSpec(
+            "alerts.maintain",
+            "Add a maintenance window",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.maintenance:Maintain",
+            "A time that comes again, in a zone, in which nobody is told of what matches.",
+        ),
+        ActionSpec(
+            "alerts.unmaintain",
+            "Remove the maintenance window",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.maintenance:Unmaintain",
+            "What it would have hushed is heard of; one that is declared is taken out of the configuration.",
+        ),
+        ActionSpec(
             "alerts.threshold",
             "Set the rule's threshold",
             Risk.CHANGES,

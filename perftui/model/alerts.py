@@ -109,10 +109,47 @@ FINDING = "finding:"
 
 
 @dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an alert matches `source`, those that match `target` are not told, `equal` labels being equal."""
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+    name: str = ""
+
+
+MAINTENANCE = "maintenance:"  # what ids of silences that come again begin with
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A time that comes again in which alerts that match are not told of.
+
+    Each firing of `cron` in `timezone` begins one of `lasting` seconds. `place` is the file and line it is
+    declared in, "" when people entered it.
+    """
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    cron: str
+    lasting: float
+    timezone: str = "UTC"
+    who: str = ""
+    note: str = ""
+    place: str = ""
+
+    @property
+    def id(self) -> str:
+        """Of the silence that each of its occurrences is."""
+        return MAINTENANCE + self.name
+
+
+@dataclass(frozen=True, slots=True)
 class RuleGroup:
     """Rules evaluated together, in order, every `interval` seconds; `file` holds the rules in PromQL.
 
-    `findings` are the ids of findings that alert already as warnings; critical ones always do.
+    `findings` are the ids of findings that alert already as warnings; critical ones always do. `windows`
+    and `inhibitions` keep alerts quiet; the latter see the environment's `labels` too.
     """
 
     name: str
@@ -120,6 +157,9 @@ class RuleGroup:
     interval: float = 5.0
     file: str = ""
     findings: tuple[str, ...] = ()
+    windows: tuple[Maintenance, ...] = ()
+    inhibitions: tuple[Inhibition, ...] = ()
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +191,10 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No notice of alerts whose labels match all `matchers`, from `starts` to `until` (epoch seconds)."""
+    """No notice of alerts whose labels match all `matchers`, from `starts` to `until` (epoch seconds).
+
+    `again` says when one comes again that does (cron and time zone).
+    """
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -159,6 +202,14 @@ class Silence:
     until: float
     who: str = ""
     note: str = ""
+    again: str = ""
+
+    @property
+    def name(self) -> str:
+        """What history calls it."""
+        return (
+            f"maintenance window {self.id.removeprefix(MAINTENANCE)}" if self.again else f"silence {self.id}"
+        )
 
     def runs(self, now: float) -> bool:
         """Whether it is in force."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # as in ports
     from perftui.model.action import Action
+    from perftui.model.alerts import Ack, Alert, Maintenance, Matcher, Rehearsal, Rule, Silence
     from perftui.model.schedule import LoopRow, Mode, Schedule, TuningReport
 
 
@@ -32,4 +33,57 @@ class TuningDesk(Protocol):
 
     def scheduled(self, name: str) -> tuple[Schedule, Action]:
         """A schedule with what it does; PlanRejected when there is none of that name."""
+        ...
+
+
+@runtime_checkable
+class AlertDesk(Protocol):
+    """Where alerts are seen to: one an environment, named `alerts`. StoreError: it cannot be written."""
+
+    async def alert(self, fingerprint: str) -> Alert:
+        """The alert as it is now; PlanRejected when there is none (any more)."""
+        ...
+
+    async def acknowledge(self, alert: Alert, note: str, until: float | None) -> tuple[Ack, bool]:
+        """Say that one knows; the acknowledgement that stands, and whether it is this or an earlier one."""
+        ...
+
+    async def unacknowledge(self, alert: Alert) -> None:
+        """Take one's own acknowledgement back."""
+        ...
+
+    async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
+        """No notice of what matches, from now on."""
+        ...
+
+    async def unsilence(self, id: str) -> Silence:  # noqa: A002
+        """End a silence now; PlanRejected when there is none of that id."""
+        ...
+
+    async def running(self, id: str) -> Silence:  # noqa: A002
+        """A silence, or the occurrence of a window that runs or comes next; PlanRejected: none."""
+        ...
+
+    async def resume(self, silence: Silence) -> None:
+        """Let the occurrence of a maintenance window that was ended go on."""
+        ...
+
+    async def maintain(self, name: str, window: Maintenance | None) -> Maintenance | None:
+        """Enter a maintenance window, None: take it away; the one before. PlanRejected: it is declared."""
+        ...
+
+    async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:
+        """The alerts that a silence would reach now."""
+        ...
+
+    async def rule(self, name: str) -> Rule:
+        """The rule as it is in force; PlanRejected when there is none of that name."""
+        ...
+
+    async def set_threshold(self, name: str, threshold: float | None) -> float | None:
+        """Set a rule's threshold for every console, None: as configured; the override before."""
+        ...
+
+    async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
+        """What the rule would have done in the last `seconds`."""
         ...

@@ -93,15 +93,6 @@ class Rota:
 
 
 @dataclass(frozen=True, slots=True)
-class Inhibition:
-    """While an alert matches `source`, those that match `target` are not told, `equal` labels being equal."""
-
-    source: tuple[Matcher, ...]
-    target: tuple[Matcher, ...]
-    equal: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """One alert of a message."""
 
@@ -293,4 +284,3 @@ class Telling:
     routes: tuple[Route, ...] = ()
     policies: Mapping[str, EscalationPolicy] = field(default_factory=dict)
     rota: Rota = field(default_factory=Rota)
-    inhibitions: tuple[Inhibition, ...] = ()

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from perftui.model.desks import TuningDesk  # noqa: F401 (found by its name, as all are)
+from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401 (found by their names, as all are)
 from perftui.model.errors import Unsupported
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
-    from perftui.model.alerts import Ack, Alert, Labels, Matcher, Rehearsal, Rule, Silence
+    from perftui.model.alerts import Alert, Labels
     from perftui.model.backtest import Backtest, Why
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
     from perftui.model.metrics import Answer, Flavour, MetricMeta, ServerAlert, ServerRule
@@ -239,38 +239,6 @@ class ServerTuner(Protocol):
 
     async def set_parameter(self, name: str, value: str) -> None:
         """Set it until the server restarts; Refused without the right to."""
-
-
-@runtime_checkable
-class AlertDesk(Protocol):
-    """Where alerts are seen to: one an environment, named `alerts`. StoreError: it cannot be written."""
-
-    async def alert(self, fingerprint: str) -> Alert:
-        """The alert as it is now; PlanRejected when there is none (any more)."""
-
-    async def acknowledge(self, alert: Alert, note: str, until: float | None) -> tuple[Ack, bool]:
-        """Say that one knows; the acknowledgement that stands, and whether it is this or an earlier one."""
-
-    async def unacknowledge(self, alert: Alert) -> None:
-        """Take one's own acknowledgement back."""
-
-    async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
-        """No notice of what matches, from now on."""
-
-    async def unsilence(self, id: str) -> Silence:  # noqa: A002
-        """End a silence now; PlanRejected when there is none of that id."""
-
-    async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:
-        """The alerts that a silence would reach now."""
-
-    async def rule(self, name: str) -> Rule:
-        """The rule as it is in force; PlanRejected when there is none of that name."""
-
-    async def set_threshold(self, name: str, threshold: float | None) -> float | None:
-        """Set a rule's threshold for every console, None: as configured; the override before."""
-
-    async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
-        """What the rule would have done in the last `seconds`."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from perftui.analysis.matchers import parse_matchers
-from perftui.model.alerts import Ack, Alert, AlertEvent, Silence
+from perftui.model.alerts import Ack, Alert, AlertEvent, Maintenance, Silence
 from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.errors import ConfigError
 from perftui.runtime.driver import Driver
@@ -51,7 +51,7 @@ _THRESHOLD = (
 )
 _SILENCE = (
     "INSERT INTO perftui_silence (env, id, matchers, starts, until, who, note) VALUES (?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (env, id) DO UPDATE SET until = excluded.until"
+    "ON CONFLICT (env, id) DO UPDATE SET starts = excluded.starts, until = excluded.until"
 )
 _GONE = (
     "DELETE FROM perftui_alert WHERE env = ? AND fingerprint = ?",
@@ -67,6 +67,7 @@ class Page:
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     acks: Mapping[Mark, Ack] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
+    windows: tuple[Maintenance, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     evaluated: float = 0.0
     holder: str = ""
@@ -142,6 +143,30 @@ class Book:
 
         await self._write(work)
 
+    async def maintain(self, name: str, window: Maintenance | None, event: AlertEvent) -> None:
+        """Enter a maintenance window, over one of its name; None takes it away."""
+        keys = (self._env, name)
+
+        def work(driver: Driver) -> None:
+            with driver.transaction():
+                driver.execute("DELETE FROM perftui_maintenance WHERE env = ? AND name = ?", keys)
+                if window is not None:
+                    sql = "INSERT INTO perftui_maintenance (env, name, body) VALUES (?, ?, ?)"
+                    driver.execute(sql, (*keys, _text(window)))
+                self._tell(driver, (event,))
+
+        await self._write(work)
+
+    async def resume(self, silence: str, event: AlertEvent) -> None:
+        """Let an occurrence that was ended early go on."""
+
+        def work(driver: Driver) -> None:
+            with driver.transaction():
+                driver.execute("DELETE FROM perftui_silence WHERE env = ? AND id = ?", (self._env, silence))
+                self._tell(driver, (event,))
+
+        await self._write(work)
+
     async def set_threshold(self, rule: str, threshold: float | None, event: AlertEvent) -> None:
         """Override a rule's threshold for every console on this store; None takes the override away."""
 
@@ -182,12 +207,14 @@ class Book:
             "WHERE env = ? ORDER BY starts",
             env,
         )
+        windows = driver.query("SELECT body FROM perftui_maintenance WHERE env = ? ORDER BY name", env)
         watch = driver.query("SELECT at, holder FROM perftui_watch WHERE env = ?", env)
         thresholds = driver.query("SELECT rule, threshold FROM perftui_threshold WHERE env = ?", env)
         return Page(
             {alert.fingerprint: alert for alert in _read(Alert, (body for (body,) in bodies))},
             {(mark, began): Ack(*rest) for mark, began, *rest in acks},
             tuple(_silences(silences)),
+            tuple(_read(Maintenance, (body for (body,) in windows))),
             dict(thresholds),
             *(watch[0] if watch else (0.0, "")),
         )

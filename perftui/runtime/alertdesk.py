@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from perftui.analysis.alertexpr import rehearse, selected
 from perftui.analysis.alertnoise import dressed, reaches, stats
+from perftui.analysis.maintenance import silences
 from perftui.analysis.promrules import groups_of
 from perftui.analysis.rulefile import read_rules
 from perftui.model.alerts import (
@@ -19,6 +20,7 @@ from perftui.model.alerts import (
     Alert,
     AlertEvent,
     AlertsReport,
+    Maintenance,
     Matcher,
     Rehearsal,
     Rule,
@@ -77,13 +79,12 @@ class Desk:
         past = await self._book.events(now - PAST)
         rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in self.group.rules)
         rules += tuple(RuleStatus(rule, 0.0) for rule in self.shelf.rules)
-        silences = tuple(silence for silence in page.silences if silence.until > now)
         shown = self._dressed(page, now)
         return AlertsReport(
             now,
             shown,
             rules,
-            silences,
+            self._quiet(page, now),
             past[-SHOWN:],
             stats(past, now),
             page.evaluated,
@@ -131,13 +132,46 @@ class Desk:
     async def unsilence(self, id: str) -> Silence:  # noqa: A002 - as the port names it
         """End it now; as it was before."""
         now = self._clock.wall()
-        running = [s for s in (await self._book.page()).silences if s.id == id and s.until > now]
-        if not running:
-            raise PlanRejected(f"no silence {id} is in force")
-        ended = replace(running[0], until=now)
+        running = await self.running(id)
+        ended = replace(running, until=now)
         await self._book.silence(ended, _line(ended, "unsilenced", now))
         self._changed()
-        return running[0]
+        return running
+
+    async def running(self, id: str) -> Silence:  # noqa: A002 - as the port names it
+        """The silence of that id, or the occurrence of a window that runs or comes next."""
+        quiet = self._quiet(await self._book.page(), self._clock.wall())
+        found = [silence for silence in quiet if silence.id == id]
+        if not found:
+            raise PlanRejected(f"no silence {id} is in force")
+        return found[0]
+
+    async def resume(self, silence: Silence) -> None:
+        """Let the occurrence of a window that was ended go on."""
+        await self._book.resume(silence.id, _line(silence, "silenced", self._clock.wall()))
+        self._changed()
+
+    async def windows(self) -> tuple[Maintenance, ...]:
+        """Every maintenance window: declared ones, then those that people entered."""
+        return (*self.group.windows, *(await self._book.page()).windows)
+
+    async def maintain(self, name: str, window: Maintenance | None) -> Maintenance | None:
+        """Enter a maintenance window, None: take it away; what was there before."""
+        if any(one.name == name for one in self.group.windows):
+            place = next(one.place for one in self.group.windows if one.name == name)
+            raise PlanRejected(f"{name} is declared in {place}: change it there")
+        before = next((one for one in (await self._book.page()).windows if one.name == name), None)
+        shown = window or before
+        if shown is None:
+            raise PlanRejected(f"there is no maintenance window {name}")
+        made = replace(window, who=person()) if window is not None else None
+        kind = "maintenance" if window else "maintenance ended"
+        title, now = ", ".join(map(str, shown.matchers)), self._clock.wall()
+        note = f"{shown.cron} {shown.timezone} for {shown.lasting:g} s"
+        event = AlertEvent(now, kind, "", shown.id, title=title, who=person(), note=note)
+        await self._book.maintain(name, made, event)
+        self._changed()
+        return before
 
     async def rule(self, name: str) -> Rule:
         """The rule as it is in force."""
@@ -206,7 +240,10 @@ class Desk:
         return await asyncio.to_thread(rehearse, rule, [k for k in keys if rows[k][0]], read, start, end)
 
     def _dressed(self, page: Page, now: float) -> tuple[Alert, ...]:
-        return dressed(page.alerts.values(), page.acks, page.silences, now)
+        return dressed(page.alerts.values(), page.acks, self._quiet(page, now), now, self.group)
+
+    def _quiet(self, page: Page, now: float) -> tuple[Silence, ...]:
+        return silences((*self.group.windows, *page.windows), page.silences, now)
 
     @staticmethod
     def _set(rule: Rule, page: Page) -> Rule:

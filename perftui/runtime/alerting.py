@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from perftui.analysis.promql import Shelf
-from perftui.model.alerts import AlertsReport, AlertState, RuleGroup
+from perftui.model.alerts import AlertsReport, AlertState, RuleGroup, Silence
 from perftui.model.anomaly import Watch
 from perftui.model.errors import Unsupported
 from perftui.model.event import Event
@@ -108,10 +108,21 @@ class Alerting:
             return
         engine = (await bring("perftui.engines.anomaly:AnomalyEngine"))(what)
         made = Oddities(
-            engine, self._rings, self._memory.history, self._clock, topic(engine.stem), self._kinds, keep
+            engine,
+            self._rings,
+            self._memory.history,
+            self._clock,
+            topic(engine.stem),
+            self._kinds,
+            keep,
+            self._silences,
         )
         self._observers[engine.stem] = made
         await made.run()
+
+    def _silences(self) -> tuple[Silence, ...]:
+        report = self._topic.value.report if self._topic.value is not None else None
+        return report.silences if isinstance(report, AlertsReport) else ()
 
     async def notify(self, topic: Topic[Frame]) -> None:
         """Tell people, and `topic` how that goes, until cancelled."""

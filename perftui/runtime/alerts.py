@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from perftui.analysis.alertexpr import selected, vector
-from perftui.analysis.alertnoise import dressed, stats
+from perftui.analysis.alertnoise import dressed, hush, stats
 from perftui.analysis.alertstate import EvaluationError, restored, step
+from perftui.analysis.maintenance import silences
 from perftui.model.alerts import (
     UP,
     Alert,
@@ -22,6 +23,7 @@ from perftui.model.alerts import (
     Rule,
     RuleGroup,
     RuleStatus,
+    Silence,
 )
 from perftui.model.errors import StoreError
 from perftui.model.event import Event
@@ -137,15 +139,21 @@ class Ruler:
         now = self._clock.wall()
         if self._files is not None:
             await self._files.shelf.refresh()
+        quiet = silences((*self.group.windows, *self._page.windows), self._page.silences, now)
         if self.holder:
             changed = self._evaluate(now)
             if self._files is not None:
                 changed += await self._evaluate_files(self._files, now)
-            await self._write(now, changed)
-            alerts, evaluated = self._mind.active, now
+            shown = dressed(self._mind.active.values(), self._page.acks, quiet, now, self.group)
+            hushes = tuple(self._hushes(shown, quiet, now))
+            await self._write(now, changed, hushes)
+            if hushes:
+                self._history = None  # it has lines that are not shown yet
+            evaluated = now
         else:
-            alerts, evaluated = dict(self._page.alerts), self._page.evaluated
-        await self._publish(alerts, evaluated, now)
+            shown = dressed(self._page.alerts.values(), self._page.acks, quiet, now, self.group)
+            evaluated = self._page.evaluated
+        await self._publish(shown, quiet, evaluated, now)
 
     # whose turn it is
 
@@ -252,13 +260,24 @@ class Ruler:
         read = {n for n, look in looks.items() if look.reading is not None and look.reading.at >= resumed}
         return frozenset(self._sights.kinds.keys() - read)
 
-    async def _write(self, now: float, changed: Sequence[Alert]) -> None:
+    def _hushes(self, shown: Sequence[Alert], quiet: Sequence[Silence], now: float) -> Iterable[AlertEvent]:
+        """Lines of history: what keeps an alert that fires quiet from now on, and what no longer does."""
+        before = self._shown
+        for alert in shown if before is not None else ():
+            was = before.get(alert.fingerprint) if before else None
+            word = "" if was is None or was.began != alert.began else _hushed(was)
+            if alert.state is AlertState.FIRING and (new := _hushed(alert)) != word:
+                note = hush(alert, shown, quiet, self.group) if new else "nothing keeps it quiet any more"
+                kind = ("silenced" if alert.silence else "muted") if new else "heard again"
+                yield event_of(alert, kind, now, note=note)
+
+    async def _write(self, now: float, changed: Sequence[Alert], hushes: Sequence[AlertEvent]) -> None:
         mind, lease = self._mind, self._lease
         if lease is None:
             return
         news = [alert for mark, alert in mind.active.items() if alert != mind.written.get(mark)]
         gone = tuple(mark for mark in mind.written if mark not in mind.active)
-        events = tuple(event_of(alert, NOTICED[alert.state], now) for alert in changed)
+        events = (*(event_of(alert, NOTICED[alert.state], now) for alert in changed), *hushes)
         entry = Entry(now, lease.holder, tuple(news), gone, events)
         try:
             kept = await self._book.write(entry, lease)
@@ -272,8 +291,9 @@ class Ruler:
 
     # telling
 
-    async def _publish(self, alerts: Mapping[str, Alert], evaluated: float, now: float) -> None:
-        shown = dressed(alerts.values(), self._page.acks, self._page.silences, now)
+    async def _publish(
+        self, shown: tuple[Alert, ...], quiet: tuple[Silence, ...], evaluated: float, now: float
+    ) -> None:
         before, self._shown = self._shown, {alert.fingerprint: alert for alert in shown}
         news = [
             alert for alert in shown if before is not None and _news(before.get(alert.fingerprint), alert)
@@ -288,7 +308,7 @@ class Ruler:
                 now,
                 shown,
                 self._statuses(shown),
-                tuple(s for s in self._page.silences if s.until > now),
+                quiet,
                 past[-SHOWN:],
                 stats(past, now),
                 evaluated,
@@ -335,6 +355,10 @@ class Ruler:
         self._note(
             Event(now, "alert", alert.source, f"{word}: {alert.title}", words, who, ref=alert.fingerprint)
         )
+
+
+def _hushed(alert: Alert) -> str:
+    return (alert.silence or alert.muted_by) if alert.state is AlertState.FIRING else ""
 
 
 def _news(old: Alert | None, new: Alert) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from perftui.analysis.alertnoise import reaches
+from perftui.analysis.alertnoise import hush, reaches
 from perftui.analysis.promql import parse
 from perftui.analysis.promrules import Group, source_of
 from perftui.analysis.ruleexport import expression
 from perftui.analysis.whyparts import parts
 from perftui.draw import format as fmt
-from perftui.model.alerts import Alert, AlertsReport, AlertState, Rule, RuleStatus, Selector
+from perftui.model.alerts import Alert, AlertsReport, AlertState, Rule, RuleGroup, RuleStatus, Selector
 from perftui.model.backtest import Part, Why
 from perftui.model.errors import PerftuiError, PlanRejected
 from perftui.model.notify import Delivery, Route
@@ -49,7 +49,7 @@ class ExplainingDesk(NoticeDesk):
         tick = _next_tick(now, group, self.group.interval)
         lines = [*_about_rule(status, report, now, tick)]
         for alert in alerts:
-            lines += _about_alert(alert, status.rule, report, now)
+            lines += _about_alert(alert, status.rule, report, self.group, now)
             lines += self._about_people(alert, await self.deliveries(alert.fingerprint))
         silences = tuple(s for s in report.silences if any(reaches(s.matchers, a) for a in alerts))
         found = await self._parts(status.rule, now)
@@ -133,7 +133,9 @@ def _about_rule(status: RuleStatus, report: AlertsReport, now: float, tick: floa
         yield report.problem
 
 
-def _about_alert(alert: Alert, rule: Rule, report: AlertsReport, now: float) -> Iterable[str]:
+def _about_alert(
+    alert: Alert, rule: Rule, report: AlertsReport, group: RuleGroup, now: float
+) -> Iterable[str]:
     labels = ", ".join(f"{name}={value}" for name, value in alert.labels)
     if alert.state is AlertState.PENDING:
         left = max(0.0, rule.hold - (now - alert.active_at))
@@ -150,11 +152,12 @@ def _about_alert(alert: Alert, rule: Rule, report: AlertsReport, now: float) -> 
         yield f"acknowledged by {alert.ack.who} at {fmt.clock(alert.ack.at)}: no more notices, no escalation"
     silence = next((s for s in report.silences if s.id == alert.silence), None)
     if silence is not None:
-        matchers = ", ".join(map(str, silence.matchers))
-        yield f"silenced by {silence.who} until {fmt.clock(silence.until)} with {matchers} ({silence.id})"
-    muting = next((a for a in report.alerts if a.fingerprint == alert.muted_by), None)
-    if muting is not None:
-        yield f"muted while {muting.rule} of the same source fires ({muting.fingerprint})"
+        matchers, who = ", ".join(map(str, silence.matchers)), silence.who or "the configuration"
+        again = f", comes again: {silence.again}" if silence.again else ""
+        until = fmt.clock(silence.until)
+        yield f"silenced by {who} until {until} with {matchers} ({silence.name}{again})"
+    elif alert.muted_by:
+        yield f"muted {hush(alert, report.alerts, (), group)}"
     if alert.flapping:
         yield "flapping: told of once until it is steady"
 

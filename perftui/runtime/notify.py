@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from perftui.analysis.noticegroups import Group, Member, Message, Place, advanced, next_step
-from perftui.analysis.routing import group_of, inhibited, labels_of, routed
+from perftui.analysis.routing import group_of, labels_of, routed
 from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
@@ -224,14 +224,13 @@ class Notifier:
         return after, messages
 
     def _bundles(self, report: AlertsReport) -> dict[str, _Bundle]:
-        hushed = inhibited(report.alerts, self.telling.inhibitions, self.telling.labels)
         said = {mark for group in self._page.groups.values() for mark in group.said if group.ended is None}
         found: dict[str, _Bundle] = {}
         for alert in report.alerts:
             mark = alert.fingerprint
             if alert.state is not AlertState.FIRING and not (alert.flapping and mark in said):
                 continue
-            quiet = bool(alert.silence or alert.muted_by or mark in hushed)
+            quiet = bool(alert.silence or alert.muted_by)
             member = Member(mark, alert.began, alert.ack.who if alert.ack else "", quiet)
             labels, routes = self._way_of(alert)
             for route in routes:

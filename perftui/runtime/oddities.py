@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from perftui.analysis.matchers import matches, parse_selector
-from perftui.model.alerts import Selector
+from perftui.model.alerts import Selector, Silence
 from perftui.model.anomaly import SOURCE
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
@@ -41,6 +41,7 @@ class Oddities(Observer):
         topic: Topic[Frame],
         kinds: Mapping[str, str],
         keep: Callable[[Reading], None],
+        silences: Callable[[], Sequence[Silence]] = tuple,
     ) -> None:
         super().__init__(engine, {}, rings, clock, hold=False, topic=topic)
         self._judge = engine  # the same by what only it can do
@@ -48,6 +49,7 @@ class Oddities(Observer):
         self._past = history
         self._kinds = kinds
         self._record = keep
+        self._silences = silences
         self._selectors = tuple(parse_selector(text) for text in engine.watch.series)
         self._fed: dict[SeriesKey, float] = {}
 
@@ -64,12 +66,14 @@ class Oddities(Observer):
     async def tick(self) -> None:
         """One point of every series that has news."""
         now, every = self._clock.wall(), self._judge.watch.every
+        hushed = [one.matchers for one in self._silences() if one.runs(now)]
         for key in self._wanted():
             if not self._judge.knows(key):
                 await self._begin(key, now)
             values = self._rings.recent(key, now - every, now)
             if len(values):
-                self._judge.feed(key, now, fmean(values))
+                quiet = any(matches(one, _labels(key)) for one in hushed)
+                self._judge.feed(key, now, fmean(values), learning=not quiet)
         measures = self._judge.measures()
         if measures:
             self._record(Reading(SOURCE, now, 0.0, measures, None))
@@ -95,6 +99,11 @@ class Oddities(Observer):
             return
         await asyncio.to_thread(self._judge.begin, key, unit, weeks.at, weeks.mean)
         await asyncio.to_thread(self._judge.prime, key, last.at, last.mean)  # with trees some 60 ms
+
+
+def _labels(key: SeriesKey) -> dict[str, str]:
+    """What a silence sees of a series: its source, name and labels; it has no rule and no severity."""
+    return {**dict(key.labels), "source": key.source, "series": key.name}
 
 
 def wanted(

@@ -121,6 +121,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (env, name)
         )""",
     ),
+    (
+        # silences that come again; an occurrence that was ended early is a row of perftui_silence
+        """CREATE TABLE perftui_maintenance (
+            env TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+    ),
 )
 
 

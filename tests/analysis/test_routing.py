@@ -13,8 +13,9 @@ from perftui.analysis.matchers import parse_matchers
 from perftui.analysis.noticegroups import Member, advanced
 from perftui.analysis.routing import group_of, inhibited, paths, routed
 from perftui.analysis.smstext import BASIC, EXTENDED, SEPTETS, WIDE, fitted, septets
+from perftui.model.alerts import Inhibition
 from perftui.model.finding import Severity
-from perftui.model.notify import ALL, EscalationPolicy, Inhibition, Rota, Route, Step, What
+from perftui.model.notify import ALL, EscalationPolicy, Rota, Route, Step, What
 from tests.notices import acked, alert, over
 
 TREE = (
@@ -88,12 +89,12 @@ def test_a_group_is_told_by_its_labels():
 
 
 def test_a_host_that_is_down_hushes_what_is_on_it_and_only_that():
-    rule = Inhibition(parse_matchers('rule="down"'), parse_matchers('rule!=""'), ("source",))
+    rule = Inhibition(parse_matchers('rule="down"'), parse_matchers('rule!=""'), ("source",), "lost")
     down, slow = alert("down", "a"), alert("slow", "a")
     elsewhere, ended = alert("slow", "b"), over(alert("down", "c"))
     here = alert("slow", "c")
     found = inhibited([down, slow, elsewhere, ended, here], [rule], {})
-    assert found == {slow.fingerprint: down.fingerprint}
+    assert found == {slow.fingerprint: (down.fingerprint, "lost")}
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=12))
@@ -102,7 +103,7 @@ def test_something_loud_is_always_left(pairs):
     alerts = [alert(rule, source) for rule, source in pairs]
     rule = Inhibition(parse_matchers('rule="a"'), (), ("source",))
     found = inhibited(alerts, [rule], {})
-    assert not set(found) & set(found.values())
+    assert not set(found) & {by for by, _ in found.values()}
 
 
 ROUTE = Route("r", (), ("c",), group_wait=30, group_interval=300, repeat_interval=3600)

@@ -58,3 +58,22 @@ def test_refusals(alerts):
     assert alerts("silence", "source=db", "--yes")[0] == 4
     assert alerts("threshold", "nothing", "1", "--yes")[0] == 4
     assert alerts("silence", 'a="b"', "--for", "soon")[0] == 2
+
+
+def test_a_maintenance_window_and_its_end(alerts):
+    words = ("nightly", 'source="db"', "--when", "daily 03:00", "--for", "2h", "--zone", "Europe/Berlin")
+    code, out = alerts("maintain", *words, "--dry-run")
+    assert code == 0
+    assert "at 0 3 * * * Europe/Berlin" in out
+    assert alerts("silences") == (0, "")
+    assert alerts("maintain", *words, "--yes") == (0, "maintenance window nightly is in force\n")
+    code, out = alerts("silences")
+    assert code == 0
+    assert "0 3 * * * Europe/Berlin for 7200 s; next " in out
+    found = json.loads(alerts("silences", "--json")[1])
+    assert [one["id"] for one in found["silences"]] == ["maintenance:nightly"]
+    assert len(found["windows"][0]["next"]) == 5
+    assert alerts("unmaintain", "nightly", "--yes")[0] == 0
+    assert alerts("unmaintain", "nightly", "--yes")[0] == 4
+    assert alerts("maintain", "x", 'a="b"', "--when", "noo 03:00", "--yes")[0] == 4
+    assert [line.split()[2] for line in alerts("history")[1].splitlines()] == ["maintenance", "maintenance"]

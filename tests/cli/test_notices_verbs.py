@@ -157,5 +157,5 @@ def test_the_shipped_inhibition_names_a_rule_that_is_shipped(alerts):
     """Renaming the rule would otherwise end the hush without a word."""
     config = load(alerts.path, "x")
     names = {rule.name for rule in config.rules().rules}
-    (hush,) = config.telling().inhibitions
+    (hush,) = config.rules().inhibitions
     assert [name for name in names if matches(hush.source, {"rule": name})]

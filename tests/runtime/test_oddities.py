@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from perftui.analysis.matchers import parse_selector
+from perftui.analysis.matchers import parse_matchers, parse_selector
 from perftui.config import load
 from perftui.engines.anomaly import AnomalyEngine
 from perftui.model.alertrules import DEFAULTS
-from perftui.model.alerts import AlertState, RuleGroup
+from perftui.model.alerts import AlertState, RuleGroup, Silence
 from perftui.model.anomaly import HIGH, SIGMAS, TOPIC, Watch, told
 from perftui.model.errors import ConfigError
 from perftui.model.finding import Severity
@@ -53,8 +53,16 @@ class Scene:
         self.history = History(store, self.clock)
         self.engine = AnomalyEngine(watch or Watch(trees=False))
         self.watch = Oddities(
-            self.engine, self.rings, self.history, self.clock, Topic(TOPIC), KINDS, self.rings.record
+            self.engine,
+            self.rings,
+            self.history,
+            self.clock,
+            Topic(TOPIC),
+            KINDS,
+            self.rings.record,
+            lambda: self.silences,
         )
+        self.silences = ()
         self._random = random.Random(3)
 
     def say(self, mean):
@@ -77,6 +85,22 @@ def test_selectors_choose_in_their_order_and_once():
     keys = [KEY, SeriesKey("shop", "http.p95_s"), SeriesKey("db", "http.p95_s")]
     chosen = [parse_selector(text) for text in ("@postgres/http.p95_s", "*/http.p95_s", "shop/none")]
     assert list(wanted(chosen, keys, KINDS)) == [keys[2], keys[1]]
+
+
+@pytest.mark.parametrize(("matchers", "learns"), [('source="shop"', False), ('source="db"', True)])
+async def test_what_maintenance_does_to_a_series_is_not_learned(store, matchers, learns):
+    """Two hours of half the traffic: normal from then on, unless it was hushed maintenance."""
+    scene = Scene(store)
+    await scene.minutes(12, 100)
+    now = scene.clock.now
+    scene.silences = (Silence("maintenance:x", parse_matchers(matchers), now, now + 7200.0),)
+    await scene.minutes(119, 50)
+    (row,) = scene.watch.topic.value.report.rows
+    assert row.since is None if learns else row.since is not None
+    await scene.minutes(5, 100)
+    (row,) = scene.watch.topic.value.report.rows
+    assert bool(row.moved) is learns
+    assert (row.low < 100 < row.high) is not learns
 
 
 async def test_a_shift_raises_the_shipped_alert_after_a_minute_and_its_band_is_recorded(store):

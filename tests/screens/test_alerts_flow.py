@@ -129,6 +129,33 @@ async def test_silence_from_the_screen(config: Path) -> None:
         await seen.sees("silenced 0", 15)
 
 
+async def test_a_maintenance_window_from_the_screen(config: Path) -> None:
+    async with console_at(config, "here") as seen:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.press("c")
+        await seen.sees("in the silences' view")
+        await seen.press("v", "v")
+        await seen.sees("nothing is silenced")
+        await seen.press("c")
+        await seen.sees("its name, such as")
+        await seen.types("weekly")
+        await seen.sees("alerts that match")
+        await seen.types('source="host"')
+        await seen.sees("in which zone")
+        await seen.types("noo 02:00")
+        await seen.sees("'noo' is no day")
+        await seen.press(*["backspace"] * 9)
+        await seen.types("* * * * * 2h Europe/Berlin")
+        await seen.sees("next: 20")
+        await seen.press("y")
+        await seen.sees(r"maintenance.* running .*\* \* \* \* \* Europe/Berlin", 15)
+        await seen.sees("silenced 1", 15)
+        await seen.press("D")
+        await seen.sees("remove maintenance window weekly")
+        await seen.press("y")
+        await seen.sees("nothing is silenced", 15)
+
+
 @pytest.mark.slow
 async def test_an_incident_of_the_lab_fires_is_acknowledged_and_resolves(lab: Lab) -> None:
     async with running(session_at(lab.config_path(), "lab")) as here:

@@ -12,9 +12,9 @@ from perftui.analysis.matchers import parse_matchers
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.model.action import Plan, Progress, Receipt, Risk
-from perftui.model.alerts import Matcher, Rule
+from perftui.model.alerts import Matcher, Rule, Silence
+from perftui.model.desks import AlertDesk
 from perftui.model.errors import ConfigError, PlanRejected
-from perftui.model.ports import AlertDesk
 
 Report = Callable[[Progress], None]
 
@@ -144,9 +144,12 @@ class EndSilence(_Deed):
         self.target = f"{source} {inert(silence, 40)}"
 
     async def plan(self) -> Plan:
-        """Which one."""
+        """Which one; of a maintenance window only the occurrence that runs or comes next."""
+        one = await self._power.running(self._id)
+        again = f"; it comes again, {one.again}" if one.again else ""
         return Plan(
-            summary=f"end silence {inert(self._id, 40)} now",
+            summary=f"end {inert(one.name, 80)} now{again}",
+            affects=(f"{inert(', '.join(map(str, one.matchers)), 200)} until {fmt.stamp(one.until)} UTC",),
             count=1,
             reversible=True,
             undo_note="silences the same again for the time that was left",
@@ -156,7 +159,7 @@ class EndSilence(_Deed):
         """End it."""
         ended = await self._power.unsilence(self._id)
         matchers = ", ".join(map(str, ended.matchers))
-        undo = {"matchers": matchers, "until": ended.until, "note": ended.note}
+        undo = {"matchers": matchers, "until": ended.until, "note": ended.note, "again": ended.again}
         return Receipt(f"{inert(matchers, 120)} is heard of again", 1, undo=undo)
 
     async def undo(self, receipt: Receipt) -> Receipt:
@@ -165,7 +168,11 @@ class EndSilence(_Deed):
         left = float(was["until"]) - time.time()
         if left <= 0:
             raise PlanRejected("that silence would be over by now")
-        await self._power.silence(parse_matchers(str(was["matchers"])), left, str(was["note"]))
+        matchers = parse_matchers(str(was["matchers"]))
+        if was.get("again"):
+            await self._power.resume(Silence(self._id, matchers, 0.0, float(was["until"])))
+        else:
+            await self._power.silence(matchers, left, str(was["note"]))
         return Receipt(f"{inert(str(was['matchers']), 120)} is silenced again", 1)
 
 

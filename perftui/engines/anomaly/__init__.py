@@ -64,12 +64,12 @@ class AnomalyEngine:
         one.state.hits, one.state.odd_since = 0, 0.0
         one.state.quiet_until = -math.inf
 
-    def feed(self, key: SeriesKey, at: float, value: float) -> None:
-        """Judge one point."""
+    def feed(self, key: SeriesKey, at: float, value: float, *, learning: bool = True) -> None:
+        """Judge one point; without `learning` it teaches nothing."""
         one = self._series[key]
-        one.state, score = detect(one.state, at, value)
+        one.state, score = detect(one.state, at, value, learning=learning)
         one.score = score
-        if one.forest is not None and score.expected == score.expected:
+        if learning and one.forest is not None and score.expected == score.expected:
             season = one.state.season
             short = value - (season.at(at) if season else 0.0) - one.state.mean
             one.rarity = one.forest.rate(at, value, short, value - score.expected)

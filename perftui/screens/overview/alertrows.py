@@ -40,6 +40,24 @@ _UNITS: dict[str, dict[str, float]] = {
 _RATES = {"": 1.0, "/s": 1.0, "/min": 1 / 60}
 
 
+def zoned(text: str) -> tuple[str, str, float]:
+    """`sat 02:00 2h Europe/Berlin` as (when, zone, seconds); zone and time may be left out."""
+    from perftui.analysis.maintenance import cron_of
+    from perftui.analysis.schedule import check
+
+    words, zone, long = text.split(), "UTC", 3600.0
+    if words and (("/" in words[-1] and words[-1][:1].isalpha()) or words[-1] == "UTC"):
+        zone = words.pop()
+    if words and _SPAN.match(words[-1]):
+        long = seconds_of(words.pop())
+    when = " ".join(words)
+    try:
+        check(cron_of(when), zone)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return when, zone, long
+
+
 def seconds_of(text: str) -> float:
     """`90s`, `20m`, `2h`, `1d` in seconds; ConfigError for anything else."""
     found = _SPAN.match(text.strip())
@@ -131,12 +149,13 @@ def rule_columns(look: Callable[[], Look]) -> list[Column]:
 def silence_columns(now: Callable[[], float]) -> list[Column]:
     """Of the silences' view."""
     return [
-        Column("id", "Id", inert, width=8),
+        Column("id", "Id", inert, width=18),
+        Column("state", "State", _running, value=lambda s: s.runs(now()), width=7),
         Column(
             "left",
             "Left",
-            lambda until: fmt.age(until - now()),
-            value=lambda s: s.until,
+            lambda at: fmt.age(at - now()),
+            value=lambda s: s.until if s.runs(now()) else s.starts,
             width=6,
             align="right",
         ),
@@ -144,8 +163,13 @@ def silence_columns(now: Callable[[], float]) -> list[Column]:
             "matchers", "Matches", inert, value=lambda s: ", ".join(map(str, s.matchers)), width=20, grow=True
         ),
         Column("who", "Who", inert, width=16),
+        Column("again", "Comes again", inert, width=25, priority=2),
         Column("note", "Note", inert, width=20, priority=3),
     ]
+
+
+def _running(runs: bool) -> Cell:
+    return ("running", "warn") if runs else ("next", "muted")
 
 
 def history_columns(look: Callable[[], Look]) -> list[Column]:

@@ -22,8 +22,8 @@ from perftui.screens.overview import alertrows as rows
 from perftui.screens.overview import bands
 from perftui.screens.overview import noticerows as told
 from perftui.screens.overview.causes import Causes
-from perftui.screens.overview.noticekeys import NoticeKeys
 from perftui.screens.overview.noticerows import Told
+from perftui.screens.overview.quietkeys import HOUR, QuietKeys, checked
 from perftui.screens.overview.why import ask_rule, ask_why
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
@@ -32,10 +32,9 @@ from perftui.widgets.panel import Panel
 VIEWS = ("alerts", "rules", "silences", "history", "routes")
 WITH_DETAIL = ("alerts", "rules", "routes")
 AROUND = 1800.0  # seconds of events shown before and after a firing
-HOUR = "1h"
 
 
-class AlertsTab(NoticeKeys):
+class AlertsTab(QuietKeys):
     """One table a view; the alert under the cursor is explained beside it, or below after enter."""
 
     DEFAULT_CSS = """
@@ -267,12 +266,14 @@ class AlertsTab(NoticeKeys):
     # what can be done
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`v` next view, `!` acknowledge, `z` silence, `x` its end, `t` threshold; `T` `O` `m`; enter."""
+        """`v` next view, `!` acknowledge, `z` silence, `x` its end, `c` new; `D` `t` `T` `O` `m`; enter."""
         deeds: dict[str, Callable[[], None]] = {
             "overview.view": lambda: self._choose(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]),
             "overview.acknowledge": self._acknowledge,
             "overview.silence": self._ask_silence,
             "overview.unsilence": self._unsilence,
+            "overview.new": self._new,
+            "overview.delete": self._delete,
             "overview.threshold": self._ask_threshold,
             "overview.test": self._test_channel,
             "overview.owner": self._ask_owner,
@@ -309,29 +310,6 @@ class AlertsTab(NoticeKeys):
             lambda note: self.perform("alerts.ack", "alerts", fingerprint=mark, note=note),
         )
 
-    def _ask_silence(self) -> None:
-        offered = rows.matchers_for(self._alert, self._silence, self._rule)
-
-        def long(matchers: str) -> None:
-            self.ask(
-                "Silence", "for how long (90s, 20m, 2h, 1d)", then(matchers), HOUR, _checked(rows.seconds_of)
-            )
-
-        def then(matchers: str) -> Callable[[str], None]:
-            return lambda text: self._silence_for(matchers, text)
-
-        self.ask("Silence", 'alerts that match, such as source="db", severity="warning"', long, offered)
-
-    def _silence_for(self, matchers: str, text: str) -> None:
-        self.perform("alerts.silence", "alerts", matchers=matchers, seconds=rows.seconds_of(text))
-
-    def _unsilence(self) -> None:
-        silence = self._silence
-        if silence is None:
-            self.toast("choose a silence in the silences' view (v)", "warn")
-            return
-        self.perform("alerts.unsilence", "alerts", silence=silence.id)
-
     def _ask_threshold(self) -> None:
         rule = self._rule
         if rule is None or not rule.op:
@@ -344,7 +322,7 @@ class AlertsTab(NoticeKeys):
             prompt,
             lambda text: self._set(rule, text),
             f"{rule.threshold:g}",
-            _checked(lambda text: rows.value_of(text, rule.unit) if text.strip() else None),
+            checked(lambda text: rows.value_of(text, rule.unit) if text.strip() else None),
         )
 
     def _set(self, rule: Rule, text: str) -> None:
@@ -364,19 +342,6 @@ class AlertsTab(NoticeKeys):
         except ConfigError as error:
             self.toast(str(error), "warn")
         return True
-
-
-def _checked(read: Callable[[str], Any]) -> Callable[[str], str]:
-    """A check for a question from what reads its answer."""
-
-    def check(text: str) -> str:
-        try:
-            read(text)
-        except ConfigError as error:
-            return str(error)
-        return ""
-
-    return check
 
 
 def _numbered(columns: Iterable[Any]) -> Iterable[Any]:
