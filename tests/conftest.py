@@ -55,7 +55,7 @@ async def lab() -> AsyncIterator[Lab]:
 
     need_valkey()
     need_postgres()
-    async with Lab(LabOptions(rate=20.0)) as whole:
+    async with Lab(LabOptions(rate=27.0)) as whole:
         yield whole
 
 

@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with", dest="parts", action="append", default=[], metavar="PART", help="start this part too"
     )
-    parser.add_argument("--rate", type=float, default=60.0, help="requests a second of the load (default 60)")
+    parser.add_argument("--rate", type=float, default=80.0, help="requests a second of the load (default 80)")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)

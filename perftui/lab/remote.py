@@ -40,7 +40,7 @@ class Held:
             self.process.wait(5)
 
 
-def start(*, bound: bool, rate: float = 60.0, parts: Sequence[str] = ()) -> Held:
+def start(*, bound: bool, rate: float = 80.0, parts: Sequence[str] = ()) -> Held:
     """Start a supervisor and wait for its lab.
 
     `bound`: it ends with this process, however that ends; call from a thread that lives as long.

@@ -127,7 +127,7 @@ class Supervisor:
 async def hold(config: dict[str, Any], state: Path) -> None:
     """Start the lab, tell its endpoints, keep it until it is told to end."""
     parts = tuple(dict.fromkeys((*DEFAULT, *config.get("parts", ()))))
-    lab = Lab(LabOptions(float(config.get("rate", 60)), int(config.get("workers", 3)), parts))
+    lab = Lab(LabOptions(float(config.get("rate", 80)), int(config.get("workers", 3)), parts))
     supervisor = Supervisor(lab)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -50,7 +50,7 @@ by = "route"
 class LabOptions:
     """What to start: `rate` in requests a second, `workers` of shop, `base` where its folder is made."""
 
-    rate: float = 60.0
+    rate: float = 80.0
     workers: int = 3
     parts: tuple[str, ...] = DEFAULT
     base: Path | None = None

@@ -74,6 +74,7 @@ DEFAULTS: tuple[Rule, ...] = (
         ">",
         1.0,
         "s",
+        hold=30,
         traffic=("http.requests_per_s",),
         traffic_above=1,
     ),
@@ -133,6 +134,7 @@ DEFAULTS: tuple[Rule, ...] = (
 SUDDEN: tuple[str, ...] = (
     "api.error-rate-high",
     "api.slow",
+    "api.traffic-surge",
     "cache.hot-key",
     "cache.keys-vanished",
     "cache.replica-cut-off",

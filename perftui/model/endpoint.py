@@ -101,9 +101,23 @@ class ApiReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Surge:
+    """Requests a second far above those of the `over` seconds before it `began` (epoch seconds).
+
+    `usual` is their median; `routes` are (method and route, usual rate) of the routes that gained most.
+    """
+
+    began: float
+    usual: float
+    over: float
+    routes: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApiView:
     """An application in a report, with when it was asked."""
 
     source: str
     at: float
     reading: ApiReading
+    surge: Surge | None = None

@@ -205,7 +205,8 @@ class ProcessRow:
 
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
-    `grew` is how far `rss` stands above its lowest of the last ten minutes, `grew_s` ago.
+    `grew` is how far `rss` stands above its lowest of the last ten minutes, `grew_s` ago, as far as it is
+    the process's own: shared memory and files it touched do not count.
     """
 
     pid: int
@@ -297,7 +298,10 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Sustained:
-    """Means over the last half minute, None where fewer than five samples tell."""
+    """Means over the last half minute, None where fewer than five samples tell.
+
+    `cpu_lasting` is over two minutes, None before the history is that long.
+    """
 
     cpu: float | None = None
     cores: tuple[float | None, ...] = ()
@@ -306,6 +310,7 @@ class Sustained:
     iowait: float | None = None
     retransmit_ratio: float | None = None
     throttled_ratio: float | None = None
+    cpu_lasting: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from perftui.model.series import SeriesKey
 from perftui.runtime.rings import Rings
 
 KEEP_FINDING = 30.0  # seconds a finding must be away before its alert is resolved
-HOLD_LESSER = 10.0  # seconds one that is not critical must last
+# Seconds one that is not critical must last: longer than the ten that findings look through, else one
+# hiccup that fills them would do.
+HOLD_LESSER = 15.0
 # What ends the name of its rule, so that a lesser one never hides the critical one.
 ENDS = {Severity.CRITICAL: "", Severity.WARNING: ":warning", Severity.INFO: ":info"}
 

@@ -45,7 +45,7 @@ SIGNS = {
     "memory-leak": Sign(r"perftui\.lab\.shop", "process.memory-grew", 110),
     "blocking-call": Sign(r"p9[59] .*target", "api.slow", 75, 120),
     "error-burst": Sign(r"of requests fail", "api.error-rate-high", 45, 90),
-    "worker-crash": Sign("SIGSEGV", "scaling.crashing", 45),
+    "worker-crash": Sign("SIGSEGV", "scaling.crashing", 45, 60),
 }
 
 

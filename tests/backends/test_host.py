@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from perftui.analysis.hostcounters import Snapshot, compare
-from perftui.backends.host import Host, HostOptions
+from perftui.backends.host import Host, HostOptions, processes
 from perftui.backends.host.language import by_library, by_name, guess
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import (
@@ -242,6 +242,49 @@ def test_embedded_interpreters_are_known_by_what_they_map():
     assert by_library(b"7f0 r-xp 0 08:01 5 /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0\n") == "python"
     assert by_library(b"7f0 r-xp 0 08:01 5 /usr/lib/libc.so.6\n") == ""
     assert guess(f"/proc/{os.getpid()}", "whatever") == "python"
+
+
+GROWER = """
+import mmap, sys
+held = []
+for line in sys.stdin:
+    flags = mmap.MAP_ANONYMOUS | (mmap.MAP_SHARED if line == "shared\\n" else mmap.MAP_PRIVATE)
+    held.append(mmap.mmap(-1, 40 << 20, flags))
+    held[-1].write(b"x" * (40 << 20))
+    print("grown", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_shared_memory_that_a_process_touches_is_no_growth_of_it(monkeypatch):
+    monkeypatch.setattr(processes, "WARM", -1.0)
+    monkeypatch.setattr(processes, "SHORTEST", 0.0)
+    grower = subprocess.Popen(
+        [sys.executable, "-c", GROWER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    looks = processes.Processes()
+    try:
+        told(grower, "shared")
+        small = grown(looks, grower.pid)
+        told(grower, "shared")
+        assert grown(looks, grower.pid) - small < 16 << 20
+        told(grower, "private")
+        assert grown(looks, grower.pid) >= 40 << 20
+    finally:
+        grower.kill()
+        grower.communicate()
+        looks.close()
+
+
+def told(grower, kind):
+    """The process has touched 40 MiB more."""
+    grower.stdin.write(f"{kind}\n")
+    assert grower.stdout.readline() == "grown\n"
+
+
+def grown(looks, pid):
+    """What a look says that it grew by."""
+    return next(row.grew for row in looks.scan() if row.pid == pid)
 
 
 def test_growth_counts_from_the_lowest_size_once_a_process_is_warm():

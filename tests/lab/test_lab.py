@@ -64,6 +64,20 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+async def test_a_shop_opens_with_a_warm_cache_whose_keys_do_not_end_together(open_folder):
+    async with Lab(LabOptions(parts=("valkey", "postgres", "shop"), base=open_folder)) as lab:
+        async with lab.part(ValkeyPart).primary.client() as client:
+            keys = [f"shop:product:{n}" for n in range(1, 5001)]
+            values = await client.mget(keys)
+            lives = [await client.ttl(key) for key in keys[::50]]
+        assert sum(value is not None for value in values) > 4900
+        assert min(lives) < 300
+        assert max(lives) > 1500
+        known = next(json.loads(value) for value in values if value)
+        shown = await ShopClient(lab).ask(f"/products/{known['id']}")
+        assert json.loads(shown.body) == known
+
+
 async def test_endpoints_answer(lab):
     ends = json.loads(json.dumps(lab.endpoints))
     for name in ("primary", "replica"):

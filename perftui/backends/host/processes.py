@@ -20,6 +20,7 @@ COMMAND_BYTES = 4096
 SHORTEST = 0.5  # seconds between two scans
 SIZES_EVERY = 10.0  # seconds between two sizes remembered of a process
 SIZES = 60
+DOUBTED = 8 << 20  # bytes of growth from which it is asked whether they are the process's own
 UNITS = (".service", ".scope")
 CONTAINER = re.compile(r"(?:^|-)([0-9a-f]{64})(?:\.scope)?$")
 WARM = 30.0  # seconds after its start in which a process may grow without a word
@@ -136,6 +137,8 @@ class Processes:
     def _row(self, pid: int, stat: _Stat, known: _Known, cpu: float | None) -> ProcessRow:
         started = self._boot + stat.start / HZ
         grew, grew_s = _grown(known, stat.rss, time.monotonic(), time.time() - started)
+        if grew >= DOUBTED:
+            grew = min(grew, self._private(pid))
         return ProcessRow(
             pid=pid,
             parent=stat.parent,
@@ -153,6 +156,11 @@ class Processes:
             grew_s=grew_s,
             unit=known.unit,
         )
+
+    def _private(self, pid: int) -> int:
+        """Resident bytes of its own: what it touched of files and of shared memory is no growth of it."""
+        words = read_file(f"{self._root}/{pid}/statm").split()
+        return max(0, int(words[1]) - int(words[2])) * PAGE if len(words) > 2 else 0
 
     def _name(self, pid: int, stat: _Stat, known: _Known) -> None:
         folder = f"{self._root}/{pid}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from perftui.model.autoscaling import AutoscalingReport, Instance, PoolFacts, Workload
@@ -13,6 +14,7 @@ from perftui.model.reading import Look
 HOT = 0.8  # share of a core a worker may use, averaged over the ready ones
 CRASHES = 3  # replaced workers in CRASH_WINDOW before it is a finding
 CRASH_WINDOW = 600.0
+CALM, CALM_PACES = 45.0, 3.0  # seconds, and times the pace of crashes, without one until it is over
 CRASH_KINDS = ("crashed", "crash", "died")
 
 
@@ -136,10 +138,16 @@ def _crashing(report: AutoscalingReport, workload: Workload) -> Iterator[Finding
         for e in report.events
         if e.source == workload.source and e.at >= since and any(k in e.title for k in CRASH_KINDS)
     ]
-    if len(crashes) < CRASHES:
+    if len(crashes) < CRASHES or report.at - crashes[-1].at > _calm_after([e.at for e in crashes]):
         return
     title = f"{workload.source}: {len(crashes)} workers crashed in {CRASH_WINDOW / 60:.0f} min"
     evidence = tuple(f"{e.title}: {e.detail}" for e in crashes[-3:])
     yield Finding(
         "scaling.crashing", Severity.CRITICAL, workload.source, title, evidence, effort=Effort.HOURS
     )
+
+
+def _calm_after(at: Sequence[float]) -> float:
+    """Seconds without a crash after which crashes as regular as the last three would have gone on."""
+    pace = max(later - earlier for earlier, later in pairwise(at[-CRASHES:]))
+    return max(CALM, CALM_PACES * pace)

@@ -19,6 +19,8 @@ HOG = 0.25  # cores one statement may keep busy before it is critical
 CHATTY_RATE, CHATTY_SHARE, CHATTY_LEAD = 20.0, 0.35, 2.0
 SCAN_ROWS = 10_000
 SCAN_RATE = 50_000.0
+SCAN_OFTEN = 1.0  # scans a second; what is read whole less often is a report's, which no index spares,
+SCAN_HEAVY = 500_000.0  # unless it is so many rows a second
 _CONTROL = re.compile(
     r"(begin|commit|end|rollback|start transaction|listen|vacuum|analyze|copy|fetch|wait)\b"
 )
@@ -91,9 +93,11 @@ def chatty(report: ServerReport) -> Iterator[Finding]:
 
 
 def missing_index(report: ServerReport) -> Iterator[Finding]:
-    """A table walked row by row at 10,000 rows a scan and 50,000 rows a second."""
+    """A table walked row by row at 10,000 rows a scan and 50,000 rows a second, again and again."""
     for table in report.reading.tables:
         if table.rows_per_scan < SCAN_ROWS or table.seq_rows_per_s < SCAN_RATE:
+            continue
+        if table.seq_scans_per_s < SCAN_OFTEN and table.seq_rows_per_s < SCAN_HEAVY:
             continue
         suspect = _suspect(report, table)
         evidence = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from perftui.engines.resources import apis, hosts
+from perftui.engines.resources import apis, hosts, surges
 from perftui.engines.resources.backlog import Backlog
 from perftui.engines.resources.trends import growing, sustained
 from perftui.model.endpoint import ApiReading, ApiView
@@ -28,6 +28,7 @@ class ResourcesEngine:
         self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}
         self._oom: dict[str, int] = {}
         self._backlog = Backlog()
+        self._surges = surges.Surges()
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> ResourcesReport:
         """The newest look at each, lost ones with their last good figures."""
@@ -40,7 +41,8 @@ class ResourcesEngine:
             if isinstance(facts, HostReading):
                 host_views.append(self._host(name, at, facts, history))
             elif isinstance(facts, ApiReading):
-                api_views.append(ApiView(name, at, facts))
+                surge = self._surges.look(name, at, facts, history)
+                api_views.append(ApiView(name, at, facts, surge))
             elif isinstance(facts, QueuesReading):
                 queue_views += facts.views
         self._backlog.seen(queue_views)
@@ -58,7 +60,7 @@ class ResourcesEngine:
     def findings(self, report: ResourcesReport) -> Sequence[Finding]:
         """What is wrong now, each with its figures and the process or route behind it."""
         found = [f for view in report.hosts for f in hosts.findings(view)]
-        found += [f for view in report.apis for f in apis.findings(view)]
+        found += [f for view in report.apis for f in (*surges.findings(view), *apis.findings(view))]
         return (*found, *self._backlog.findings(report.queues))
 
     def actions(self, report: ResourcesReport) -> Sequence[Offer]:

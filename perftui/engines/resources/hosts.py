@@ -60,7 +60,8 @@ def _cpu(view: HostView) -> Iterator[Finding]:
     offer = profile_offer(view)
     if busy is not None and busy >= BUSY:
         evidence = [f"{busy:.0%} busy over 30 s on {len(cores)} cores, load {view.reading.load[0]:.1f}"]
-        severity = Severity.CRITICAL if busy >= BUSIEST else Severity.WARNING
+        lasts = busy >= BUSIEST and (view.sustained.cpu_lasting or 0.0) >= BUSIEST
+        severity = Severity.CRITICAL if lasts else Severity.WARNING
         title = f"{view.reading.host}: CPU is {busy:.0%} busy"
         what = tuple(evidence + ([f"most by {who}"] if who else []))
         yield Finding("host.cpu-saturated", severity, view.source, title, what, offer=offer)

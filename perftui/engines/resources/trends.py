@@ -10,6 +10,7 @@ from perftui.model.resources import Growth, HostReading, Sustained
 from perftui.model.series import SeriesKey
 
 MEAN_OVER = 30.0
+LASTING = 120.0
 FEWEST = 5
 GROWTH_OVER = 1800.0
 SHORTEST_GROWTH = 180.0  # seconds of history before a slope is worth a word
@@ -30,6 +31,7 @@ def sustained(source: str, at: float, reading: HostReading, history: SeriesReade
         iowait=mean("cpu.iowait_ratio"),
         retransmit_ratio=mean("tcp.retransmit_ratio"),
         throttled_ratio=mean("limit.throttled_ratio"),
+        cpu_lasting=_lasting(history, SeriesKey(source, "cpu.busy_ratio"), at),
         disks=tuple((d.device, mean("disk.busy_ratio", ("device", d.device))) for d in reading.disks),
     )
 
@@ -37,6 +39,13 @@ def sustained(source: str, at: float, reading: HostReading, history: SeriesReade
 def _mean(history: SeriesReader, key: SeriesKey, at: float) -> float | None:
     _, values = history.series(key, at - MEAN_OVER, at).between(at - MEAN_OVER, at)
     return sum(values) / len(values) if len(values) >= FEWEST else None
+
+
+def _lasting(history: SeriesReader, key: SeriesKey, at: float) -> float | None:
+    times, values = history.series(key, at - LASTING, at).between(at - LASTING, at)
+    if len(times) < FEWEST or times[-1] - times[0] < 0.9 * LASTING:
+        return None
+    return sum(values) / len(values)
 
 
 def growing(source: str, at: float, reading: HostReading, history: SeriesReader) -> tuple[Growth, ...]:

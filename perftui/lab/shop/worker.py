@@ -49,6 +49,8 @@ class ShopWorker:
         reader, writer = await asyncio.open_connection(sock=self._seat.channel)
         obeying = asyncio.create_task(self._obey(reader, writer))
         await self._open_store()
+        if self._seat.id == 1:
+            await self._store.warm()
         sampling = asyncio.create_task(self._sample())
         serving = asyncio.create_task(self._server.serve(sockets=[self._seat.listener]))
         while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perftui.engines.autoscaling import AutoscalingEngine
 from perftui.engines.autoscaling.scale import ScaleTo
@@ -70,14 +72,29 @@ def test_instances_that_do_not_become_ready() -> None:
 
 
 def test_crashes_count_only_while_they_are_recent() -> None:
-    crashed = [
-        Event(NOW - 60 * n, "scale", "pool", "crashed", f"worker {n} exited with -9") for n in (1, 2, 3)
-    ]
-    _, findings, _ = observe(facts(instance(1), events=tuple(crashed)))
+    _, findings, _ = observe(facts(instance(1), events=crashes(-180, -120, -60)))
     assert findings["scaling.crashing"].severity is Severity.CRITICAL
-    old = tuple(replace(event, at=event.at - 3600) for event in crashed)
-    _, findings, _ = observe(facts(instance(1), events=old))
+    _, findings, _ = observe(facts(instance(1), events=crashes(-3780, -3720, -3660)))
     assert findings == {}
+
+
+def crashes(*seconds: float) -> tuple[Event, ...]:
+    """Workers that died so many seconds from now."""
+    return tuple(Event(NOW + s, "scale", "pool", "crashed", "a worker exited with -9") for s in seconds)
+
+
+@given(st.floats(0.5, 280.0), st.floats(0.0, 600.0))
+def test_crashes_at_a_pace_are_over_three_paces_or_45_s_after_the_last(pace: float, since: float) -> None:
+    past = crashes(*(-since - pace * n for n in range(20, -1, -1)))
+    told = "scaling.crashing" in observe(facts(instance(1), events=past))[1]
+    in_window = since + 2 * pace <= 600.0
+    assert told == (in_window and since <= max(45.0, 3 * pace)) or abs(since - max(45.0, 3 * pace)) < 1e-6
+
+
+@given(st.floats(0.5, 280.0), st.floats(0.0, 1.0))
+def test_crashes_that_go_on_are_told_without_a_break(pace: float, part: float) -> None:
+    past = crashes(*(-pace * (n + part) for n in range(20, -1, -1) if pace * (2 + part) < 600))
+    assert not past or "scaling.crashing" in observe(facts(instance(1), events=past))[1]
 
 
 class Pool:

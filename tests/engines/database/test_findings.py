@@ -111,7 +111,10 @@ def test_slow_statements_and_the_table_they_walk() -> None:
 def test_small_or_rare_scans_are_fine() -> None:
     tiny = TableUse("public.tiny", 50, 8192, 1000.0, 50_000.0, 0.0, 0.0)
     rare = TableUse("public.big", 10_000_000, 1 << 30, 0.001, 10_000.0, 0.0, 0.0)
-    assert findings(changed(tables=(tiny, rare))) == {}
+    report = TableUse("public.reviews", 120_000, 1 << 24, 0.5, 60_000.0, 4.0, 0.0)  # each needs all rows
+    assert findings(changed(tables=(tiny, rare, report))) == {}
+    huge = TableUse("public.big", 10_000_000, 1 << 30, 0.1, 1_000_000.0, 0.0, 0.0)
+    assert "db.missing-index" in findings(changed(tables=(huge,)))
 
 
 @pytest.mark.parametrize(("used", "severity"), [(30, None), (46, Severity.WARNING), (55, Severity.CRITICAL)])
