@@ -12,6 +12,7 @@ BUILTIN: dict[str, str] = {
     "pyspy": "perftui.backends.pyspy:PySpy",
     "statsd": "perftui.backends.statsd:Statsd",
     "kafka": "perftui.backends.kafka:Kafka",
+    "rabbitmq": "perftui.backends.rabbitmq:RabbitMq",
 }
 
 OPTIONS: dict[str, str] = {
@@ -26,6 +27,7 @@ OPTIONS: dict[str, str] = {
     "pyspy": "perftui.model.options:PySpyOptions",
     "statsd": "perftui.model.options:StatsdOptions",
     "kafka": "perftui.model.options:KafkaOptions",
+    "rabbitmq": "perftui.model.options:RabbitMqOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
 

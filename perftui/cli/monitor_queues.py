@@ -16,7 +16,7 @@ from perftui.session import Session
 HELP = "print what waits in queues, how old it is and how fast it comes and goes"
 TOPIC = "overview.queues"
 POWER = "QueueReader"
-KINDS = ("valkey", "kafka")
+KINDS = ("valkey", "kafka", "rabbitmq")
 PATIENCE = 8.0  # seconds until every server has answered once, or is given up
 
 

@@ -157,3 +157,18 @@ class KafkaOptions:
         default=("*",), metadata={"help": "patterns of consumer groups that are told"}
     )
     topics: tuple[str, ...] = field(default=("*",), metadata={"help": "patterns of topics that are told"})
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitMqOptions:
+    """How to reach the management plugin of one cluster."""
+
+    url: str = field(
+        default="http://127.0.0.1:15672",
+        repr=False,
+        metadata={"help": "address of its management API, with a path prefix where it has one"},
+    )
+    username: str = field(default="guest", metadata={"help": "user with the tag `monitoring`"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    vhost: str = field(default="", metadata={"help": "one virtual host; empty: all that the user may see"})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for https; empty: the system's"})

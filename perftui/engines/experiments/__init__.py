@@ -12,7 +12,7 @@ from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look
 from perftui.model.recommendation import AdviceReport
 
-BROKERS = ("kafka",)
+BROKERS = ("kafka", "rabbitmq")
 """They have no share in the score; what is found about their queues is ranked like the rest."""
 
 

@@ -22,7 +22,7 @@ class ResourcesEngine:
     """One report over every host, scraped application and message broker."""
 
     stem: ClassVar[str] = "resources"
-    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "kafka")
+    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "kafka", "rabbitmq")
 
     def __init__(self) -> None:
         self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}

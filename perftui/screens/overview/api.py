@@ -51,7 +51,7 @@ class ApiTab(Tab):
     topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database")
     empty: ClassVar[str] = (
         "would show each endpoint's rate, quantiles, errors and Apdex\n"
-        "and queues with depth, age and pace: backends of kind valkey and kafka\n"
+        "and queues with depth, age and pace: backends of kind valkey, kafka and rabbitmq\n"
         'no endpoint source connected: [env.NAME.backends.shop] kind = "scrape", url = "http://…/metrics"'
     )
 
