@@ -128,6 +128,7 @@ class PerftuiApp(Hands, DiffApp):
     async def _live(self, session: Session) -> None:
         """Start the session, follow it, and keep an eye on its findings."""
         self.started = True
+        session.terminal = lambda: self.meter.bytes if self.meter is not None else None
         self.base.follow()
         await session.start()
         if not self.is_headless:

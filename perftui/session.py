@@ -65,6 +65,7 @@ class Session:
         self._how: dict[str, bool] = {}  # of `Memory`: shared when it is kept, looks_on when only read
         self._loaded = False  # whether every engine is there
         self._crew = Crew("session")
+        self.terminal: Callable[[], int | None] = lambda: None  # bytes sent to it so far, where there is one
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
         self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
         self._looks: dict[str, Tap[Look]] = {}
@@ -305,18 +306,17 @@ class Session:
             self.topic(stem).publish(self._empty(stem, self.clock.wall()))
         if self._how["shared"] or (self._how["looks_on"] and self.config.has_store()):
             await self._remember_all()
-        else:
-            for name in (ALERTS, TUNING_TOPIC):
-                self.topic(name).publish(self._empty(name, self.clock.wall(), NO_PAST))
+        for name in () if self.memory else (ALERTS, TUNING_TOPIC):
+            self.topic(name).publish(self._empty(name, self.clock.wall(), NO_PAST))
         for name in self._looks:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
-        till = await bring("perftui.runtime.business:Till")
-        read = till(self.config.figures(), self._backends, self.rings).run
-        self._crew.start("business", read(self.clock, self.topic("business"), self._keep))
-        chronicle = await bring("perftui.runtime.chronicle:Chronicle")
-        kept = chronicle(self.conductor, self.events, self.topic("overview.audit"), self.clock)
-        self._crew.start("chronicle", kept.run(self._backends))
+        engine = (await bring("perftui.engines.price:PriceEngine"))(self.config.price.budget())
+        what = {"figures": self.config.figures(), "backends": self._backends, "rings": self.rings}
+        done = {"conductor": self.conductor, "events": self.events, "terminal": self.terminal}
+        cost = {"pollers": self._pollers, "observers": self._observers, "price": engine}
+        begin = await bring("perftui.runtime.beside:begin")
+        await begin(self._crew, self.clock, self.topic, self._keep, **what, **done, **cost)
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         tap = self._looks[name]

@@ -16,6 +16,7 @@ from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import key_lines
 from perftui.config.notices import EscalationSettings, Notices, OncallSettings, RouteSettings
+from perftui.config.price import PriceSettings
 from perftui.config.rules import AlertSettings
 from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import (
@@ -45,6 +46,7 @@ SECTIONS: dict[str, type] = {
     "alerts": AlertSettings,
     "anomaly": AnomalySettings,
     "agent": AgentSettings,
+    "price": PriceSettings,
 }
 NOTICES = ("channels", "routes", "escalation", "oncall")
 TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "schedules", "env")

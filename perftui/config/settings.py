@@ -12,6 +12,7 @@ from perftui.config import paths
 from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import line_of
 from perftui.config.notices import Notices
+from perftui.config.price import PriceSettings
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.anomaly import SERIES, Watch
@@ -239,6 +240,7 @@ class Config:
     alerts: AlertSettings
     anomaly: AnomalySettings
     agent: AgentSettings
+    price: PriceSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     business: Mapping[str, BusinessSettings]

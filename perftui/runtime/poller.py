@@ -15,6 +15,7 @@ from perftui.model.reading import Look, Reading
 from perftui.runtime.clock import Clock
 from perftui.runtime.tasks import Crew, end
 from perftui.runtime.topic import Topic
+from perftui.runtime.wires import OWNER, Wire, listen
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +79,15 @@ class Poller:
         self._failures = 0
         self._delay = 0.0
         self._reading: Reading | None = None
+        self.reads, self.waited = 0, 0.0  # so far, and seconds spent in them
+        self.wire = Wire()
         self.health = Health(Link.WAITING, since=clock.wall())
         topic.on_demand(lambda _wanted: self._wake.set())
 
     async def run(self) -> None:
         """Poll until stopped or cancelled; then close the backend."""
         self._publish(Link.WAITING)
+        listen(asyncio.get_running_loop())
         try:
             while not self._stopping:
                 await self._until_due()
@@ -165,10 +169,16 @@ class Poller:
             await asyncio.wait({flight}, timeout=deadline - late)
 
     async def _read(self) -> Reading:
+        OWNER.set(self.wire)
         if not self._opened:
             await self.backend.open()
             self._opened = True
-        return await self.backend.read()
+        began = self._clock.monotonic()
+        try:
+            return await self.backend.read()
+        finally:
+            self.reads, self.waited = self.reads + 1, self.waited + self._clock.monotonic() - began
+            self.wire.count()  # while they are open
 
     async def _settle(self, flight: asyncio.Task[Reading]) -> None:
         if flight.cancelled():

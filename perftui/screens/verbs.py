@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "live": "back to what is now",
     "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
     "grafana": "copy the link of this tab in Grafana, over the last hour",
+    "self": "what perftui itself costs: CPU, memory, bytes to the terminal, and of each backend",
     "cancel": "cancel the running action",
     "freeze": "stop drawing on this screen, or go on",
     "help": "keys and figures of this tab",
@@ -333,6 +334,12 @@ class ShellVerbs:
             self.app.takeaway.copy(url)
         else:
             self.app.toast('no Grafana is configured: add [grafana] url = "https://…"', "warn")
+
+    def say_self(self, _words: tuple[str, ...]) -> None:
+        """`:self`."""
+        from perftui.screens.dialogs.price import PriceDialog
+
+        self.app.push_screen(PriceDialog())
 
     def say_cancel(self, _words: tuple[str, ...]) -> None:
         """`:cancel`."""

@@ -1,0 +1,46 @@
+"""What runs in every session beside its engines: business figures, the chronicle of deeds, its own price."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from perftui.model.business import Metric
+from perftui.model.frame import Frame
+from perftui.model.price import TOPIC as PRICE
+from perftui.model.reading import Reading
+from perftui.runtime.clock import Clock
+from perftui.runtime.conductor import Conductor
+from perftui.runtime.events import EventLog
+from perftui.runtime.loading import bring
+from perftui.runtime.observer import Observer
+from perftui.runtime.poller import Poller
+from perftui.runtime.rings import Rings
+from perftui.runtime.tasks import Crew
+from perftui.runtime.topic import Topic
+
+
+async def begin(
+    crew: Crew,
+    clock: Clock,
+    topic: Callable[[str], Topic[Frame]],
+    keep: Callable[[Reading], None],
+    *,
+    figures: tuple[Metric, ...],
+    backends: Mapping[str, Any],
+    rings: Rings,
+    conductor: Conductor,
+    events: EventLog,
+    pollers: Mapping[str, Poller],
+    observers: MutableMapping[str, Observer],
+    price: Any,
+    terminal: Callable[[], int | None],
+) -> None:
+    """Start all three in `crew`, each once its modules are in; `price` is the engine that judges it."""
+    till = await bring("perftui.runtime.business:Till")
+    crew.start("business", till(figures, backends, rings).run(clock, topic("business"), keep))
+    chronicle = await bring("perftui.runtime.chronicle:Chronicle")
+    crew.start("chronicle", chronicle(conductor, events, topic("overview.audit"), clock).run(backends))
+    made = await bring("perftui.runtime.price:Price")
+    observers[PRICE] = own = made(price, pollers, rings, clock, topic(PRICE), keep, terminal)
+    crew.start(PRICE, own.run())
