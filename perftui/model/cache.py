@@ -179,7 +179,8 @@ class Keyspace:
 class HotKey:
     """A key's part of the watched commands; `error` is the half-width of its 95 % interval.
 
-    `writes` counts the commands that wrote it, `writers` the connections they came from.
+    `writes` counts the commands that wrote it, `writers` the connections they came from, `loads` those that
+    put a whole value there (SET and its kin): a list, a set or a hash that many add to is not loaded.
     """
 
     key: bytes
@@ -188,6 +189,7 @@ class HotKey:
     error: float
     writes: int = 0
     writers: int = 0
+    loads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,6 +357,15 @@ class TestKeys:
         assert sample.keys[0].share == pytest.approx(0.75, abs=0.05)
         assert (await server.read()).facts.watched == sample
 
+    async def test_only_whole_values_put_in_place_are_loads(self, server: Valkey, raw: Link) -> None:
+        watch = asyncio.ensure_future(server.sample_commands(200, 2.0))
+        asked = [("SET", "page", "x", "EX", "30"), ("LPUSH", "newest", "1"), ("ZADD", "active", "1", "me")]
+        while not watch.done():
+            await raw.ask(asked, 2)
+        keys = {k.key: k for k in (await watch).keys}
+        assert keys[b"page"].loads == keys[b"page"].writes >= 50
+        assert all(keys[name].loads == 0 < keys[name].writes for name in (b"newest", b"active"))
+
 
 class TestQuarantine:
     async def test_moves_and_restores_hostile_names_with_their_ttl(self, server: Valkey, raw: Link) -> None:

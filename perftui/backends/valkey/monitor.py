@@ -13,6 +13,7 @@ from perftui.model.cache import CommandSample, HotKey
 
 MOST_COMMANDS = 5000
 MOST_SECONDS = 2.0
+LOADS = frozenset({"set", "setex", "psetex", "getset"})  # they put a whole value in its place
 _LINE = re.compile(rb"[\d.]+ \[\d+ ([^ ]*)\] ")
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
@@ -40,6 +41,7 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
     """Keys and commands of MONITOR lines, hottest first; commands without a key count as commands only."""
     keys: Counter[bytes] = Counter()
     names: Counter[str] = Counter()
+    loads: Counter[bytes] = Counter()
     writes: dict[bytes, list[bytes]] = defaultdict(list)
     for line in lines:
         words = arguments(line)
@@ -52,9 +54,18 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
             keys[words[1]] += 1
             if kind == "write":
                 writes[words[1]].append(client(line))
+                loads[words[1]] += name in LOADS
     total = sum(names.values())
     hot = tuple(
-        HotKey(key, n, n / total, proportion_error(n, total), len(writes[key]), len(set(writes[key])))
+        HotKey(
+            key,
+            n,
+            n / total,
+            proportion_error(n, total),
+            len(writes[key]),
+            len(set(writes[key])),
+            loads[key],
+        )
         for key, n in keys.most_common(50)
     )
     return CommandSample(at, took, total, hot, tuple(names.most_common(20)))

@@ -14,7 +14,7 @@ ENOUGH_LOOKUPS = 100.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.80, 0.95
 LAG_BYTES, LAG_SECONDS = 1024 * 1024, 10.0
 HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 8, 300.0
-STAMPEDE_WRITES = 3
+STAMPEDE_LOADS = 4  # three processes that each load once are none
 SLOW_WINDOW = 300.0
 VANISHED = 0.5
 
@@ -264,10 +264,10 @@ def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Find
     watched = facts.watched
     if watched is None or now - watched.at > HOT_AGE:
         return
-    herds = [k for k in watched.keys if k.writes >= STAMPEDE_WRITES and k.writers >= 2]
+    herds = [k for k in watched.keys if k.loads >= STAMPEDE_LOADS and k.writers >= 2]
     if not herds:
         return
-    worst = max(herds, key=lambda k: k.writes)
+    worst = max(herds, key=lambda k: k.loads)
     name = inert(worst.key[:80].decode("utf-8", "backslashreplace"), 80)
     yield Finding(
         "cache.stampede",
@@ -276,7 +276,7 @@ def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Find
         "The same value is loaded several times at once",
         (
             (
-                f"{name} was written {worst.writes} times by {worst.writers} connections within"
+                f"{name} was loaded {worst.loads} times by {worst.writers} connections within"
                 f" {fmt.duration(watched.took_s)}; {len(herds)} such keys"
             ),
             "one load shared by all who wait for it, or an early refresh, would do",

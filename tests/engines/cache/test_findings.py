@@ -136,12 +136,12 @@ def test_hot_key_is_named_inert_and_forgotten() -> None:
 
 
 def test_a_stampede_is_seen_in_the_command_stream() -> None:
-    herd = HotKey(b"page:home", 9, 0.09, 0.05, writes=6, writers=3)
+    herd = HotKey(b"page:home", 9, 0.09, 0.05, writes=6, writers=3, loads=6)
     sample = CommandSample(NOW - 5, 0.5, 100, (herd,), (("get", 94), ("set", 6)))
     found = conclude(watched=sample)["cache.stampede"]
-    assert "page:home was written 6 times by 3 connections" in found.evidence[0]
-    calm = replace(sample, keys=(replace(herd, writers=1),))
-    assert conclude(watched=calm) == {}
+    assert "page:home was loaded 6 times by 3 connections" in found.evidence[0]
+    for calm in (replace(herd, writers=1), replace(herd, writes=60, loads=0), replace(herd, loads=3)):
+        assert conclude(watched=replace(sample, keys=(calm,))) == {}
 
 
 def test_what_has_not_answered_stands_before_replicas() -> None:
