@@ -121,9 +121,11 @@ class Agent:
         """Every event once, as a line."""
         began = time.time()
         async for frame in session.watch("events"):
-            for event in getattr(frame.report, "events", ()):
-                if event.identity not in self._told and max(event.at, event.until or 0) >= began:
-                    self._told.add(event.identity)
+            there = {event.identity: event for event in getattr(frame.report, "events", ())}
+            self._told.intersection_update(there)  # those the log has let go of never come again
+            for identity, event in there.items():
+                if identity not in self._told and max(event.at, event.until or 0) >= began:
+                    self._told.add(identity)
                     log.info("%s", event_line(event))
 
     async def _watch(self, session: Session) -> None:

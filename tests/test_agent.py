@@ -9,10 +9,15 @@ import time
 
 import pytest
 
+from perftui.agent import Agent
+from perftui.config import load
 from perftui.model.alerts import AlertState
+from perftui.model.event import Event
 from perftui.runtime.alertbook import Book
+from perftui.runtime.events import CAPACITY
 from perftui.runtime.leases import Leases
 from perftui.runtime.store import Store
+from perftui.serving import Serving
 from tests.agents import agent, written
 from tests.runtime.storelaws import postgres_url, sqlite_url
 from tests.waiting import auntil, until
@@ -56,6 +61,20 @@ async def test_it_tells_what_it_does_reads_again_on_sighup_and_leaves_on_sigterm
     assert "READY=1" in messages
     assert "WATCHDOG=1" in messages
     assert any(m.startswith("RELOADING=1\nMONOTONIC_USEC=") for m in messages)
+
+
+async def test_what_it_told_is_remembered_as_long_as_the_log_does(tmp_path):
+    config = load(written(tmp_path / "c.toml", HOST.format(url=f"sqlite://{tmp_path}/store.db")), "lab")
+    one, session = Agent(config), Serving.open(config, config.environment)
+    telling = asyncio.create_task(one._tell(session))
+    now = time.time()
+    for number in range(3):
+        await until(lambda: session.topic("events").demand > 0)
+        batch = [Event(now + 1 + n / 1000, "note", "here", f"{number} {n}") for n in range(1500)]
+        session.events.add(*batch)
+        await until(lambda newest=batch[-1].identity: newest in one._told)
+        assert len(one._told) <= CAPACITY
+    telling.cancel()
 
 
 async def test_a_wrong_configuration_ends_with_two(tmp_path):

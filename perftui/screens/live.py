@@ -27,6 +27,7 @@ from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
 from perftui.widgets.guard import BUGS, failed
 from perftui.widgets.header import tab_row
+from perftui.widgets.lines import let_go
 from perftui.widgets.rowbox import RowBox
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class LiveScreen(Screen[None]):
         self.index = 0
         self.tabs: dict[str, Tab] = {}
         self.frames: dict[str, Frame] = {}
-        self.fresh = True
+        self.fresh = False  # there is nothing to draw from before it follows something
         self.frozen_at: float | None = None
         self.comparing = False  # another instant is being drawn, to be compared with
         self.reader = KeyReader(self)
@@ -141,6 +142,7 @@ class LiveScreen(Screen[None]):
         """Go to the back: a dialog keeps the feeds, another screen does not."""
         if self.console_app.base is not self:
             self.workers.cancel_group(self, "feeds")
+            let_go(self)
 
     # -- tabs
 

@@ -12,6 +12,7 @@ from perftui.draw.rows import Look
 from perftui.model.action import Receipt
 from perftui.model.frame import Frame
 from perftui.model.health import Link
+from perftui.widgets.lines import let_go
 
 if TYPE_CHECKING:
     from perftui.screens.live import LiveScreen
@@ -51,6 +52,10 @@ class Tab(Widget):
         super().__init__()
         self.frames: Mapping[str, Frame] = {}
         self.layout_now = 0
+
+    def on_hide(self) -> None:
+        """Another tab is in front."""
+        let_go(self)
 
     # -- what a tab overrides
 

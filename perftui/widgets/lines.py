@@ -31,7 +31,7 @@ def strip_of(row: Row, colours: Palette, muted: bool = False, ground: Style = NO
     return _strip(row, colours, muted, row_width(row), ground)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _strip(row: Row, colours: Palette, muted: bool, width: int, ground: Style) -> Strip:
     return Strip(
         [Segment(text, _on(ground, colours.style(words, muted))) for text, words in row if text], width
@@ -84,6 +84,11 @@ class LineWidget(Widget):
     def drawn(self) -> Rows:
         """The rows on screen, for tests and text export."""
         return self._rows
+
+    def let_go(self) -> None:
+        """Forget the picture; it is drawn again when somebody looks."""
+        self._rows, self._drawn_with = [], None
+        self._painted.clear()
 
     def redraw(self) -> None:
         """Draw again and refresh the lines that changed."""
@@ -178,6 +183,18 @@ class LineWidget(Widget):
             strip = strip.apply_filter(each, below)
         self._painted[y] = (row, muted, strip)
         return strip
+
+
+def let_go(hidden: Widget) -> None:
+    """Forget all pictures at and below a widget that is not on screen any more.
+
+    A line costs some 5 kB with Textual's caches in it and around it, those of blank grounds too, and a
+    console has forty tabs of five layers.
+    """
+    for widget in hidden.walk_children(Widget, with_self=True):
+        widget._styles_cache.clear()  # noqa: SLF001 - Textual itself forgets only when something changes
+        if isinstance(widget, LineWidget):
+            widget.let_go()
 
 
 def _bands(lines: Sequence[int], width: int) -> list[Region]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+from textual.widget import Widget
+
 from perftui.model.health import Link
+from perftui.widgets.lines import LineWidget
 from perftui.widgets.livetable import LiveTable
 from tests.screens.conftest import ITEMS, cache_frame
 from tests.screens.shell import ShellSession, shown
@@ -40,6 +44,30 @@ async def test_only_the_front_tab_is_watched(session: ShellSession) -> None:
         await pilot.press("2")
         await until(lambda: "cache" in session.watching)
         assert app.base.tab_name == "cache.sample"
+
+
+def lines_kept(root: Widget) -> int:
+    """Drawn lines that a widget and those below it hold."""
+    below = list(root.walk_children(Widget, with_self=True))
+    own = sum(len(widget._painted) + len(widget._rows) for widget in below if isinstance(widget, LineWidget))
+    return own + sum(len(widget._styles_cache._cache) for widget in below)
+
+
+@pytest.mark.parametrize(("away", "back"), [("]", "["), ("1", "2")])
+async def test_what_left_the_screen_keeps_no_lines_and_looks_the_same_when_it_is_back(
+    session: ShellSession, away: str, back: str
+) -> None:
+    async with shown("cache", session) as (app, pilot):
+        await until(lambda: "user:2" in app.text())
+        screen, tab, before = app.base, app.base.tab, app.text().splitlines()
+        left = tab if away == "]" else screen
+        assert left is not None
+        assert lines_kept(left) > 20
+        await pilot.press(away)
+        await until(lambda: lines_kept(left) == 0)
+        await pilot.press(back)
+        await until(lambda: app.text().splitlines()[:-1] == before[:-1])
+        assert lines_kept(left) > 20
 
 
 async def test_news_is_drawn_at_the_next_tick_only(session: ShellSession) -> None:
