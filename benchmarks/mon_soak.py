@@ -43,10 +43,10 @@ PLAYED = {
     "PSS, MB": Bound(part=FLAT),
     "RSS, MB": Bound(part=FLAT),
     "objects": Bound(part=FLAT),
-    "rings, MB": Bound(0.2, FLAT),
+    "rings, MB": Bound(0.5, FLAT),
     "descriptors": Bound(1.0),
     "threads": Bound(1.0),
-    "tasks": Bound(1.0),
+    "tasks": Bound(2.0),
     "files": Bound(0.5),
     "lag, ms": Bound(5.0),
 }

@@ -20,6 +20,8 @@ SHORT = {
     **mon_soak.PLAYED,
     "PSS, MB": growth.Bound(1.5),
     "RSS, MB": growth.Bound(1.5),
+    "tasks": growth.Bound(8.0),
+    "descriptors": growth.Bound(3.0),
     "lag, ms": growth.Bound(250.0),
 }
 """Caches of what is seldom asked fill for hours, and others have the processor too."""

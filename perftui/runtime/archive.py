@@ -40,6 +40,7 @@ LEVELS = (
 )
 RECENT = 2 * HOUR  # not folded early even when the history is over its size
 ROW_BYTES = 24  # what a chunk costs beside its data
+MOST_KNOWN = 6000  # series of one environment, three times what is sampled: processes come and go for years
 
 _PUT = (
     "INSERT INTO perftui_chunk (series, step, start, until, data) VALUES (?, ?, ?, ?, ?) "
@@ -64,6 +65,12 @@ _OLDEST = (
     "(SELECT min(c.start) FROM perftui_chunk c WHERE c.series = s.id AND c.step = ?) "
     "FROM perftui_series s WHERE s.name = ''"
 )
+_LAST = "(SELECT max(c.start) FROM perftui_chunk c WHERE c.series = s.id AND c.step = {step})"
+# The newest number stays, so that none is given twice.
+_ENDED = (
+    "SELECT s.id FROM perftui_series s WHERE s.env = ? AND s.name <> '' "
+    "AND s.id < (SELECT max(id) FROM perftui_series) ORDER BY coalesce({last}, 0), s.id LIMIT ?"
+)
 _NEWEST = (
     "SELECT s.source, max(c.until) FROM perftui_series s JOIN perftui_chunk c ON c.series = s.id "
     "WHERE s.env = ? AND s.name = '' AND c.step = 0 GROUP BY s.source"
@@ -72,6 +79,7 @@ _ADD = (
     "INSERT INTO perftui_figure (name, value) VALUES ('history_bytes', ?) "
     "ON CONFLICT (name) DO UPDATE SET value = perftui_figure.value + excluded.value"
 )
+_WEIGHT = "SELECT coalesce(sum(length(data)), 0), count(*) FROM perftui_chunk WHERE series = ?"
 
 
 class Block(NamedTuple):
@@ -94,13 +102,16 @@ class Archive:
         self._sizes: dict[tuple[str, float], int] = {}
 
     def load(self, driver: Driver) -> None:
-        """Learn which series exist."""
+        """Learn which series exist; another may have let go of some."""
         import json
 
         sql = "SELECT id, source, name, labels, unit FROM perftui_series WHERE env = ?"
+        ids: dict[SeriesKey, int] = {}
+        units: dict[SeriesKey, str] = {}
         for number, source, name, labels, unit in driver.query(sql, (self.env,)):
             key = SeriesKey(source, name, tuple((str(k), str(v)) for k, v in json.loads(labels)))
-            self.ids[key], self.units[key] = number, unit
+            ids[key], units[key] = number, unit
+        self.ids, self.units = ids, units
 
     def write(self, driver: Driver, blocks: Sequence[Block]) -> None:
         """Put blocks in, inside a transaction of the caller; a block grown since replaces its older self."""
@@ -123,11 +134,11 @@ class Archive:
 
     def rows(self, driver: Driver, key: SeriesKey, level: Level, start: float, end: float) -> Rollup:
         """What one level holds of `key` in [start, end]; a folded row's time is the start of its seconds."""
-        times = self.ids.get(SeriesKey(key.source, ""))
-        if times is None:
+        times, number = self.ids.get(SeriesKey(key.source, "")), self.ids.get(key)
+        if times is None or number is None:
             return chunks.joined((), level.step)
         earliest = _micros(start - 2 * level.window)
-        values = (times, self.ids[key], level.step, earliest, _micros(end), _micros(start))
+        values = (times, number, level.step, earliest, _micros(end), _micros(start))
         parts = []
         for shared, data in driver.query(_GET, values):
             at = _times(shared)
@@ -152,12 +163,30 @@ class Archive:
 
         Over `max_bytes` the oldest window of the finest level is due before its time.
         """
+        self._forget(driver)
         window = self._due(driver, now) or self._pressed(driver, now, max_bytes)
         if window is None:
             return False
         with driver.transaction(alone=True):
             _fold(driver, window)
         return True
+
+    def _forget(self, driver: Driver) -> None:
+        """Let go of the series that ended first, with all that is left of them, when there are too many."""
+        count = driver.query("SELECT count(*) FROM perftui_series WHERE env = ?", (self.env,))[0][0]
+        if count <= MOST_KNOWN:
+            return
+        last = ", ".join(_LAST.format(step=level.step) for level in LEVELS)
+        values = (self.env, count - MOST_KNOWN + MOST_KNOWN // 10)
+        with driver.transaction(alone=True):
+            gone = driver.query(_ENDED.format(last=last), values)
+            sizes = [driver.query(_WEIGHT, number)[0] for number in gone]
+            driver.executemany("DELETE FROM perftui_chunk WHERE series = ?", gone)
+            driver.executemany("DELETE FROM perftui_series WHERE id = ?", gone)
+            driver.execute(_ADD, (-sum(size + ROW_BYTES * rows for size, rows in sizes),))
+        left = {number for (number,) in gone}
+        self.ids = {key: number for key, number in self.ids.items() if number not in left}
+        self.units = {key: unit for key, unit in self.units.items() if key in self.ids}
 
     def newest(self, driver: Driver) -> dict[str, float]:
         """The instant of the newest row stored of each source, as read."""
@@ -172,6 +201,7 @@ class Archive:
         known, self._sizes = mark
         for key in list(self.ids)[known:]:
             del self.ids[key]
+            self.units.pop(key, None)
 
     def _due(self, driver: Driver, now: float) -> Window | None:
         for place, level in enumerate(LEVELS):

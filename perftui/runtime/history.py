@@ -103,6 +103,7 @@ class History:
 
     async def _take_over(self) -> None:
         """Forget of ours what the last writer has stored."""
+        await asyncio.wrap_future(self.store.write(self._archive.load))
         stored = await asyncio.wrap_future(self.store.read(self._archive.newest))
         for source, until in stored.items():
             for sheet in self._sheets(source):

@@ -12,6 +12,7 @@ import pytest
 
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
+from perftui.runtime import archive
 from perftui.runtime import history as module
 from perftui.runtime.archive import DAY, HOUR, LEVELS
 from perftui.runtime.clock import Clock
@@ -247,6 +248,33 @@ class TestSqlite(HistoryLaws):
         assert history._archive.ids == {}
         assert await history.flush()
         assert len(history._archive.ids) == 3
+
+    async def test_series_that_ended_first_go_when_there_are_too_many(self, history, url, monkeypatch):
+        monkeypatch.setattr(archive, "MOST_KNOWN", 50)
+        for n in range(120):  # one lasts, the others live for a reading
+            history.record(reading(T0 + n, a=float(n), **{f"process{n}": 1.0}))
+            if n % 30 == 29:
+                await history.flush()
+                for block in [history._open.take("v")]:
+                    assert len(block.columns) == 31
+        await aged(history, T0 + 120)
+        known = {key.name for key in history.keys()} - {""}  # noqa: SIM118
+        assert {"a", "process119", "process95"} <= known
+        assert len(known) == len(history._archive.ids) - 1 <= 50
+        assert known == {key.name for key in history._archive.units} - {""}
+        assert not {"process0", "process50"} & known
+        assert len(history.series(A, T0, T0 + 200)) == 120
+        assert len(history.series(SeriesKey("v", "process0"), T0, T0 + 200)) == 0
+        sql = "SELECT sum(length(data) + 24) FROM perftui_chunk"
+        there = (await asyncio.wrap_future(history.store.read(lambda driver: driver.query(sql))))[0][0]
+        assert await asyncio.wrap_future(history.store.read(history._archive.size)) == there
+        other = History(Store.open(url, env="lab"), Clock())
+        assert await other.ready()
+        assert {key.name for key in other._archive.ids} - {""} == known
+        await other.store.close()
+        history.record(reading(T0 + 130, process0=2.0))  # the same again is a series of its own
+        assert await history.flush()
+        assert len(history.series(SeriesKey("v", "process0"), T0, T0 + 200)) == 1
 
     async def test_bytes_on_disk_and_time_to_seek(self, tmp_path):
         """A day of 7 typical series: at most 1.6 B a sample in the file; a day is read in 100 ms."""
