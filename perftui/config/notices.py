@@ -12,9 +12,10 @@ if TYPE_CHECKING:  # most starts tell nobody: what routes are made of is importe
     from perftui.config.settings import BackendConfig
     from perftui.model.notify import EscalationPolicy, Rota, Route, Telling
 
+SMS = ("sms", "sns")  # carriers of short messages, as `perftui.model.notify` has them
 # Whom each severity goes to where no route is written: the first kind that is configured.
 ORDER: Mapping[str, tuple[str, ...]] = {
-    "critical": ("pagerduty", "slack", "email", "webhook", "alertmanager", "sms"),
+    "critical": ("pagerduty", "slack", "email", "webhook", "alertmanager", *SMS),
     "warning": ("slack", "email", "webhook", "alertmanager", "pagerduty"),
     "info": ("email", "slack", "webhook", "alertmanager"),
 }
@@ -161,7 +162,7 @@ class Notices:
         from perftui.model.notify import EscalationPolicy, Step
 
         found = {name: one.policy(name) for name, one in self.escalation.items()}
-        sms = self._first(("sms",))
+        sms = self._first(SMS)
         if sms and self.oncall.rota and not self.routes:
             steps = (Step(300.0, sms, "oncall"), Step(900.0, sms, "second"), Step(1800.0, sms, "all"))
             found.setdefault("shipped", EscalationPolicy("shipped", steps))
@@ -174,7 +175,7 @@ class Notices:
         from perftui.analysis.matchers import parse_matchers
         from perftui.model.notify import Route
 
-        sms = self._first(("sms",))
+        sms = self._first(SMS)
         steps = "shipped" if "shipped" in self.policies() else ""
         if sms:
             loud = parse_matchers('severity="critical", env="production", outage="true"')

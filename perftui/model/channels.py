@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}\Z")
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d{1,2}\Z")
 _ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+\Z")
 
 
@@ -80,6 +81,33 @@ class SmsOptions:
             raise ValueError("`account` is an account SID: letters and digits")
         numbers = (*self.to, *(() if self.sender.startswith("MG") else (self.sender,)))
         for number in numbers:
+            if not _NUMBER.match(number):
+                raise ValueError(f"{number[:30]!r} is no number like +4915112345678")
+
+
+@dataclass(frozen=True, slots=True)
+class SnsOptions:
+    """Short messages by Amazon SNS, signed with a key of AWS; without one, the usual places are looked at."""
+
+    region: str = _option("AWS region that sends, like eu-west-1")
+    access_key: str = _option("access key id; empty: environment, profile or the machine's role")
+    secret_key: str = _option("secret access key", secret=True)
+    session_token: str = _option("session token of temporary keys", secret=True)
+    profile: str = _option("profile of ~/.aws, where no key is given")
+    sender_id: str = _option("sender shown where the country allows one: 3 to 11 letters and digits")
+    sender: str = _option("number messages come from, as +E.164; empty: one of the account's pool")
+    to: tuple[str, ...] = _option("numbers messages go to where no person is named, as +E.164", ())
+    base_url: str = _option("where the API is; empty: the region's own")
+    hourly: int = _option("most messages an hour to one number; the rest are summed up in one", 6)
+
+    def __post_init__(self) -> None:
+        if not _REGION.match(self.region):
+            raise ValueError("`region` is a region of AWS, like eu-west-1")
+        if self.sender_id and not (self.sender_id.isalnum() and 3 <= len(self.sender_id) <= 11):
+            raise ValueError("`sender_id` is 3 to 11 letters and digits")
+        if bool(self.access_key) != bool(self.secret_key):
+            raise ValueError("takes `access_key` and `secret_key` together")
+        for number in (*self.to, *((self.sender,) if self.sender else ())):
             if not _NUMBER.match(number):
                 raise ValueError(f"{number[:30]!r} is no number like +4915112345678")
 

@@ -235,6 +235,8 @@ class Reply:
 
 
 Post = Callable[[Request], Awaitable[Reply]]
+SMS = ("sms", "sns")
+"""Kinds of channels that reach persons, each by a number of their own."""
 
 
 class Sender(Protocol):

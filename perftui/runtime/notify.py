@@ -13,7 +13,7 @@ from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
 from perftui.model.finding import Severity
-from perftui.model.notify import ChannelState, NoticesReport, Notification, Post, Route, Telling, What
+from perftui.model.notify import SMS, ChannelState, NoticesReport, Notification, Post, Route, Telling, What
 from perftui.runtime.beats import Beat
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
@@ -356,7 +356,7 @@ class Notifier:
 
 def way_recipients(kind: str, options: Callable[[], object], numbers: tuple[str, ...]) -> tuple[str, ...]:
     """Only short messages go to persons; every other channel is a place."""
-    if kind != "sms":
+    if kind not in SMS:
         return ("",)
     return numbers or tuple(getattr(options(), "to", ()))
 
