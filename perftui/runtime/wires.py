@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -33,7 +34,7 @@ class Wire:
     def count(self) -> tuple[int, int] | None:
         """Bytes sent (and acknowledged) and received so far; None while nothing could be counted.
 
-        What a connection did after the last count and before it was closed is lost.
+        What a connection whose end cannot be seen did after the last count is lost.
         """
         for entry in tuple(self._open):
             sock, seen = entry
@@ -67,6 +68,7 @@ def listen(loop: asyncio.AbstractEventLoop) -> None:
         wire, sock = OWNER.get(), made[0].get_extra_info("socket")
         if wire is not None and sock is not None:
             wire.add(sock)
+            _count_at_end(made[1], wire)
         return made
 
     told.tells = True  # type: ignore[attr-defined]
@@ -74,6 +76,18 @@ def listen(loop: asyncio.AbstractEventLoop) -> None:
         setattr(loop, "create_connection", told)  # noqa: B010 - a method of this one loop
     except AttributeError:
         return  # a loop written in C takes none: bytes stay unknown
+
+
+def _count_at_end(protocol: Any, wire: Wire) -> None:
+    """Look once more when the connection ends, while its socket is still open."""
+    before = protocol.connection_lost
+
+    def lost(error: Exception | None) -> None:
+        wire.count()
+        before(error)
+
+    with suppress(AttributeError, TypeError):  # one written in C takes none: its reads count anyway
+        protocol.connection_lost = lost
 
 
 def _told(sock: Any) -> tuple[int, int] | None:

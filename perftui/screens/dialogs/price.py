@@ -31,7 +31,7 @@ class PriceDialog(Dialog[None]):
         session = self.console_app.session
         found = session.at(session.clock.now(), TOPIC).report
         report = found if isinstance(found, PriceReport) else None
-        words = "waiting: seconds spent on its answers a second, the most it can have worked for us"
+        words = "waiting: seconds a second for its answers, the most it worked for us"
         told = line(width, Span(words, "muted")) if report is not None else line(width)
         return [*rows(report, session.config.price.budget(), width), line(width), told]
 
