@@ -16,6 +16,21 @@ _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
 _NO_LABELS: Labels = ()
 _NAME = re.compile(r"([^\s{]+)\s*")
 MAX_CACHED = 50_000
+MOST_EXEMPLARS = 5000  # of one scrape; those beyond are left out
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What OpenMetrics calls an exemplar: one observation behind a sample, with labels of its own.
+
+    `at` is epoch seconds, None when it was not told.
+    """
+
+    name: str
+    series: Labels
+    labels: Labels
+    value: float
+    at: float | None = None
 
 
 @dataclass(slots=True)
@@ -25,6 +40,7 @@ class Scrape:
     samples: dict[str, list[tuple[Labels, float]]] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    examples: list[Example] = field(default_factory=list)
 
 
 class Scanner:
@@ -48,7 +64,7 @@ class Scanner:
                     if not (bare := line.strip()) or bare[0] == "#":
                         _type(found, bare)
                         continue
-                    named, tail = self._parse(bare)
+                    named, tail = self._parse(bare, found)
                 value = float(tail)
             except (ValueError, IndexError) as error:
                 raise ValueError(f"line {number} is no sample: {line[:80]!r}") from error
@@ -62,7 +78,7 @@ class Scanner:
                 raise ValueError(f"more than {max_samples} samples: line {number}")
         return found
 
-    def _parse(self, line: str) -> tuple[tuple[str, Labels], str]:
+    def _parse(self, line: str, found: Scrape) -> tuple[tuple[str, Labels], str]:
         """Name and labels, and the text of the value; remembered when nothing follows the value."""
         match = _NAME.match(line)
         if match is None:
@@ -73,11 +89,30 @@ class Scanner:
             end = close + 1
         words = line[end:].split(None, 2)
         named = (match[1], labels)
+        if len(words) > 1 and (mark := line.find("# {", end)) >= 0:
+            named = self._remembered(line[:end].rstrip(" "), named)  # equal labels stay one object
+            _example(found, named, line, mark + 3)
         if len(words) == 1:
-            if len(self._known) >= MAX_CACHED:
-                self._known.clear()
-            self._known[line[: len(line) - len(words[0])].rstrip(" ")] = named
+            self._remembered(line[: len(line) - len(words[0])].rstrip(" "), named)
         return named, words[0]
+
+    def _remembered(self, head: str, named: tuple[str, Labels]) -> tuple[str, Labels]:
+        if len(self._known) >= MAX_CACHED:
+            self._known.clear()
+        return self._known.setdefault(head, named)
+
+
+def _example(found: Scrape, named: tuple[str, Labels], line: str, start: int) -> None:
+    """Keep what follows `# {`; an exemplar that cannot be read costs nothing but itself."""
+    if len(found.examples) >= MOST_EXEMPLARS:
+        return
+    try:
+        labels, close = parse_labels(line, start)
+        words = line[close + 1 :].split()
+        at = float(words[1]) if len(words) > 1 else None
+        found.examples.append(Example(*named, labels, float(words[0]), at))
+    except (ValueError, IndexError):
+        return
 
 
 def _type(found: Scrape, line: str) -> None:

@@ -8,8 +8,9 @@ import os
 import platform
 import resource
 import time
+from bisect import bisect_left
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
@@ -19,8 +20,8 @@ from perftui import __version__
 from perftui.analysis.metricnames import label_name, metric_name
 from perftui.export.families import Cell, Families, Family, Labels, bounded
 from perftui.export.hostmetrics import HostCounters, put_host
-from perftui.export.prometheus import bound, number
-from perftui.model.endpoint import ApiReading
+from perftui.export.prometheus import bound, exemplar, number
+from perftui.model.endpoint import ApiReading, Exemplar
 from perftui.model.health import Link
 from perftui.model.reading import Look, Reading
 from perftui.model.resources import HostReading
@@ -176,6 +177,18 @@ def put_api(found: Families, source: str, r: ApiReading) -> None:
         if tally.bounds and math.isinf(tally.bounds[-1]):
             family = found.family(DURATIONS, "histogram", "Seconds from request to answer, by route.")
             family.put_cells(labels, _buckets(tally.bounds, tally.counts, tally.seconds))
+            here = [e for e in r.exemplars if (e.route, e.method) == (tally.route, tally.method)]
+            _put_exemplars(family, bounded(labels), tally.bounds, here)
+
+
+def _put_exemplars(
+    family: Family, labels: Labels, bounds: tuple[float, ...], found: Iterable[Exemplar]
+) -> None:
+    """Under each bucket the newest request that fell into it and whose trace is known."""
+    for one in sorted(found, key=lambda e: e.at):
+        edge = bounds[min(bisect_left(bounds, one.seconds), len(bounds) - 1)]
+        place = (labels, "_bucket", (("le", bound(edge)),))
+        family.exemplars[place] = exemplar(one.trace_id, one.seconds, one.at)
 
 
 def _buckets(bounds: tuple[float, ...], counts: tuple[float, ...], seconds: float) -> tuple[Cell, ...]:

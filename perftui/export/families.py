@@ -30,6 +30,7 @@ class Family:
     help: str
     rows: dict[Labels, tuple[Cell, ...]] = field(default_factory=dict)
     folded: int = 0
+    exemplars: dict[tuple[Labels, str, Labels], str] = field(default_factory=dict)  # row, suffix, its labels
 
     def put(self, labels: Iterable[tuple[str, str]], value: float) -> None:
         """One value under these labels."""

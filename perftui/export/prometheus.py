@@ -55,9 +55,11 @@ async def written(families: Iterable[Family], *, openmetrics: bool) -> bytes:
             inside = _labels(labels)
             for suffix, more, value in cells:
                 both = ",".join(filter(None, (inside, _labels(more))))
-                lines.append(
+                line = (
                     f"{name}{suffix}{{{both}}} {number(value)}" if both else f"{name}{suffix} {number(value)}"
                 )
+                told = family.exemplars.get((labels, suffix, more)) if openmetrics else None
+                lines.append(f"{line} # {told}" if told else line)
             if len(lines) >= PIECE:
                 pieces.append(("\n".join(lines) + "\n").encode())
                 lines = []
@@ -78,6 +80,11 @@ def _head(family: Family, *, openmetrics: bool) -> list[str]:
     head = [f"# HELP {name} {help_}", f"# TYPE {name} {kind}"]
     unit = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), "")
     return [*head, f"# UNIT {name} {unit}"] if openmetrics and unit and kind != "info" else head
+
+
+def exemplar(trace_id: str, value: float, at: float) -> str:
+    """What follows `#` behind a sample of OpenMetrics: the trace, the observed value and its instant."""
+    return f'{{trace_id="{_value(trace_id)}"}} {number(value)} {at:.3f}'
 
 
 @lru_cache(maxsize=50_000)

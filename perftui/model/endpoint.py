@@ -32,6 +32,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One request behind an endpoint's histogram: its trace, how long it took (seconds), and when."""
+
+    route: str
+    method: str
+    status: str
+    trace_id: str
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """What one endpoint gained between two scrapes, `start` to `end` in epoch seconds.
 
@@ -83,7 +95,8 @@ class ApiReading:
     """One scrape: the whole service over the window since the scrape before, and its routes.
 
     `buckets` are the whole service's requests by duration in the window: upper bounds (the last is
-    infinite) with counts in each. `metrics` counts samples scraped, `window` seconds (0: first scrape).
+    infinite) with counts in each. `exemplars` are the slowest requests of late of which a trace is known,
+    a few an endpoint. `metrics` counts samples scraped, `window` seconds (0: first scrape).
     """
 
     service: str
@@ -98,6 +111,7 @@ class ApiReading:
     metrics: int = 0
     bytes_: int = 0
     tallies: tuple[Tally, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from perftui.analysis.matchers import matches, parse_matchers
 from perftui.analysis.promtext import Labels, Scanner
+from perftui.backends.scrape.exemplars import Exemplars
 from perftui.backends.scrape.past import Past
 from perftui.backends.scrape.red import endpoints, reading
 from perftui.backends.scrape.roles import Counters, Names, Roles
@@ -25,7 +26,8 @@ from perftui.model.series import SeriesKey
 if TYPE_CHECKING:
     import httpx
 
-ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.5, text/plain;version=0.0.4;q=1, */*;q=0.1"
+# OpenMetrics first: only it can name the traces behind a histogram.
+ACCEPT = "application/openmetrics-text;version=1.0.0;q=1, text/plain;version=0.0.4;q=0.5, */*;q=0.1"
 MAX_BYTES = 16 << 20
 KEPT_EVERY = 10.0  # seconds between scrapes kept for longer windows
 KEPT_FOR = 300.0
@@ -53,6 +55,7 @@ class Scrape:
         self._recent: deque[Counters] = deque()
         self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
         self._past = Past()
+        self._exemplars = Exemplars()
         self._samples: dict[str, list[tuple[Labels, float]]] = {}
         self._scraped = -math.inf
         self._fresh = asyncio.Lock()
@@ -83,10 +86,12 @@ class Scrape:
         self._samples, self._scraped = scrape.samples, time.monotonic()
         now = self._roles.sort(scrape, at, time.monotonic())
         self._remember(now)
+        self._exemplars.add(scrape.examples, self._roles.durations(scrape), self._roles.role, at)
         facts = reading(self._service, now, self._recent[0], self._roles.role)
         facts = replace(
             facts, metrics=scrape.count, bytes_=len(text), tallies=tuple(self._past.tallies.values())
         )
+        facts = replace(facts, exemplars=self._exemplars.all())
         return Reading(self.name, at, time.monotonic() - began, self._measures(facts, now), facts)
 
     async def endpoints(self, window: float) -> tuple[Endpoint, ...]:

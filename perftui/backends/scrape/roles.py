@@ -94,7 +94,7 @@ class Roles:
     def sort(self, scrape: Scrape, at: float, mono: float) -> Counters:
         """The counters of a scrape by role."""
         samples = scrape.samples
-        durations = self._durations(scrape)
+        durations = self.durations(scrape)
         requests = _choose(self._names.requests, REQUESTS, samples) or f"{durations}_count"
         in_flight = samples.get(_choose(self._names.in_flight, IN_FLIGHT, samples), [])
         return Counters(
@@ -108,7 +108,8 @@ class Roles:
             gauges=_gauges(scrape),
         )
 
-    def _durations(self, scrape: Scrape) -> str:
+    def durations(self, scrape: Scrape) -> str:
+        """Name of the histogram of request durations, without its ending; empty when there is none."""
         bases = {name.removesuffix("_bucket") for name in scrape.samples if name.endswith("_bucket")}
         return _choose(self._names.durations, DURATIONS, bases)
 

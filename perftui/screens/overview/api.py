@@ -10,6 +10,7 @@ from textual.widget import Widget
 from perftui.analysis.endpoints import EndpointRow, merged
 from perftui.analysis.queues import Key, Paces, key, opened
 from perftui.analysis.queues import merged as with_rows
+from perftui.draw.chart import Mark
 from perftui.draw.clean import inert
 from perftui.draw.heatmap import Heat
 from perftui.model.endpoint import EndpointPast
@@ -45,10 +46,15 @@ class ApiTab(Tab):
     ApiTab.open #detail { display: block; layout: grid; }
     ApiTab.narrow #detail { height: 1fr; grid-size: 1; }
     ApiTab.narrow.open #endpoints { height: 4; }
+    ApiTab #traces { display: none; column-span: 2; }
+    ApiTab.traced #detail { grid-rows: 1fr 1fr 6; }
+    ApiTab.traced #traces { display: block; }
+    ApiTab.traced.narrow #traces { column-span: 1; }
+    ApiTab.traced.narrow #detail { grid-rows: 1fr 1fr 4; }
     """
     id_: ClassVar[str] = "overview.api"
     title: ClassVar[str] = "API"
-    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database")
+    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database", "events")
     empty: ClassVar[str] = (
         "would show each endpoint's rate, quantiles, errors and Apdex\n"
         "and queues with depth, age and pace: backends of kind valkey, kafka and rabbitmq\n"
@@ -84,6 +90,7 @@ class ApiTab(Tab):
             yield HeatmapPanel("Latency", id="heat")
             yield ChartPanel("requests/s", unit="1/s", low=0, id="rate")
             yield ChartPanel("errors/s by status", unit="1/s", low=0, id="errors")
+            yield Panel("Slowest requests with a trace", id="traces", focusable=False)
 
     def arrange_for(self, layout: int) -> None:
         """Below 120 columns the opened endpoint has room for two pictures."""
@@ -104,7 +111,7 @@ class ApiTab(Tab):
         self._work(frames, frame)
         row = self.current
         if self.opened and row is not None:
-            self._detail(frame, frames[TOPIC], row)
+            self._detail(frame, frames[TOPIC], row, endpoints.deploys(frames["events"].report))
 
     def _work(self, frames: Mapping[str, Frame], frame: Frame) -> None:
         """Queues where a server has some, and pools where anybody tells of theirs."""
@@ -141,21 +148,32 @@ class ApiTab(Tab):
         frame = self.frames["resources"]
         return frame.window(endpoints.series_key(row, "requests_per_s"), endpoints.WINDOW), frame.at
 
-    def _detail(self, frame: Frame, past_frame: Frame, row: EndpointRow) -> None:
+    def _detail(self, frame: Frame, past_frame: Frame, row: EndpointRow, marks: tuple[Mark, ...]) -> None:
         self._ask(row, frame.at)
         name = inert(" ".join(row.key[1:]), 60)
         quantiles = self.query_one("#quantiles", ChartPanel)
         quantiles.title = f"p50 p95 p99 of {name}"
         quantiles.set_lines(
-            endpoints.lines(frame, row, ("p50_s", "p95_s", "p99_s"), quantiles.seconds), frame.at
+            endpoints.lines(frame, row, ("p50_s", "p95_s", "p99_s"), quantiles.seconds),
+            frame.at,
+            marks=marks,
         )
         rate = self.query_one("#rate", ChartPanel)
-        rate.set_lines(endpoints.lines(frame, row, ("requests_per_s",), rate.seconds), frame.at)
+        rate.set_lines(endpoints.lines(frame, row, ("requests_per_s",), rate.seconds), frame.at, marks=marks)
         past = past_frame.report
         if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
             past = EndpointPast(row.key[2], row.key[1], (), ())
-        self.query_one("#errors", ChartPanel).set_lines(endpoints.errors(past), frame.at)
+        self.query_one("#errors", ChartPanel).set_lines(endpoints.errors(past), frame.at, marks=marks)
+        self._traces(frame, row)
         self.query_one("#heat", HeatmapPanel).set_heat(endpoints.heat(past) or Heat((), (), ()))
+
+    def _traces(self, frame: Frame, row: EndpointRow) -> None:
+        """Requests that can be looked up by their trace, where the service names some."""
+        assert isinstance(frame.report, ResourcesReport)
+        api = next((view.reading for view in frame.report.apis if view.source == row.sources[0]), None)
+        self.set_class(bool(endpoints.exemplars(api, row)), "traced")
+        panel = self.query_one("#traces", Panel)
+        panel.set_rows(lambda size, look: endpoints.traces(api, row, size, look))
 
     def _ask(self, row: EndpointRow, at: float) -> None:
         """Look at the endpoint's past again when another is opened, and now and then."""

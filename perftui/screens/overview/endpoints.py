@@ -8,13 +8,15 @@ from typing import Any
 from perftui.analysis.buckets import Window
 from perftui.analysis.endpoints import EndpointRow, classes
 from perftui.draw import format as fmt
-from perftui.draw.chart import Line
+from perftui.draw.chart import Line, Mark
 from perftui.draw.clean import inert
 from perftui.draw.heatmap import Heat
-from perftui.draw.rows import Look, plain
+from perftui.draw.rows import Look, Rows, Size, Span, plain
 from perftui.draw.sparkline import spark
 from perftui.draw.table import Cell, Column
-from perftui.model.endpoint import EndpointPast
+from perftui.draw.text import fill, line
+from perftui.model.endpoint import ApiReading, EndpointPast, Exemplar
+from perftui.model.event import Events
 from perftui.model.frame import Frame
 from perftui.model.series import Series, SeriesKey
 
@@ -97,6 +99,12 @@ def errors(past: EndpointPast) -> list[Line]:
     return [Line(name, at, values) for name, values in zip(names, found, strict=True)]
 
 
+def deploys(report: object) -> tuple[Mark, ...]:
+    """What was deployed, as marks on the time axes of an endpoint's charts."""
+    events = report.events if isinstance(report, Events) else ()
+    return tuple(Mark(event.at, event.title) for event in events if event.kind == "deploy")
+
+
 def heat(past: EndpointPast) -> Heat | None:
     """Requests by time and duration from what the buckets gained; None before the first stretch."""
     if not past.stretches or len(past.bounds) < 2:
@@ -109,6 +117,28 @@ def heat(past: EndpointPast) -> Heat | None:
         edges=(0.0, *past.bounds),
         counts=[none] * missing + [s.counts for s in past.stretches],
     )
+
+
+def traces(api: ApiReading | None, row: EndpointRow, size: Size, look: Look) -> Rows:
+    """The slowest requests of late whose trace the service told, slowest first."""
+    found = exemplars(api, row)
+    return fill(
+        [
+            line(
+                size.width,
+                Span(f"{fmt.duration(e.seconds):>9}", "warn" if e.seconds > SLOW else ""),
+                Span(f"  {fmt.clock(e.at, look.tz)}  {inert(e.status, 6) or '–':<4} trace "),
+                Span(inert(e.trace_id, 64), "accent"),
+            )
+            for e in found
+        ],
+        size,
+    )
+
+
+def exemplars(api: ApiReading | None, row: EndpointRow) -> list[Exemplar]:
+    """Those of one endpoint."""
+    return [e for e in (api.exemplars if api else ()) if (e.method, e.route) == row.key[1:]]
 
 
 def evidence(row: EndpointRow) -> str:
