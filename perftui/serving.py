@@ -10,11 +10,15 @@ import logging
 import time
 from typing import Any
 
+from perftui.config.secret import resolve
 from perftui.export.exposition import Exposition, put_session
 from perftui.export.prometheus import OPENMETRICS, TEXT, accepts_openmetrics, written
+from perftui.export.remotewrite import Pusher
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
+from perftui.model.notify import Request as Post
 from perftui.runtime.listener import Address, Answer, Listener, Request, said
+from perftui.runtime.loading import bring
 from perftui.runtime.tasks import Crew
 from perftui.session import Session
 
@@ -32,33 +36,65 @@ class Serving(Session):
 
     address: Address | None = None
     port = 0
+    _post: Any = None  # of remote-write, where that is wanted
 
     async def start(self) -> None:
         """Take the port first: who cannot have it learns so before anything is read."""
         self._beside = Crew("listener")
+        told = Exposition(lambda: self.looks, lambda found: put_session(found, self))
         if self.address is not None:
             try:
-                self._listen(self.address)
+                self._listen(self.address, told)
             except ConfigError as error:
                 if self._how["agent"]:
                     raise
                 self.events.add(Event(time.time(), "link", "metrics", "metrics are not served", str(error)))
+        if self.config.remote_write.url:
+            self._beside.start("remote write", (await self._pusher(told)).run())
+        self._beside.start("count", told.run())
         await super().start()
 
-    def _listen(self, address: Address) -> None:
-        told = Exposition(lambda: self.looks, lambda found: put_session(found, self))
+    async def _pusher(self, told: Exposition) -> Pusher:
+        """Whoever pushes our series to a server; of several agents on a store, the one that writes it."""
+        settings, where = self.config.remote_write, self.config.where("remote_write")
+        url, token, password = (
+            resolve(text, f"{where}: remote_write.{name}")
+            for name, text in (
+                ("url", settings.url),
+                ("token", settings.token),
+                ("password", settings.password),
+            )
+        )
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if settings.tenant:
+            headers["X-Scope-OrgID"] = settings.tenant
+        post = (await bring("perftui.backends.httppost:HttpPost"))()
+        self._post = post
+        return Pusher(
+            Post(url, b"", headers, settings.user, password),
+            settings.every,
+            settings.labels,
+            told.families,
+            post,
+            self.clock.wall,
+            lambda health: self.events.link("remote-write", health),
+            lambda: self.memory is None or self.memory.writes,
+        )
+
+    def _listen(self, address: Address, told: Exposition) -> None:
         listener = Listener(address, _routes(self, told), GUARDED)
         self.port = listener.bind()
         if address.open:
             log.warning("anybody who reaches %s:%d may read: set agent.token", address.host, self.port)
         log.info("listening on %s:%d", address.host, self.port)
         self._beside.start("serve", listener.run())
-        self._beside.start("count", told.run())
 
     async def close(self) -> None:
         """The listener first."""
         if hasattr(self, "_beside"):
             await self._beside.stop(0.5)
+        if self._post is not None:
+            await self._post.close()
         await super().close()
 
 

@@ -17,6 +17,7 @@ from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import key_lines
 from perftui.config.notices import EscalationSettings, Notices, OncallSettings, RouteSettings
 from perftui.config.price import PriceSettings
+from perftui.config.remote import RemoteWriteSettings
 from perftui.config.rules import AlertSettings
 from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import (
@@ -47,6 +48,7 @@ SECTIONS: dict[str, type] = {
     "anomaly": AnomalySettings,
     "agent": AgentSettings,
     "price": PriceSettings,
+    "remote_write": RemoteWriteSettings,
 }
 NOTICES = ("channels", "routes", "escalation", "oncall")
 TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "schedules", "env")

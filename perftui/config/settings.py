@@ -13,6 +13,7 @@ from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import line_of
 from perftui.config.notices import Notices
 from perftui.config.price import PriceSettings
+from perftui.config.remote import RemoteWriteSettings
 from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.anomaly import SERIES, Watch
@@ -241,6 +242,7 @@ class Config:
     anomaly: AnomalySettings
     agent: AgentSettings
     price: PriceSettings
+    remote_write: RemoteWriteSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]
     business: Mapping[str, BusinessSettings]
