@@ -145,7 +145,12 @@ def instants(last):
 
 
 async def test_only_the_one_whose_turn_it_is_pushes():
-    away, told, turn = Away(), [], [False]
+    away, told, turn, looked = Away(), [], [False], []
+
+    def ours():
+        looked.append(turn[0])
+        return turn[0]
+
     away.status = 200
     gauge = Family("level", "gauge", "g")
     gauge.put((), 1.0)
@@ -153,9 +158,9 @@ async def test_only_the_one_whose_turn_it_is_pushes():
     async def current():
         return [gauge]
 
-    pusher = pusher_of("http://x", current, away, time.time, told, lambda: turn[0])
+    pusher = pusher_of("http://x", current, away, time.time, told, ours)
     task = asyncio.ensure_future(pusher.run())
-    await asyncio.sleep(0.1)
+    await until(lambda: len(looked) >= 3)
     assert away.bodies == []
     turn[0] = True
     await until(lambda: len(away.bodies) >= 2)
