@@ -67,7 +67,9 @@ class Session:
         self._crew = Crew("session")
         self.terminal: Callable[[], int | None] = lambda: None  # bytes sent to it so far, where there is one
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
-        self._holders: dict[str, tuple[str, ...]] = {}  # power → backends; asked by every key of every footer
+        self._holders: dict[
+            tuple[str, int], tuple[str, ...]
+        ] = {}  # power → backends; asked by every key of every footer
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
@@ -199,10 +201,10 @@ class Session:
 
     def sources(self, power: str) -> tuple[str, ...]:
         """Names of the backends that have a power, by the name of its port."""
-        if power not in self._holders:
+        if (asked := (power, len(self._backends))) not in self._holders:  # none is ever taken away
             port = ports.named(power)
-            self._holders[power] = tuple(n for n, one in self._backends.items() if isinstance(one, port))
-        return self._holders[power]
+            self._holders[asked] = tuple(n for n, one in self._backends.items() if isinstance(one, port))
+        return self._holders[asked]
 
     def powers(self, source: str) -> tuple[str, ...]:
         """Names of the ports a backend implements."""
@@ -312,7 +314,7 @@ class Session:
             entry = self.env.backends[name]
             self._add(name, await bring(backends.BUILTIN[entry.kind]), entry.resolved)
         engine = (await bring("perftui.engines.price:PriceEngine"))(self.config.price.budget())
-        what = {"figures": self.config.figures(), "backends": self._backends, "rings": self.rings}
+        what = {"config": self.config, "backends": self._backends, "rings": self.rings}
         done = {"conductor": self.conductor, "events": self.events, "terminal": self.terminal}
         cost = {"pollers": self._pollers, "observers": self._observers, "price": engine}
         begin = await bring("perftui.runtime.beside:begin")
@@ -322,7 +324,6 @@ class Session:
         tap = self._looks[name]
         try:
             self._backends[name] = backend = backend_class(name, options())
-            self._holders.clear()
         except ConfigError as error:
             refused = Health(Link.REFUSED, self.clock.wall(), str(error))
             tap.publish(Look(name, backend_class.kind, None, refused))
@@ -369,7 +370,6 @@ class Session:
         how = (self.config.scheduled(self.env.name), lambda: self.conductor, self.action, self.target_of)
         self.tuning = tuning(self.memory, *how, self.clock, told)
         self._backends |= {ALERTS: self.alerts.told_as(self.config.telling()), TUNING: self.tuning}
-        self._holders.clear()
         return self.memory, self.alerts, self.tuning
 
     async def _remember_all(self) -> None:

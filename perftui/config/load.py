@@ -55,7 +55,7 @@ TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "schedul
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
 LOOPS = ("alerts", "recorder", "roll-up")  # what runs by itself without being scheduled
-RESERVED = ("alerts", "tuning")  # names that stand beside those of backends
+RESERVED = ("alerts", "tuning", "grafana")  # names that stand beside those of backends
 _MAX_BYTES = 4 << 20
 
 

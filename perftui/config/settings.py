@@ -18,6 +18,7 @@ from perftui.config.rules import AlertSettings
 from perftui.config.secret import resolve
 from perftui.model.anomaly import SERIES, Watch
 from perftui.model.business import TEMPLATES, Metric
+from perftui.model.dashboards import HOST
 from perftui.model.errors import ConfigError
 from perftui.model.target import DEFAULTS, Target
 
@@ -306,6 +307,15 @@ class Config:
         """Where exports go; whoever writes there makes it."""
         named = self.export.folder
         return Path(named).expanduser() if named else paths.state_dir() / "exports"
+
+    def dashboards(self) -> Mapping[str, Any]:
+        """The Grafana that is configured, under its name; ConfigError when its token cannot be had."""
+        if not self.grafana.url:
+            return {}
+        from perftui.backends.grafana import Grafana
+
+        token = resolve(self.grafana.token, f"{self.where('grafana', 'token')}: grafana.token")
+        return {HOST: Grafana(self.grafana.url, token, self.grafana.folder)}
 
     def store_url(self) -> str:
         """Database URL of the store with its secret resolved; empty means SQLite in the state folder."""

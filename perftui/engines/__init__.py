@@ -197,6 +197,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "Leave a word in the alert's history; history is append-only.",
         ),
         ActionSpec(
+            "grafana.push",
+            "Push to Grafana",
+            Risk.CHANGES,
+            "DashboardHost",
+            "perftui.engines.grafana.push:Push",
+            "Write our dashboards, and what happened as annotations; undo puts back what was there.",
+        ),
+        ActionSpec(
             "tune.set",
             "Set a loop's mode",
             Risk.CHANGES,

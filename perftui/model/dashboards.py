@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+HOST = "grafana"  # its name, where a backend's would stand
 
 
+@runtime_checkable
 class DashboardHost(Protocol):
     """A server of dashboards that takes ours and notes what happened (see `backends/grafana.py`)."""
 

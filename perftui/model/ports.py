@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401 (found by their names, as all are)
+from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its name, as all are)
+from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401
 from perftui.model.errors import Unsupported
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with

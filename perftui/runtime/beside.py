@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from perftui.model.business import Metric
+from perftui.model.dashboards import HOST
+from perftui.model.errors import ConfigError
+from perftui.model.event import Event
 from perftui.model.frame import Frame
 from perftui.model.price import TOPIC as PRICE
 from perftui.model.reading import Reading
@@ -20,14 +24,26 @@ from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
 
 
+class Wanted(Protocol):
+    """What a configuration says of these."""
+
+    def figures(self) -> tuple[Metric, ...]:
+        """Figures of the business."""
+        ...
+
+    def dashboards(self) -> Mapping[str, Any]:
+        """A server of dashboards under its name; ConfigError when its token cannot be had."""
+        ...
+
+
 async def begin(
     crew: Crew,
     clock: Clock,
     topic: Callable[[str], Topic[Frame]],
     keep: Callable[[Reading], None],
     *,
-    figures: tuple[Metric, ...],
-    backends: Mapping[str, Any],
+    config: Wanted,
+    backends: MutableMapping[str, Any],
     rings: Rings,
     conductor: Conductor,
     events: EventLog,
@@ -38,9 +54,24 @@ async def begin(
 ) -> None:
     """Start all three in `crew`, each once its modules are in; `price` is the engine that judges it."""
     till = await bring("perftui.runtime.business:Till")
-    crew.start("business", till(figures, backends, rings).run(clock, topic("business"), keep))
+    crew.start("business", till(config.figures(), backends, rings).run(clock, topic("business"), keep))
     chronicle = await bring("perftui.runtime.chronicle:Chronicle")
     crew.start("chronicle", chronicle(conductor, events, topic("overview.audit"), clock).run(backends))
     made = await bring("perftui.runtime.price:Price")
     observers[PRICE] = own = made(price, pollers, rings, clock, topic(PRICE), keep, terminal)
     crew.start(PRICE, own.run())
+    try:
+        hosts = config.dashboards()
+    except ConfigError as error:
+        events.add(Event(clock.wall(), "link", HOST, f"{HOST} refused", str(error)))
+        return
+    backends.update(hosts)
+    for host in hosts.values():
+        crew.start(HOST, _closed_at_the_end(host))
+
+
+async def _closed_at_the_end(host: Any) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await host.close()

@@ -33,6 +33,8 @@ RANGES: tuple[tuple[str, float], ...] = (
     ("30 d", 2592000.0),
 )
 
+LATELY = 3600.0  # seconds that Grafana is linked to and told of
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -109,5 +111,24 @@ def grafana_link(screen: LiveScreen) -> str:
     end = session.clock.wall()
     chosen = (screen.tab.selection or {}).get("source", "") if screen.tab is not None else ""
     source = str(chosen) if chosen in session.env.backends else ""
-    window = (end - 3600.0, end)
+    window = (end - LATELY, end)
     return link(session.config.grafana, screen.tab_name, window, env=session.env.name, source=source)
+
+
+def push_to_grafana(screen: LiveScreen) -> None:
+    """Plan and ask for writing our dashboards, and what happened in the last hour as annotations."""
+    from perftui.export.grafana import annotation, dashboards
+    from perftui.model.dashboards import HOST
+
+    session = screen.session
+    if HOST not in session.sources("DashboardHost"):
+        screen.toast('no Grafana to push to: [grafana] url = "https://…" and its token', "warn")
+        return
+    now = session.clock.wall()
+    found = session.frame("events").report
+    events = [e for e in getattr(found, "events", ()) if now - e.at <= LATELY and e.source != HOST]
+    what = {
+        "dashboards": dashboards(session.config.grafana),
+        "annotations": [annotation(event, session.env.name) for event in events],
+    }
+    screen.perform("grafana.push", HOST, None, what)

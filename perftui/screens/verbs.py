@@ -31,7 +31,7 @@ VERBS: Mapping[str, str] = {
     "record": "[FILE|stop]  write what the systems show into a file, or end it",
     "live": "back to what is now",
     "copy": "file|path  the selection to a file instead of the clipboard, or the path of the last file",
-    "grafana": "copy the link of this tab in Grafana, over the last hour",
+    "grafana": "[push]  copy the link of this tab in Grafana, or push dashboards and what happened of late",
     "self": "what perftui itself costs: CPU, memory, bytes to the terminal, and of each backend",
     "cancel": "cancel the running action",
     "freeze": "stop drawing on this screen, or go on",
@@ -325,9 +325,13 @@ class ShellVerbs:
         self.app.takeaway.to_file_next = True
         self._copy("copy_row")
 
-    def say_grafana(self, _words: tuple[str, ...]) -> None:
-        """`:grafana`."""
-        from perftui.screens.leaving import grafana_link
+    def say_grafana(self, words: tuple[str, ...]) -> None:
+        """`:grafana`, `:grafana push`."""
+        from perftui.screens.leaving import grafana_link, push_to_grafana
+
+        if words[:1] == ("push",):
+            push_to_grafana(self.screen)
+            return
 
         url = grafana_link(self.screen)
         if url:
