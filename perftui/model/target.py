@@ -66,6 +66,16 @@ DEFAULTS: tuple[Target, ...] = (
         series="p95_estimate_s",
         connect="a postgres backend with pg_stat_statements",
     ),
+    Target(
+        "api.availability",
+        "Availability",
+        "ratio",
+        above=0.9999,
+        kind="scrape",
+        series="http.availability_ratio",
+        connect="a scrape backend",
+    ),
     Target("web.lcp", "LCP p75", "s", below=1.5, connect="no source yet: real users' measurements"),
     Target("scaling.reaction", "Scaling reaction", "s", below=30.0, connect="no source yet: a control loop"),
+    Target("recovery", "Recovery", "s", below=30.0, connect="no source yet: failovers"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perftui.analysis.budget import Objective, Spent, TargetsReport
 from perftui.draw.rows import Look, Size, plain
 from perftui.model.event import Event
 from perftui.model.finding import Finding, Severity
@@ -106,6 +107,29 @@ def test_a_target_is_met_or_not_or_unknown(value: float | None, shown: tuple[str
     for word in shown:
         assert word in row
     assert "< 100 ms" in row
+
+
+def test_a_row_says_how_far_the_figure_is_from_its_goal() -> None:
+    assert "50.0 ms to spare" in plain(target_rows([TARGET], lambda _t: 0.05, Size(70, 3), LOOK))[0]
+    assert "150 ms off" in plain(target_rows([TARGET], lambda _t: 0.25, Size(70, 3), LOOK))[0]
+    narrow = plain(target_rows([TARGET], lambda _t: 0.25, Size(40, 3), LOOK))[0]
+    assert "< 100 ms" in narrow
+    assert "off" not in narrow
+
+
+def test_what_has_figures_tells_how_it_fared_before_what_has_no_source() -> None:
+    known = [replace(TARGET, id=f"t{n}", title=f"known {n}") for n in range(2)]
+    unfed = [replace(TARGET, id=f"u{n}", title=f"unfed {n}", series="") for n in range(3)]
+    spent = Spent(3600.0, 1000.0, 100.0)
+    report = TargetsReport(tuple(Objective(t, 0.2, (("1 h", spent),)) for t in known))
+    rows = plain(
+        target_rows([*unfed, *known], lambda t: 0.2 if t in known else None, Size(70, 6), LOOK, report)
+    )
+    assert len(rows) == 6
+    assert "known 0" in rows[0]
+    assert "1h 10.0%" in rows[1]
+    assert "known 1" in rows[2]
+    assert all("unfed" in row for row in rows[4:])
 
 
 def test_in_little_room_targets_become_a_strip_of_what_is_known() -> None:

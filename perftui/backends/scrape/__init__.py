@@ -162,6 +162,9 @@ class Scrape:
 
     def _measures(self, r: ApiReading, now: Counters) -> tuple[Measure, ...]:
         found = self._endpoint_measures("http", r.total, ()) if r.window else []
+        if r.window and r.total.rate:  # requests that did not fail, of those that came
+            key = SeriesKey(self.name, "http.availability_ratio")
+            found.append(Measure(key, 1.0 - r.total.error_ratio, "ratio"))
         for e in r.endpoints[:ROUTES_SAMPLED]:
             found += self._endpoint_measures("http.route", e, (("method", e.method), ("route", e.route)))
         if r.in_flight is not None:

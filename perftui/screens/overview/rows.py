@@ -58,6 +58,9 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[Span]:
     return spans
 
 
+ROOM = 54  # columns from which a target's row says how far its figure is from the goal
+
+
 def target_rows(
     targets: Sequence[Target],
     value_of: Callable[[Target], float | None],
@@ -67,29 +70,44 @@ def target_rows(
 ) -> Rows:
     """One target a row: state, figure against goal; in one or two rows when that is all there is.
 
-    With room for two rows each, the second tells how it fared.
+    With room for two rows each that has a figure, the second tells how it fared; those without a source
+    come last then.
     """
     if size.height < len(targets):
         return _target_strip(targets, value_of, size, look)
-    rows = []
-    for target in targets:
-        value = value_of(target)
-        sign = "<" if target.below is not None else ">"
-        goal = f"{sign} {fmt.value(target.goal, target.unit)}"
-        word = "waiting" if value is None else ("ok" if target.met(value) else "warn")
-        said = fmt.value(value, target.unit) if value is not None else target.connect or "no figure yet"
-        rows.append(
-            line(
-                size.width,
-                _target_state(word, value, look),
-                Span(f" {fit(target.title, 16 if value is None else 13)} "),
-                Span(f"{said:>8} ", "bold" if value is not None else "faint"),
-                Span(goal, "muted"),
-            )
-        )
-        if report is not None and value is not None and size.height >= 2 * len(targets):
+    values = [(target, value_of(target)) for target in targets]
+    known = [(target, value) for target, value in values if value is not None]
+    deep = report is not None and size.height >= 2 * len(known) + (len(known) < len(values))
+    rows: Rows = []
+    for target, value in known if deep else values:
+        rows.append(_target(target, value, size.width, look))
+        if deep:
             rows.append(under(target, value, report, size.width, look))
-    return rows
+    unfed = [_target(target, None, size.width, look) for target, value in values if deep and value is None]
+    return [*rows, *unfed][: size.height]
+
+
+def _target(target: Target, value: float | None, width: int, look: Look) -> Row:
+    sign = "<" if target.below is not None else ">"
+    goal = f"{sign} {fmt.value(target.goal, target.unit).strip()}"
+    word = "waiting" if value is None else ("ok" if target.met(value) else "warn")
+    said = fmt.value(value, target.unit) if value is not None else target.connect or "no figure yet"
+    return line(
+        width,
+        _target_state(word, value, look),
+        Span(f" {fit(target.title, 16 if value is None else 13)} "),
+        Span(f"{said:>8} ", "bold" if value is not None else "faint"),
+        Span(f"{goal:<10}" if width >= ROOM else goal, "muted"),
+        _distance(target, value) if width >= ROOM else Span(""),
+    )
+
+
+def _distance(target: Target, value: float | None) -> Span:
+    """How far the figure is from its goal, on which side."""
+    if value is None:
+        return Span("")
+    far = fmt.value(abs(target.goal - value), target.unit).strip()
+    return Span(f" {far} to spare", "faint") if target.met(value) else Span(f" {far} off", "warn")
 
 
 def _target_state(word: str, value: float | None, look: Look) -> Span:
