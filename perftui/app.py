@@ -21,7 +21,7 @@ from perftui.draw.rows import Look, Row
 from perftui.model.errors import PerftuiError
 from perftui.model.frame import Frame
 from perftui.runtime.pace import STEPS, Pace
-from perftui.screens import chrome, colours
+from perftui.screens import alarm, chrome, colours
 from perftui.screens.commands import SCREENS, Keymap, keymap
 from perftui.screens.hands import Hands
 from perftui.screens.keys import alt_of
@@ -56,6 +56,7 @@ class Options:
     ascii_: bool = False
     mouse: bool = True
     diff: bool = True
+    ring: str = "none"  # when an alert opens: none, bell or desktop
     tz: str = "UTC"
     keys: Mapping[str, str] = field(default_factory=dict)
     environments: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ class PerftuiApp(Hands, DiffApp):
         session.terminal = lambda: self.meter.bytes if self.meter is not None else None
         self.base.follow()
         await session.start()
+        begin(self, partial(alarm.follow, self, session), "alarm", "session")
         if not self.is_headless:
             begin(self, self._fetch_tabs, "tabs", "tabs")
         if self.options.settled is not None:

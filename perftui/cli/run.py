@@ -157,6 +157,7 @@ def console(
         ascii_=config.ui.ascii,
         mouse=config.ui.mouse,
         diff=config.ui.diff,
+        ring=config.ui.ring,
         tz=config.ui.timezone,
         keys=config.keys,
         environments=tuple(config.environments),

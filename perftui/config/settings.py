@@ -49,6 +49,9 @@ class UiSettings:
     mouse: bool = option(True, "Listen to the mouse; everything has a key as well.")
     ascii: bool = option(False, "Draw with ASCII only, for terminals without Unicode blocks.")
     diff: bool = option(True, "Send only changed cells to the terminal.")
+    ring: Literal["none", "bell", "desktop"] = option(
+        "none", "When an alert opens: the terminal's bell, or a notice of the desktop (OSC 9)."
+    )
     timezone: str = option("UTC", "Zone of the times shown: UTC, local or a name like Europe/Berlin.")
 
 

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from perftui.analysis.promduration import parse_duration
 from perftui.draw.ghost import WEEK
+from perftui.screens import chrome
 from perftui.screens.commands import SCREENS
 from perftui.screens.live import LiveScreen
 
@@ -114,8 +115,8 @@ class ShellVerbs:
         self.screen.reader.ask_widget("open")
 
     def newest(self) -> None:
-        """Go to where findings are listed."""
-        self.app.go("optimization.recommendations")
+        """Go to the alerts when one is open, else to where findings are listed."""
+        self.app.go("overview.alerts" if chrome.open_alerts(self.app) else "optimization.recommendations")
 
     def close(self) -> None:
         """Drop the filter, else show what runs."""
