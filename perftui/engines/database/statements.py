@@ -15,7 +15,8 @@ SLOW_S = 0.1
 TARGET_S = 0.02
 HEAVY = 0.25
 BUSY = 0.02
-HOG = 0.25  # cores one statement may keep busy before it is critical
+HOG = 0.25  # cores one statement may keep busy before it is critical,
+HOG_OVER = 30.0  # seconds for which it must have been watched: a few calls at a start are no state
 CHATTY_RATE, CHATTY_SHARE, CHATTY_LEAD = 20.0, 0.35, 2.0
 SCAN_ROWS = 10_000
 SCAN_RATE = 50_000.0
@@ -35,9 +36,10 @@ def slow(report: ServerReport) -> Iterator[Finding]:
         if not late or item.busy < BUSY or _CONTROL.match(fingerprint(item.text).text):
             continue
         assert work is not None
+        hog = item.busy >= HOG and work.seconds >= HOG_OVER
         yield Finding(
             id="db.slow-statement",
-            severity=Severity.CRITICAL if item.busy >= HOG else Severity.WARNING,
+            severity=Severity.CRITICAL if hog else Severity.WARNING,
             source=report.source,
             title=f"{seconds(item.mean_s)} a call: {statement(item.text, 60)}",
             evidence=_evidence(item, work),

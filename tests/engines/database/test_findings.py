@@ -103,6 +103,9 @@ def test_slow_statements_and_the_table_they_walk() -> None:
     found = findings(changed(workload=work, tables=(table,)))
     assert found["db.slow-statement"].labels == (("query_id", "42"),)
     assert found["db.slow-statement"].gain == pytest.approx(0.46)
+    assert found["db.slow-statement"].severity is Severity.CRITICAL
+    begun = findings(changed(workload=replace(work, seconds=11.8)))["db.slow-statement"]
+    assert begun.severity is Severity.WARNING
     index = found["db.missing-index"]
     assert "2 sequential scans/s of 200,000 rows each" in index.evidence
     assert any("where customer = $1" in line for line in index.evidence)
