@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from perftui.model.reading import Measure
-from perftui.model.resources import DiskUse, HostReading, NetUse
+from perftui.model.resources import DiskUse, HostReading, NetUse, ProcessRow
 from perftui.model.series import SeriesKey
 
 CORES_SAMPLED = 128
+PROCESS_FIGURES = {
+    "process.cpu_ratio": ("cpu", "ratio"),
+    "process.rss_bytes": ("rss", "bytes"),
+    "process.pss_bytes": ("pss", "bytes"),
+    "process.threads": ("threads", "1"),
+    "process.fds": ("fds", "1"),
+    "process.read_bytes_per_s": ("read_per_s", "bytes/s"),
+    "process.write_bytes_per_s": ("write_per_s", "bytes/s"),
+}
+"""Series of a process → the field of its row and the unit."""
 
 Row = tuple[str, float, str, str, str]
 """Name, value, unit, label, label's value."""
@@ -17,6 +28,21 @@ Row = tuple[str, float, str, str, str]
 @cache
 def _key(source: str, name: str, label: str, value: str) -> SeriesKey:
     return SeriesKey(source, name, ((label, value),) if label else ())
+
+
+def process_label(name: str, pid: int) -> str:
+    """The label of a process's series; a pid used again has it too: what is before its start is not its."""
+    return f"{name} {pid}"
+
+
+def process_measures(source: str, rows: Iterable[ProcessRow]) -> tuple[Measure, ...]:
+    """The samples of processes that were looked at closely; what is not known is left out."""
+    found: list[Measure] = []
+    for row in rows:
+        labels = (("process", process_label(row.name, row.pid)),)
+        values = ((name, getattr(row, of), unit) for name, (of, unit) in PROCESS_FIGURES.items())
+        found += [Measure(SeriesKey(source, n, labels), float(v), u) for n, v, u in values if v is not None]
+    return tuple(found)
 
 
 def measures(source: str, r: HostReading) -> tuple[Measure, ...]:
@@ -33,9 +59,9 @@ def _levels(r: HostReading) -> list[Row]:
         ("load.1m", r.load[0], "1", "", ""),
     ]
     rows += [("pressure.some_ratio", p.some, "ratio", "resource", p.resource) for p in r.pressure]
-    rows += [("process.rss_bytes", p.rss, "bytes", "process", f"{p.name} {p.pid}") for p in r.top]
+    rows += [("process.rss_bytes", p.rss, "bytes", "process", process_label(p.name, p.pid)) for p in r.top]
     rows += [
-        ("process.fd_ratio", p.fds / p.fd_limit, "ratio", "process", f"{p.name} {p.pid}")
+        ("process.fd_ratio", p.fds / p.fd_limit, "ratio", "process", process_label(p.name, p.pid))
         for p in r.top
         if p.fds is not None and p.fd_limit
     ]

@@ -10,6 +10,7 @@ from perftui.cli import common
 VERBS = {
     "top": "perftui.cli.monitor_top",
     "self": "perftui.cli.monitor_self",
+    "process": "perftui.cli.monitor_process",
     "query": "perftui.cli.monitor_query",
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",

@@ -183,6 +183,13 @@ class ProcessReader(Protocol):
     async def processes(self, limit: int = 200) -> Any:
         """A `ProcessList` (`perftui.model.resources`) of at most `limit` rows, busiest first."""
 
+    async def look_closely(self, pid: int, started: float) -> Any:
+        """A `ProcessLook` at (pid, started); `started` 0: whoever has the pid.
+
+        Its rates cover the time since the last such look. It is sampled with the next reading, so that
+        history holds a process for as long as it is asked for.
+        """
+
 
 @runtime_checkable
 class ProcessSignaller(Protocol):

@@ -206,7 +206,8 @@ class ProcessRow:
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …
     `grew` is how far `rss` stands above its lowest of the last ten minutes, `grew_s` ago, as far as it is
-    the process's own: shared memory and files it touched do not count.
+    the process's own: shared memory and files it touched do not count. `pss` is resident memory with what
+    is shared divided among those who share it, told of one looked at by itself.
     """
 
     pid: int
@@ -228,6 +229,16 @@ class ProcessRow:
     fd_limit: int | None = None
     read_per_s: float | None = None
     write_per_s: float | None = None
+    pss: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLook:
+    """A look at one process, (pid, started); `row` is None when that very process has ended."""
+
+    pid: int
+    started: float
+    row: ProcessRow | None
 
 
 @dataclass(frozen=True, slots=True)

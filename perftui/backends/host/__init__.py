@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from perftui.analysis.hostcounters import Snapshot, compare
-from perftui.analysis.hostmeasures import measures
+from perftui.analysis.hostmeasures import measures, process_measures
 from perftui.backends.host import signals
+from perftui.backends.host.closely import Closely
 from perftui.backends.host.extras import Extras
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import ProcSource
@@ -18,10 +19,11 @@ from perftui.backends.host.processes import Processes, user_name
 from perftui.model.errors import Lost, Protocol, Unsupported
 from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
-from perftui.model.resources import ProcessList, ProcessRow
+from perftui.model.resources import ProcessList, ProcessLook, ProcessRow
 
 TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
+SETTLED = 30.0  # seconds a process must have lived to be sampled unasked: a compiler's hundreds are not
 CLOSELY = 30  # busiest processes looked at more closely, each of which costs a folder
 
 
@@ -44,6 +46,8 @@ class Host:
         self._before: Snapshot | None = None
         self._host = os.uname().nodename
         self._extras = {use: Extras(options.proc) for use in ("top", "list")}  # each at a pace of its own
+        self._closely = Closely(options.proc)
+        self._sampled: list[ProcessRow] = []  # of the busiest, to go with the next reading
         self._top_at = 0.0
         self._top_rows: tuple[ProcessRow, ...] = ()
 
@@ -74,7 +78,10 @@ class Host:
             raise Protocol(f"{self.name}: {self._proc} is not as Linux writes it: {error}") from error
         facts = replace(compare(self._host, now, self._before), top=self._top(now.mono))
         self._before = now
-        return Reading(self.name, at, time.monotonic() - began, measures(self.name, facts), facts)
+        rows = [*self._closely.take(), *self._sampled]
+        self._sampled = []
+        samples = (*process_measures(self.name, rows), *measures(self.name, facts))
+        return Reading(self.name, at, time.monotonic() - began, samples, facts)
 
     async def processes(self, limit: int = 200) -> ProcessList:
         """Processes, busiest first; CPU use covers the time since the last call (unknown on the first)."""
@@ -88,6 +95,15 @@ class Host:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
         closely = self._extras["list"].of(rows[: min(limit, CLOSELY)])
         return ProcessList(self._host, time.time(), (*closely, *rows[len(closely) : limit]), len(rows))
+
+    async def look_closely(self, pid: int, started: float) -> ProcessLook:
+        """The very process of that pid and start, sampled with the next reading."""
+        if self._processes is None:
+            raise Unsupported(f"{self.name}: processes need Linux' /proc")
+        row = self._processes.one(pid)
+        if row is None or (started and abs(row.started - started) > signals.SAME):
+            return ProcessLook(pid, started, None)
+        return ProcessLook(pid, row.started, self._closely.of(row))
 
     async def find_process(self, pid: int) -> ProcessRow | None:
         """The process that has `pid` now; None when it ended."""
@@ -112,4 +128,6 @@ class Host:
             grown = sorted(rows, key=lambda r: -r.grew)[:TOP]
             chosen = dict.fromkeys([*rows[:TOP], *largest, *grown])
             self._top_rows = tuple(self._extras["top"].of(chosen))
+            old = time.time() - SETTLED
+            self._sampled = [r for r in self._top_rows if r.cpu is not None and r.started < old]
         return self._top_rows

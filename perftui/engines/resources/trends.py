@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perftui.analysis.hostmeasures import process_label
 from perftui.analysis.leak import theil_sen
 from perftui.model.frame import SeriesReader
 from perftui.model.resources import Growth, HostReading, Sustained
@@ -56,7 +57,7 @@ def growing(source: str, at: float, reading: HostReading, history: SeriesReader)
 
 def _processes(source: str, at: float, reading: HostReading, history: SeriesReader) -> Iterator[Growth]:
     for row in reading.top:
-        name = f"{row.name} {row.pid}"
+        name = process_label(row.name, row.pid)
         key = SeriesKey(source, "process.rss_bytes", (("process", name),))
         grown = _growth("process", name, key, at, history)
         if grown and grown.per_s * 60 >= LEAST_PROCESS and grown.per_s * grown.seconds >= LEAST_GROWN:

@@ -17,13 +17,15 @@ from perftui.model.frame import Frame
 from perftui.model.resources import HostView, ProcessRow, ResourcesReport
 from perftui.model.series import SeriesKey
 from perftui.screens import processes
-from perftui.screens.overview import hostrows, processviews
+from perftui.screens.overview import hostrows, processdetail, processviews
+from perftui.screens.overview.processdetail import ProcessDetail
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 COURSE_SECONDS = 300.0
+AGAIN = 1.0  # seconds after which an opened process is looked at again
 SIGNALS = (
     ("TERM", "TERM: asks it to end"),
     ("KILL", "KILL: ends it at once, nothing is saved"),
@@ -44,10 +46,17 @@ class HostsTab(Tab):
     HostsTab.narrow #processes { height: 60%; }
     HostsTab.wide { grid-size: 3; grid-columns: 1fr 1fr 1fr; grid-rows: 1fr 1fr; }
     HostsTab.wide #processes { height: 64%; }
+    HostsTab.open { layout: vertical; }
+    HostsTab.open #processes { height: 30%; }
+    HostsTab.open.narrow #processes { height: 4; }
     """
     id_: ClassVar[str] = "overview.hosts"
     title: ClassVar[str] = "Hosts"
-    topics: ClassVar[tuple[str, ...]] = ("resources", processes.TOPIC)
+    topics: ClassVar[tuple[str, ...]] = (
+        "resources",
+        processes.TOPIC,
+        processdetail.TOPIC,
+    )
     empty: ClassVar[str] = (
         "would show processor, memory, disks, network and processes of a host\n"
         'connect this one: [env.NAME.backends.host] kind = "host"'
@@ -57,6 +66,8 @@ class HostsTab(Tab):
         super().__init__()
         self._tree = False
         self._group = ""
+        self.opened: ProcessRow | None = None
+        self._looked = 0.0
 
     def compose(self) -> Iterable[Widget]:
         """Processes first: they take the keys, though they stand at the bottom."""
@@ -85,6 +96,7 @@ class HostsTab(Tab):
         yield LiveTable(
             hostrows.mount_columns(self._until_full), key=lambda m: m.path, title="File systems", id="mounts"
         )
+        yield ProcessDetail(id="process")
 
     def _course(self, name: str, label: str) -> Callable[[str], Cell]:
         """Draws the last five minutes of a series of the host shown, by its label's value."""
@@ -110,8 +122,11 @@ class HostsTab(Tab):
         """80: figures and processes; 120: two columns; from 160: three."""
         self.set_class(layout < 120, "narrow")
         self.set_class(layout >= 160, "wide")
-        for name in ("#busy", "#nets", "#disks", "#mounts"):
-            self.query_one(name).display = layout >= 120
+        self.set_class(self.opened is not None, "open")
+        self.query_one("#process").display = self.opened is not None
+        for name in ("#cpu", "#memory", "#busy", "#nets", "#disks", "#mounts"):
+            fits = layout >= 120 or name in ("#cpu", "#memory")
+            self.query_one(name).display = fits and self.opened is None
 
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest look at the host, and ask for its processes."""
@@ -121,13 +136,56 @@ class HostsTab(Tab):
             return
         processes.refresh(self, frame.at)
         view = report.hosts[0]
-        self._figures(frame, view)
+        if self.opened is None:
+            self._figures(frame, view)
+        else:
+            self._own(frames, view, self.opened)
         found = processes.listed(self)
         if found is not None:
             table = self.query_one("#processes", LiveTable)
             table.set_items(self._arranged(found.rows))
             by = f" by {self._group}" if self._group else " as a tree" if self._tree else ""
             table.note = f"{len(found.rows)} of {found.total}{by}"
+
+    def _own(self, frames: Mapping[str, Frame], view: HostView, row: ProcessRow) -> None:
+        """The charts of the process that was opened, which is looked at for as long as it is."""
+        frame = frames["resources"]
+        if frame.at - self._looked >= AGAIN:
+            self._looked = frame.at
+            pid, started = row.pid, row.started
+            self.probe(
+                processdetail.TOPIC,
+                view.source,
+                "ProcessReader",
+                lambda power: power.look_closely(pid, started),
+            )
+        asked = frames.get(processdetail.TOPIC)
+        newest, ended = processdetail.current(asked.report if asked else None, row)
+        self.query_one(ProcessDetail).show(frame, view.source, newest, ended=ended)
+
+    def set_open(self, row: ProcessRow | None) -> None:
+        """Show the charts of one process in place of the host's figures, or those again."""
+        self.opened, self._looked = row, 0.0
+        self.arrange_for(self.layout_now)
+        self.query_one("#processes").focus()
+        self.redraw()
+
+    def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
+        """Enter on a process."""
+        if isinstance(opened.item, ProcessRow) and opened.item.pid:
+            found = processes.listed(self)
+            rows = found.rows if found else ()  # a tree indents the commands of its own
+            key = processes.row_key(opened.item)
+            self.set_open(next((row for row in rows if processes.row_key(row) == key), opened.item))
+
+    def on_chart_panel_zoomed(self, zoomed: ChartPanel.Zoomed) -> None:
+        """Another window: hand over that much history."""
+        self.query_one(ProcessDetail).follow_zoom(zoomed)
+        self.redraw()
+
+    def on_chart_panel_moved(self, moved: ChartPanel.Moved) -> None:
+        """One cursor for all charts of a process."""
+        self.query_one(ProcessDetail).follow_cursor(moved)
 
     def _figures(self, frame: Frame, view: HostView) -> None:
         reading, health = view.reading, frame.health.get(view.source)
@@ -181,7 +239,10 @@ class HostsTab(Tab):
         self.redraw()
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`v` tree or flat, `b` groups, `K` asks which signal, then sends it."""
+        """`esc` back to the host, `v` tree or flat, `b` groups, `K` asks which signal, then sends it."""
+        if id == "close" and self.opened is not None:
+            self.set_open(None)
+            return True
         if id == "overview.tree":
             self._rearrange(tree=not self._tree, group="")
             return True
