@@ -11,6 +11,8 @@ VERBS = {
     "top": "perftui.cli.monitor_top",
     "self": "perftui.cli.monitor_self",
     "process": "perftui.cli.monitor_process",
+    "renice": "perftui.cli.monitor_renice",
+    "signal": "perftui.cli.monitor_signal",
     "query": "perftui.cli.monitor_query",
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",

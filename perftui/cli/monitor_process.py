@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from perftui.analysis.hostmeasures import PROCESS_FIGURES
@@ -12,7 +14,7 @@ from perftui.cli import common, when
 from perftui.draw import format as fmt
 from perftui.draw.rows import Look, plain
 from perftui.draw.sparkline import sparkline
-from perftui.model.errors import ConfigError, Lost
+from perftui.model.errors import ConfigError, Lost, PlanRejected
 from perftui.model.resources import ProcessLook, ProcessRow
 from perftui.model.series import SeriesKey
 
@@ -79,6 +81,20 @@ async def _look(session: Session, source: str, pid: int, started: float) -> Proc
     if not isinstance(frame.report, ProcessLook) or frame.error:
         raise Lost(frame.error or f"{source} tells nothing of processes")
     return frame.report
+
+
+@asynccontextmanager
+async def present(args: argparse.Namespace, power: str) -> AsyncIterator[tuple[Session, str, float]]:
+    """A session, the host meant and the start of `args.pid` on it; PlanRejected when nobody has that pid."""
+    only = {args.source} if args.source else None
+    async with common.headless_session(args, only=only, kinds=None if only else KINDS) as session:
+        source = next(iter(session.sources(power)), "")
+        frame = await session.probe(TOPIC, source, power, lambda p: p.find_process(args.pid))
+        if frame.error:
+            raise Lost(frame.error)
+        if frame.report is None:
+            raise PlanRejected(f"there is no process {args.pid} on {source}")
+        yield session, source, frame.report.started
 
 
 async def _course(

@@ -101,6 +101,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "TERM, KILL, HUP, … to the very process shown, never to one that got its pid since.",
         ),
         ActionSpec(
+            "process.renice",
+            "Set the nice value of the process",
+            Risk.CHANGES,
+            "ProcessNicer",
+            "perftui.engines.resources.renice:ReniceProcess",
+            "Every thread of the very process shown goes sooner or later; undo gives back what each had.",
+        ),
+        ActionSpec(
             "profile.cpu",
             "Profile CPU",
             Risk.READS,

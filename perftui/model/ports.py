@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its name, as all are)
 from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401
 from perftui.model.errors import Unsupported
+from perftui.model.hostports import ProcessNicer, ProcessReader, ProcessSignaller  # noqa: F401 (as above)
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
@@ -174,38 +175,6 @@ class KeyPurger(Protocol):
     async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: Any) -> None:
         """Bring quarantined `names` back; a name whose place is taken again is `kept`, not overwritten."""
         ...
-
-
-@runtime_checkable
-class ProcessReader(Protocol):
-    """A host whose processes can be listed."""
-
-    async def processes(self, limit: int = 200) -> Any:
-        """A `ProcessList` (`perftui.model.resources`) of at most `limit` rows, busiest first."""
-
-    async def look_closely(self, pid: int, started: float) -> Any:
-        """A `ProcessLook` at (pid, started); `started` 0: whoever has the pid.
-
-        Its rates cover the time since the last such look. It is sampled with the next reading, so that
-        history holds a process for as long as it is asked for.
-        """
-
-
-@runtime_checkable
-class ProcessSignaller(Protocol):
-    """A host whose processes can be signalled."""
-
-    async def find_process(self, pid: int) -> Any:
-        """The `ProcessRow` (`perftui.model.resources`) of `pid` now, or None when it has ended."""
-
-    async def own_user(self) -> str:
-        """The login whose processes are ours."""
-
-    async def signal_process(self, pid: int, started: float, name: str) -> bool:
-        """Send `TERM`, `KILL`, … to (pid, started); False when that very process is gone.
-
-        Refused without the right to, Unsupported where a process cannot be held on to.
-        """
 
 
 @runtime_checkable

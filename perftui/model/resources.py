@@ -242,6 +242,17 @@ class ProcessLook:
 
 
 @dataclass(frozen=True, slots=True)
+class NiceRules:
+    """What a login may do to nice values: the lowest it may set on its own processes (20: it may only raise).
+
+    `by_session` says whether the kernel first shares processor time out among sessions (autogroup).
+    """
+
+    lowest: int
+    by_session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HostReading:
     """One look at a host. Rates cover the time since the look before (`window` seconds, 0: first).
 

@@ -51,6 +51,7 @@ def columns() -> list[Column]:
             "write_per_s", "Write/s", io_text, width=9, align="right", priority=6, help="bytes to storage"
         ),
         Column("state", "St", width=2, priority=6, help="R runs, S sleeps, D waits for a disk, Z has ended"),
+        Column("nice", "Ni", width=3, align="right", priority=6, help="nice: -20 goes first, 19 last"),
         Column("started", "Started", fmt.stamp, width=19, priority=7),
         Column("command", "Command", short, width=24, grow=True),
     ]

@@ -26,7 +26,7 @@ from perftui.backends.host.proc import (
 )
 from perftui.backends.host.processes import _grown, _Known, parse_pid_stat
 from perftui.model.errors import Lost
-from perftui.model.ports import ProcessReader, ProcessSignaller
+from perftui.model.ports import ProcessNicer, ProcessReader, ProcessSignaller
 from tests.backends.contract import BackendContract
 from tests.waiting import until
 
@@ -58,7 +58,7 @@ async def host():
 
 
 class TestContract(BackendContract):
-    powers = (ProcessReader, ProcessSignaller)
+    powers = (ProcessReader, ProcessSignaller, ProcessNicer)
 
     @pytest.fixture
     def live(self):

@@ -148,6 +148,31 @@ async def test_k_ends_the_process_under_the_cursor_once_its_pid_is_typed(session
         await until(lambda: sleeper.poll() is not None, 20)
 
 
+async def test_a_nice_value_is_set_and_taken_back(session, sleeper):
+    """Lower only where this login may: then `u` gives back what it had."""
+    base = os.getpriority(os.PRIO_PROCESS, sleeper.pid)
+    async with shown("overview.hosts", session, (120, 40)) as (app, pilot):
+        await until(lambda: app.base.tab.selection, 20)
+        app.base.tab.query_one("#processes").set_filter(f"pid:{sleeper.pid}")
+        await until(lambda: (app.base.tab.selection or {}).get("pid") == sleeper.pid, 20)
+        await pilot.press("=")
+        await until(lambda: "-20 goes first, 19 goes last" in app.text(), 20)
+        await pilot.press(*["backspace"] * 3, *"99", "enter")
+        await until(lambda: "a whole number from -20 to 19" in app.text(), 20)
+        await pilot.press(*["backspace"] * 3, *str(base + 3), "enter")
+        await until(lambda: f"then {base + 3}" in app.text(), 20)
+        assert os.getpriority(os.PRIO_PROCESS, sleeper.pid) == base
+        await pilot.press("y")
+        await until(lambda: os.getpriority(os.PRIO_PROCESS, sleeper.pid) == base + 3, 20)
+        if os.getuid() != 0:
+            return
+        await until(lambda: session.conductor.undoable, 20)
+        await pilot.press("u")
+        await until(lambda: "undo: nice of pid" in app.text(), 20)
+        await pilot.press("y")
+        await until(lambda: os.getpriority(os.PRIO_PROCESS, sleeper.pid) == base, 20)
+
+
 async def test_v_shows_the_tree_and_b_goes_through_the_groups(session):
     async with shown("overview.hosts", session, (120, 40)) as (app, pilot):
         await until(lambda: app.base.tab.selection, 20)

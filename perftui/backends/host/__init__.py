@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from perftui.analysis.hostcounters import Snapshot, compare
 from perftui.analysis.hostmeasures import measures, process_measures
-from perftui.backends.host import signals
+from perftui.backends.host import nicer, signals
 from perftui.backends.host.closely import Closely
 from perftui.backends.host.extras import Extras
 from perftui.backends.host.portable import PsutilSource
@@ -19,7 +20,7 @@ from perftui.backends.host.processes import Processes, user_name
 from perftui.model.errors import Lost, Protocol, Unsupported
 from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
-from perftui.model.resources import ProcessList, ProcessLook, ProcessRow
+from perftui.model.resources import NiceRules, ProcessList, ProcessLook, ProcessRow
 
 TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
@@ -28,7 +29,7 @@ CLOSELY = 30  # busiest processes looked at more closely, each of which costs a 
 
 
 class Host:
-    """This host, from /proc or by psutil; powers `ProcessReader` and `ProcessSignaller`."""
+    """This host, from /proc or by psutil; powers `ProcessReader`, `ProcessSignaller`, `ProcessNicer`."""
 
     kind: ClassVar[str] = "host"
     layer: ClassVar[str] = "host"
@@ -118,6 +119,16 @@ class Host:
     async def signal_process(self, pid: int, started: float, name: str) -> bool:
         """Signal the very process of that pid and start."""
         return signals.send(self._proc, pid, started, name)
+
+    async def nice_rules(self) -> NiceRules:
+        """What this login may set."""
+        return NiceRules(nicer.floor(self._proc), nicer.grouped(self._proc))
+
+    async def renice_process(
+        self, pid: int, started: float, nice: int | Mapping[int, int]
+    ) -> dict[int, int] | None:
+        """Set the threads of the very process of that pid and start."""
+        return nicer.set_nice(self._proc, pid, started, nice)
 
     def _top(self, mono: float) -> tuple[ProcessRow, ...]:
         """The few processes that use most processor and memory or grew most, as of the last slow look."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PlanRejected
-from perftui.model.ports import ProcessSignaller
+from perftui.model.hostports import ProcessSignaller
 from perftui.model.resources import ProcessRow
 
 SIGNALS = ("TERM", "KILL", "INT", "HUP", "STOP", "CONT", "USR1", "USR2", "QUIT")

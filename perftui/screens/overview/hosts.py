@@ -225,6 +225,7 @@ class HostsTab(Tab):
             "command": row.command,
             "cpu": row.cpu,
             "rss": row.rss,
+            "nice": row.nice,
         }
 
     def _arranged(self, rows: Sequence[ProcessRow]) -> Sequence[ProcessRow]:
@@ -239,7 +240,7 @@ class HostsTab(Tab):
         self.redraw()
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`esc` back to the host, `v` tree or flat, `b` groups, `K` asks which signal, then sends it."""
+        """`esc` back to the host, `v` tree or flat, `b` groups, `K` signals, `=` sets nice."""
         if id == "close" and self.opened is not None:
             self.set_open(None)
             return True
@@ -251,12 +252,25 @@ class HostsTab(Tab):
             self._rearrange(tree=False, group=processviews.GROUPS[place % len(processviews.GROUPS)])
             return True
         chosen = self.selection
-        if id != "overview.signal" or chosen is None:
+        if id not in ("overview.signal", "overview.renice") or chosen is None:
             return False
-        source = self.source_for("ProcessSignaller")
-        title = inert(f"Signal to {chosen['name']} {chosen['pid']}", 60)
-        self.choose(title, SIGNALS, lambda name: self._signal(source, chosen, name))
+        who = inert(f"{chosen['name']} {chosen['pid']}", 60)
+        if id == "overview.signal":
+            source = self.source_for("ProcessSignaller")
+            self.choose(f"Signal to {who}", SIGNALS, lambda name: self._signal(source, chosen, name))
+        else:
+            self._ask_nice(who, chosen)
         return True
+
+    def _ask_nice(self, who: str, chosen: Mapping[str, Any]) -> None:
+        source, same = self.source_for("ProcessNicer"), {k: chosen[k] for k in ("pid", "started")}
+        self.ask(
+            f"Nice of {who}",
+            f"now {chosen['nice']}; -20 goes first, 19 goes last",
+            lambda text: self.perform("process.renice", source, **same, nice=int(text)),
+            value=str(chosen["nice"]),
+            check=processviews.nice_mistake,
+        )
 
     def _signal(self, source: str, chosen: Mapping[str, Any], name: str) -> None:
         self.perform("process.signal", source, pid=chosen["pid"], started=chosen["started"], signal=name)

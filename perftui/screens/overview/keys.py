@@ -219,6 +219,17 @@ KEYS: tuple[Command, ...] = (
         risk=Risk.DESTROYS,
     ),
     Command(
+        "overview.renice",
+        "=",
+        "Set nice",
+        "Set the nice value of the very process under the cursor, -20 (goes first) to 19 (goes last).",
+        scope="overview.hosts",
+        action="process.renice",
+        power="ProcessNicer",
+        risk=Risk.CHANGES,
+        footer=False,
+    ),
+    Command(
         "overview.tree",
         "v",
         "Tree",

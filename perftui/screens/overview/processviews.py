@@ -31,6 +31,13 @@ def tree(rows: Sequence[ProcessRow], *, ascii_: bool = False) -> list[ProcessRow
     return found
 
 
+def nice_mistake(text: str) -> str:
+    """What is wrong with a nice value as typed, '' when nothing."""
+    number = text.strip()
+    fits = number.lstrip("-").isdecimal() and len(number) <= 3 and -20 <= int(number) <= 19
+    return "" if fits else "a whole number from -20 to 19"
+
+
 def grouped(rows: Sequence[ProcessRow], by: str) -> list[ProcessRow]:
     """One row a group, sums of what adds up; `pid` is 0, since it is no process."""
     groups: dict[str, list[ProcessRow]] = {}
