@@ -323,6 +323,7 @@ class Sustained:
     """Means over the last half minute, None where fewer than five samples tell.
 
     `cpu_lasting` is over two minutes, None before the history is that long.
+    `ranges` are the least and the most that each core was busy.
     """
 
     cpu: float | None = None
@@ -333,6 +334,7 @@ class Sustained:
     retransmit_ratio: float | None = None
     throttled_ratio: float | None = None
     cpu_lasting: float | None = None
+    ranges: tuple[tuple[float, float] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

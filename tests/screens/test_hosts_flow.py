@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from dataclasses import replace
@@ -23,9 +24,10 @@ from perftui.model.resources import (
     NetUse,
     OwnCost,
     Pressure,
+    Sustained,
     TcpUse,
 )
-from perftui.screens.overview import hostrows
+from perftui.screens.overview import corerows, hostrows
 from perftui.session import Session
 from tests.screens.shell import shown
 from tests.waiting import until
@@ -82,6 +84,60 @@ def test_each_core_has_its_share_in_figures(look):
     text = "\n".join(plain(hostrows.cpu(HostView("h", 0.0, READING), Size(60, 6), look)))
     for share in ("10.0%", "20.0%", "30.0%"):
         assert share in text
+
+
+def busy_cores(count, share=0.5):
+    return tuple(CpuUse(str(i), share, share) for i in range(count))
+
+
+@pytest.mark.parametrize(("look", "marks"), [(Look(), "├┤"), (Look(ascii_=True), "[]")])
+def test_a_bar_marks_the_least_and_the_most_of_the_last_half_minute(look, marks):
+    ranges = ((0.1, 0.9), (0.5, 0.5), None)
+    view = HostView("h", 0.0, replace(READING, cores=busy_cores(3)), Sustained(ranges=ranges))
+    rows = plain(hostrows.cpu(view, Size(52, 4), look))[1:]
+    bar = rows[0][corerows.LABEL : -corerows.FIGURE - 1]
+    assert bar.index(marks[0]) == int(0.1 * len(bar))
+    assert bar.index(marks[1]) == int(0.9 * len(bar))
+    assert bar.count("#" if look.ascii_ else "█") == len(bar) // 2 - 1  # the lower mark stands inside
+    assert not any(mark in row for row in rows[1:] for mark in marks)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("count", [40, 64, 128])
+@pytest.mark.parametrize("size", [Size(79, 5), Size(60, 9), Size(110, 24)])
+def test_many_cores_fold_into_a_heat_map_that_loses_no_hot_core(look, count, size):
+    """Core 7 was full for a minute; all else is idle."""
+    at = 1000.0
+    found = tuple(CpuUse(str(i), float(i == 7), float(i == 7)) for i in range(count))
+    course = {
+        str(i): ([at - 290 + t for t in range(291)], [float(i == 7 and t > 230) for t in range(291)])
+        for i in range(count)
+    }
+    ranges = tuple((0.0, float(i == 7)) for i in range(count))
+    view = HostView("h", at, replace(READING, cores=found), Sustained(ranges=ranges))
+    rows = plain(hostrows.cpu(view, size, look, lambda: course))
+    assert len(rows) <= size.height
+    assert all(cell_width(row) == size.width for row in rows)
+    if look.ascii_:
+        assert all(row.replace("…", "").isascii() for row in rows)
+    if (size.width // corerows.NARROWEST) * (size.height - 1) >= count:
+        return  # every core has its bar there
+    hot = "#" if look.ascii_ else "█"
+    full = [row for row in rows[1:] if hot in row]
+    assert len(full) == 1
+    assert "now   100%" in full[0] or "now  100%" in full[0] or "100.0%" in full[0] or "100%" in full[0]
+    columns = size.width - corerows.RANGE
+    assert full[0].count(hot) == pytest.approx(columns / 5, abs=6)
+    bands = corerows.fold(count, size.height - 2)
+    assert bands[0][0] == 0
+    assert bands[-1][1] == count
+    assert all(b == c for (_, b), (c, _) in itertools.pairwise(bands))
+
+
+def test_cores_that_nothing_is_known_of_yet_have_a_cell_each():
+    view = HostView("h", 0.0, replace(READING, cores=busy_cores(128)))
+    rows = plain(hostrows.cpu(view, Size(60, 6), Look(), dict))
+    assert "".join(rows[1:]).count("▄") == 128
 
 
 def test_memory_says_what_is_used_swapped_and_waited_for():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perftui.analysis.hostmeasures import process_label
 from perftui.analysis.leak import theil_sen
@@ -25,9 +25,12 @@ def sustained(source: str, at: float, reading: HostReading, history: SeriesReade
     def mean(name: str, *labels: tuple[str, str]) -> float | None:
         return _mean(history, SeriesKey(source, name, labels), at)
 
+    keys = [SeriesKey(source, "cpu.core_busy_ratio", (("core", c.name),)) for c in reading.cores]
+    cores = [_values(history, key, at) for key in keys]
     return Sustained(
         cpu=mean("cpu.busy_ratio"),
-        cores=tuple(mean("cpu.core_busy_ratio", ("core", c.name)) for c in reading.cores),
+        cores=tuple(sum(values) / len(values) if values else None for values in cores),
+        ranges=tuple((min(values), max(values)) if values else None for values in cores),
         swap_bytes_per_s=mean("memory.swap_bytes_per_s"),
         iowait=mean("cpu.iowait_ratio"),
         retransmit_ratio=mean("tcp.retransmit_ratio"),
@@ -38,8 +41,14 @@ def sustained(source: str, at: float, reading: HostReading, history: SeriesReade
 
 
 def _mean(history: SeriesReader, key: SeriesKey, at: float) -> float | None:
+    values = _values(history, key, at)
+    return sum(values) / len(values) if values else None
+
+
+def _values(history: SeriesReader, key: SeriesKey, at: float) -> Sequence[float]:
+    """What the last half minute tells; nothing when that is too little to conclude from."""
     _, values = history.series(key, at - MEAN_OVER, at).between(at - MEAN_OVER, at)
-    return sum(values) / len(values) if len(values) >= FEWEST else None
+    return values if len(values) >= FEWEST else ()
 
 
 def _lasting(history: SeriesReader, key: SeriesKey, at: float) -> float | None:

@@ -7,38 +7,24 @@ from collections.abc import Callable
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Row, Rows, Size, Span
-from perftui.draw.stackedbar import Part, allot, stackedbar
+from perftui.draw.stackedbar import Part, stackedbar
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line
-from perftui.model.resources import CpuUse, HostView, MemoryUse, Pressure
+from perftui.model.resources import HostView, MemoryUse, Pressure
+from perftui.screens.overview import corerows
+from perftui.screens.overview.corerows import BUSIEST, BUSY
 
 Drawn = Callable[[str, str], Callable[[str], Cell]]
 """Series and label → what draws the course of one device or interface."""
 
 COURSE = 10  # cells of a course of five minutes
-LABEL = 5
-FIGURE = 6
-NARROWEST = 22  # cells for one core's bar with label and figure
-LEVELS = " ▁▂▃▄▅▆▇█"
-LEVELS_ASCII = " .:-=+*#%"
-BUSY, BUSIEST = 0.8, 0.95
 
 
-def cpu(view: HostView, size: Size, look: Look) -> Rows:
-    """All cores together in words, then a bar for each; more than fit become one cell each."""
-    rows: Rows = [_together(view, size.width)]
-    cores = view.reading.cores
-    room = max(0, size.height - 1)
-    columns = max(1, min(size.width // NARROWEST, -(-len(cores) // max(1, room))))
-    if room * columns < len(cores):
-        return rows + _cells(cores, size.width, room, look)
-    width = size.width // columns
-    for start in range(-(-len(cores) // columns)):
-        spans: list[Span] = []
-        for core in cores[start :: -(-len(cores) // columns)]:
-            spans += _bar(core, width, look)
-        rows.append(line(size.width, *spans))
-    return rows
+def cpu(view: HostView, size: Size, look: Look, course: Callable[[], corerows.Course] | None = None) -> Rows:
+    """All cores together in words, then each; what each did lately comes from `course` where it is needed."""
+    room = Size(size.width, max(0, size.height - 1))
+    each = corerows.cores(view.reading.cores, view.sustained.ranges, room, look, course, view.at)
+    return [_together(view, size.width), *each]
 
 
 def _together(view: HostView, width: int) -> Row:
@@ -52,31 +38,6 @@ def _together(view: HostView, width: int) -> Row:
     parts.append(f"{r.runnable} run, {r.blocked} blocked")
     style = "crit bold" if c.busy >= BUSIEST else "warn bold" if c.busy >= BUSY else "bold"
     return line(width, Span(f"busy {fmt.ratio(c.busy)}", style), Span("  " + "  ".join(parts), "muted"))
-
-
-def _bar(core: CpuUse, width: int, look: Look) -> list[Span]:
-    """`  0 ██████▓▓░····  42%`: user, system, waiting."""
-    room = max(4, width - LABEL - FIGURE - 1)
-    shares = (core.user + core.nice, core.system + core.irq + core.softirq, core.iowait + core.steal)
-    cells = allot(shares, 1.0, room)
-    signs = "#+~" if look.ascii_ else "█▓░"
-    spans = [Span(f"{core.name:>{LABEL - 1}} ", "muted")]
-    spans += [
-        Span(sign * n, style) for sign, n, style in zip(signs, cells, ("s1", "s2", "warn"), strict=True)
-    ]
-    spans.append(Span(("." if look.ascii_ else "·") * (room - sum(cells)), "faint"))
-    style = "crit" if core.busy >= BUSIEST else "warn" if core.busy >= BUSY else ""
-    return [*spans, Span(fmt.ratio(core.busy, FIGURE), style), Span(" ")]
-
-
-def _cells(cores: tuple[CpuUse, ...], width: int, room: int, look: Look) -> Rows:
-    """One cell a core, its height the share; what does not fit is counted."""
-    levels = LEVELS_ASCII if look.ascii_ else LEVELS
-    rows: Rows = []
-    for start in range(0, min(len(cores), room * width), width):
-        part = cores[start : start + width]
-        rows.append(line(width, "".join(levels[min(8, round(core.busy * 8))] for core in part)))
-    return rows[:room]
 
 
 def memory(view: HostView, size: Size, look: Look) -> Rows:

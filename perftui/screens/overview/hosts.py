@@ -192,7 +192,11 @@ class HostsTab(Tab):
         cpu, memory = self.query_one("#cpu", Panel), self.query_one("#memory", Panel)
         cpu.title = f"CPU of {inert(reading.host, 40)}"
         cpu.note = inert(hostrows.about(view), 200)
-        cpu.set_rows(lambda size, look: hostrows.cpu(view, Size(size.width - 1, size.height), look))
+        cpu.set_rows(
+            lambda size, look: hostrows.cpu(
+                view, Size(size.width - 1, size.height), look, lambda: _cores(frame, view)
+            )
+        )
         small = self.layout_now < 120
         memory.set_rows(
             lambda size, look: (
@@ -274,3 +278,12 @@ class HostsTab(Tab):
 
     def _signal(self, source: str, chosen: Mapping[str, Any], name: str) -> None:
         self.perform("process.signal", source, pid=chosen["pid"], started=chosen["started"], signal=name)
+
+
+def _cores(frame: Frame, view: HostView) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+    """The last five minutes of every core that is sampled."""
+    found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+    for core in view.reading.cores:
+        key = SeriesKey(view.source, "cpu.core_busy_ratio", (("core", core.name),))
+        found[core.name] = frame.window(key, COURSE_SECONDS).between(0.0, frame.at)
+    return found
