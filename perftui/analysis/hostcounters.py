@@ -17,6 +17,23 @@ from perftui.model.resources import (
     TcpUse,
 )
 
+VIRTUAL_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd")
+LOCAL_FS = {
+    "ext2",
+    "ext3",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "zfs",
+    "f2fs",
+    "overlay",
+    "vfat",
+    "exfat",
+    "jfs",
+    "bcachefs",
+}
+"""File systems of a host's own devices: asking a network's can hang, others are no storage."""
+
 Ticks = tuple[float, ...]
 """user nice system idle iowait irq softirq steal guest, in any one unit; user and nice hold guests' time."""
 

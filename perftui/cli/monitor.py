@@ -10,6 +10,7 @@ from perftui.cli import common
 VERBS = {
     "top": "perftui.cli.monitor_top",
     "self": "perftui.cli.monitor_self",
+    "hosts": "perftui.cli.monitor_hosts",
     "process": "perftui.cli.monitor_process",
     "renice": "perftui.cli.monitor_renice",
     "signal": "perftui.cli.monitor_signal",

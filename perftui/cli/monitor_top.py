@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from perftui.cli import common
 from perftui.draw import format as fmt
+from perftui.model.errors import Unsupported
 from perftui.model.frame import Frame
 from perftui.model.resources import HostReading, HostView, ProcessList, ResourcesReport
 from perftui.session import Session
@@ -23,6 +24,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.options(parser)
     parser.add_argument("--once", action="store_true", help="one look, then stop")
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds between looks (1)")
+    parser.add_argument(
+        "--source", metavar="NAME", help="backend of the host (default: the first of kind host)"
+    )
     parser.add_argument("--rows", type=int, default=20, metavar="N", help="processes shown (20)")
 
 
@@ -35,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _top(args: argparse.Namespace) -> int:
-    async with common.headless_session(args, kinds=KINDS) as session:
+    only = {args.source} if args.source else None
+    async with common.headless_session(args, only=only, kinds=None if only else KINDS) as session:
         frame = await common.first_frame(session, "resources", FIRST, _has_rates)
         view = _view(frame)
         await _processes(session, view, args.rows)  # the first look at processes knows no rates
@@ -58,11 +63,15 @@ def _has_rates(frame: Frame) -> bool:
 
 def _view(frame: Frame) -> HostView:
     report = common.report_of(frame, ResourcesReport)
+    if not report.hosts:
+        raise Unsupported(f"{', '.join(frame.health)}: that is no host: it has no node_cpu_seconds_total")
     return report.hosts[0]
 
 
 async def _processes(session: Session, view: HostView, rows: int) -> ProcessList:
     source = view.source
+    if source not in session.sources("ProcessReader"):  # an exporter tells none
+        return ProcessList(view.reading.host, view.at, (), 0)
     frame = await session.probe(TOPIC, source, "ProcessReader", lambda power: power.processes(rows))
     if isinstance(frame.report, ProcessList):
         return frame.report

@@ -24,7 +24,7 @@ from perftui.export.prometheus import bound, exemplar, number
 from perftui.model.endpoint import ApiReading, Exemplar
 from perftui.model.health import Link
 from perftui.model.reading import Look, Reading
-from perftui.model.resources import HostReading
+from perftui.model.resources import HostReading, ScrapedHost
 from perftui.model.series import SeriesKey
 
 WINDOW = 300.0  # seconds a summary looks back
@@ -103,6 +103,8 @@ class Exposition:
                 put_host(found, facts, self._hosts.get(name, HostCounters()), look.reading.at, extra)
             else:
                 put_samples(found, look.kind, look.reading)
+            if isinstance(facts, ScrapedHost):
+                facts = facts.api  # the host has an exporter of its own
             if isinstance(facts, ApiReading):
                 put_api(found, name, facts)
         put_process(found)

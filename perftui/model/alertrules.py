@@ -19,7 +19,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "HostCpuHigh",
         "CPU busy",
-        _of("host", "cpu.busy_ratio"),
+        _of("", "cpu.busy_ratio"),
         ">",
         0.8,
         "ratio",
@@ -31,7 +31,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "HostCpuCritical",
         "CPU saturated",
-        _of("host", "cpu.busy_ratio"),
+        _of("", "cpu.busy_ratio"),
         ">",
         0.95,
         "ratio",
@@ -41,8 +41,8 @@ DEFAULTS: tuple[Rule, ...] = (
         keep=60,
         severity=CRITICAL,
     ),
-    Rule("HostMemoryHigh", "Memory used", _of("host", "memory.used_ratio"), ">", 0.85, "ratio", hold=300),
-    Rule("DiskFull", "File system used", _of("host", "fs.used_ratio"), ">", 0.9, "ratio", hold=300),
+    Rule("HostMemoryHigh", "Memory used", _of("", "memory.used_ratio"), ">", 0.85, "ratio", hold=300),
+    Rule("DiskFull", "File system used", _of("", "fs.used_ratio"), ">", 0.9, "ratio", hold=300),
     Rule(
         "CacheHitRatioLow",
         "Cache hit ratio",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perftui.model.endpoint import ApiView
+from perftui.model.endpoint import ApiReading, ApiView
 from perftui.model.queues import QueueView
 
 
@@ -286,6 +286,14 @@ class HostReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrapedHost:
+    """What a target told that is a host's exporter, perhaps beside an application's own figures."""
+
+    api: ApiReading
+    host: HostReading
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessList:
     """Processes of one host, busiest first; `total` counts also those not listed."""
 
@@ -350,12 +358,39 @@ class HostView:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRank:
+    """A host in the list of them all, worst first.
+
+    `trouble` grows with what is wrong: from 4 it is lost, from 1 to 3 it has findings, the rest is
+    the fullest of processor, memory, file systems and disks (0-1). `why` says it in words. `at` is its
+    newest reading (epoch seconds), 0 when there was none.
+    """
+
+    source: str
+    host: str
+    trouble: float
+    why: str
+    link: str
+    at: float
+    cpu: float | None = None
+    memory: float | None = None
+    load: float | None = None
+    disk: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourcesReport:
     """Hosts, the applications' requests, errors and durations, and the queues of message brokers.
 
     Each is by its backend's name; `queues` leaves out those in key-value servers, which are asked for apart.
+    `silent` are targets that never answered yet: what they are cannot be told.
     """
 
     hosts: tuple[HostView, ...] = ()
     apis: tuple[ApiView, ...] = ()
     queues: tuple[QueueView, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    def host(self, source: str) -> HostView | None:
+        """The host behind a backend."""
+        return next((view for view in self.hosts if view.source == source), None)

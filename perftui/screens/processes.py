@@ -20,9 +20,9 @@ def listed(tab: Tab) -> ProcessList | None:
     return frame.report if frame and isinstance(frame.report, ProcessList) else None
 
 
-def refresh(tab: Tab, now: float) -> None:
-    """Ask for the processes when the list is old; the answer comes as a frame of TOPIC."""
-    host = next(iter(tab.session.sources("ProcessReader")), "")
+def refresh(tab: Tab, now: float, host: str = "") -> None:
+    """Ask for the processes of `host` (or the first) when the list is old; they come as a frame of TOPIC."""
+    host = host or next(iter(tab.session.sources("ProcessReader")), "")
     opened = tab.session.frame("resources").report is not None
     known = listed(tab)
     if host and opened and (known is None or now - known.at >= OLD):

@@ -43,7 +43,7 @@ def all_powers() -> dict[str, type]:
     return {
         name: cls
         for name, cls in members
-        if getattr(cls, "_is_protocol", False) and cls.__module__ == ports.__name__
+        if getattr(cls, "_is_protocol", False) and cls.__module__.startswith("perftui.model.")
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from perftui.analysis.hostcounters import Snapshot, Ticks
+from perftui.analysis.hostcounters import LOCAL_FS, VIRTUAL_DISKS, Snapshot, Ticks
 from perftui.backends.host import groups, sensors, tcp
 from perftui.model.resources import MountUse, Pressure
 
@@ -19,21 +19,6 @@ HZ = os.sysconf("SC_CLK_TCK")
 SECTOR = 512
 CHUNK = 1 << 16
 SLOW_PERIOD = 10.0  # seconds between looks at mounts, link speeds and the list of devices
-VIRTUAL_DISKS = ("loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd")
-LOCAL_FS = {
-    "ext2",
-    "ext3",
-    "ext4",
-    "xfs",
-    "btrfs",
-    "zfs",
-    "f2fs",
-    "overlay",
-    "vfat",
-    "exfat",
-    "jfs",
-    "bcachefs",
-}
 
 
 class Files:

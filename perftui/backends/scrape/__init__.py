@@ -1,4 +1,4 @@
-"""Any application that serves Prometheus text at an address: its requests, errors and durations."""
+"""Any application or host that serves Prometheus text at an address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from perftui.analysis.hostmeasures import measures
 from perftui.analysis.matchers import matches, parse_matchers
+from perftui.analysis.nodemetrics import NodeHost
 from perftui.analysis.promtext import Labels, Scanner
 from perftui.backends.scrape.exemplars import Exemplars
 from perftui.backends.scrape.past import Past
@@ -21,6 +23,7 @@ from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.options import ScrapeOptions
 from perftui.model.reading import Measure, Reading
+from perftui.model.resources import ScrapedHost
 from perftui.model.series import SeriesKey
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ ROUTES_SAMPLED = 50
 
 
 class Scrape:
-    """One `/metrics` address; power `EndpointSource`."""
+    """One `/metrics` address: an application's requests, or a host under node_exporter's names."""
 
     kind: ClassVar[str] = "scrape"
     layer: ClassVar[str] = "api"
@@ -56,6 +59,7 @@ class Scrape:
         self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
         self._past = Past()
         self._exemplars = Exemplars()
+        self._node = NodeHost()
         self._samples: dict[str, list[tuple[Labels, float]]] = {}
         self._scraped = -math.inf
         self._fresh = asyncio.Lock()
@@ -92,7 +96,12 @@ class Scrape:
             facts, metrics=scrape.count, bytes_=len(text), tallies=tuple(self._past.tallies.values())
         )
         facts = replace(facts, exemplars=self._exemplars.all())
-        return Reading(self.name, at, time.monotonic() - began, self._measures(facts, now), facts)
+        samples = self._measures(facts, now)
+        host = self._node.reading(scrape.samples, at, now.mono, self._service)
+        if host is None:
+            return Reading(self.name, at, time.monotonic() - began, samples, facts)
+        samples = (*samples, *measures(self.name, host))
+        return Reading(self.name, at, time.monotonic() - began, samples, ScrapedHost(facts, host))
 
     async def endpoints(self, window: float) -> tuple[Endpoint, ...]:
         """Routes over the last `window` seconds as far as scrapes reach back, busiest first."""

@@ -13,8 +13,9 @@ from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
 from perftui.model.queues import QueuesReading, QueueView
 from perftui.model.reading import Look
-from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport
+from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport, ScrapedHost
 
+TARGETS = ("host", "scrape")  # kinds that may be a host
 SLOPE_PERIOD = 15.0  # seconds between looks for growth: slopes over minutes change slowly
 
 
@@ -29,15 +30,20 @@ class ResourcesEngine:
         self._oom: dict[str, int] = {}
         self._backlog = Backlog()
         self._surges = surges.Surges()
+        self._views: dict[str, HostView] = {}
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> ResourcesReport:
         """The newest look at each, lost ones with their last good figures."""
-        host_views, api_views = [], []
+        host_views: list[HostView] = []
+        api_views: list[ApiView] = []
         queue_views: list[QueueView] = []
         for name, look in sorted(looks.items()):
             if look.reading is None:
                 continue
             at, facts = look.reading.at, look.reading.facts
+            if isinstance(facts, ScrapedHost):
+                host_views.append(self._host(name, at, facts.host, history))
+                facts = facts.api if facts.api.endpoints else None
             if isinstance(facts, HostReading):
                 host_views.append(self._host(name, at, facts, history))
             elif isinstance(facts, ApiReading):
@@ -46,16 +52,25 @@ class ResourcesEngine:
             elif isinstance(facts, QueuesReading):
                 queue_views += facts.views
         self._backlog.seen(queue_views)
-        return ResourcesReport(tuple(host_views), tuple(api_views), tuple(queue_views))
+        silent = tuple(
+            sorted(n for n, look in looks.items() if look.reading is None and look.kind in TARGETS)
+        )
+        return ResourcesReport(tuple(host_views), tuple(api_views), tuple(queue_views), silent)
 
     def _host(self, name: str, at: float, reading: HostReading, history: SeriesReader) -> HostView:
+        """A look that was seen before is not looked into again: fifty hosts come one by one."""
+        seen = self._views.get(name)
+        if seen is not None and seen.reading is reading:
+            return seen
         known_at, rows = self._growing.get(name, (0.0, ()))
         if at - known_at >= SLOPE_PERIOD:
             rows = growing(name, at, reading, history)
             self._growing[name] = (at, rows)
         kills = reading.memory.oom_kills or 0
         new_kills = max(0, kills - self._oom.setdefault(name, kills))
-        return HostView(name, at, reading, sustained(name, at, reading, history), rows, new_kills)
+        view = HostView(name, at, reading, sustained(name, at, reading, history), rows, new_kills)
+        self._views[name] = view
+        return view
 
     def findings(self, report: ResourcesReport) -> Sequence[Finding]:
         """What is wrong now, each with its figures and the process or route behind it."""

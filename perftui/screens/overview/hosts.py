@@ -14,10 +14,10 @@ from perftui.draw.rows import Size, plain
 from perftui.draw.sparkline import spark
 from perftui.draw.table import Cell
 from perftui.model.frame import Frame
-from perftui.model.resources import HostView, ProcessRow, ResourcesReport
+from perftui.model.resources import HostRank, HostView, ProcessRow, ResourcesReport
 from perftui.model.series import SeriesKey
 from perftui.screens import processes
-from perftui.screens.overview import hostrows, processdetail, processviews
+from perftui.screens.overview import hostlist, hostrows, processdetail, processviews
 from perftui.screens.overview.processdetail import ProcessDetail
 from perftui.screens.tab import Tab
 from perftui.widgets.chart import ChartPanel
@@ -37,19 +37,24 @@ SIGNALS = (
 
 
 class HostsTab(Tab):
-    """One host at a time, the first that is configured."""
+    """One host at a time; a list of them at the left where there are several."""
 
     DEFAULT_CSS = """
-    HostsTab { layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 6 1fr 5; grid-gutter: 0 1; }
+    HostsTab { layout: horizontal; }
+    HostsTab #hosts { width: 31; height: 1fr; margin: 0 1 0 0; }
+    HostsTab #one {
+        layout: grid; grid-size: 2; grid-columns: 1fr 1fr; grid-rows: 6 1fr 5; grid-gutter: 0 1; width: 1fr;
+    }
     HostsTab #processes { dock: bottom; height: 50%; }
-    HostsTab.narrow { grid-size: 1; grid-columns: 1fr; grid-rows: 3 1fr; }
+    HostsTab.narrow #one { grid-size: 1; grid-columns: 1fr; grid-rows: 3 1fr; }
     HostsTab.narrow #processes { height: 60%; }
-    HostsTab.wide { grid-size: 3; grid-columns: 1fr 1fr 1fr; grid-rows: 1fr 1fr; }
+    HostsTab.wide #one { grid-size: 3; grid-columns: 1fr 1fr 1fr; grid-rows: 1fr 1fr; }
     HostsTab.wide #processes { height: 64%; }
-    HostsTab.open { layout: vertical; }
+    HostsTab.open #one { layout: vertical; }
     HostsTab.open #processes { height: 30%; }
     HostsTab.open.narrow #processes { height: 4; }
     """
+    first: ClassVar[str] = "#processes"
     id_: ClassVar[str] = "overview.hosts"
     title: ClassVar[str] = "Hosts"
     topics: ClassVar[tuple[str, ...]] = (
@@ -59,7 +64,8 @@ class HostsTab(Tab):
     )
     empty: ClassVar[str] = (
         "would show processor, memory, disks, network and processes of a host\n"
-        'connect this one: [env.NAME.backends.host] kind = "host"'
+        'connect this one: [env.NAME.backends.host] kind = "host"\n'
+        'others by their exporter: [env.NAME.backends.web1] kind = "scrape", url = "http://web1:9100/metrics"'
     )
 
     def __init__(self) -> None:
@@ -68,44 +74,57 @@ class HostsTab(Tab):
         self._group = ""
         self.opened: ProcessRow | None = None
         self._looked = 0.0
+        self.chosen = ""
+        self.ranks: tuple[HostRank, ...] = ()
 
     def compose(self) -> Iterable[Widget]:
-        """Processes first: they take the keys, though they stand at the bottom."""
+        """The list of hosts, then the one; there processes come first: they take the keys."""
         yield LiveTable(
-            processes.columns(),
-            key=processes.row_key,
-            title="Processes",
-            id="processes",
-            sort="cpu",
-            reverse=True,
-            empty="reading the processes",
+            hostlist.columns(lambda: self.frames["resources"].at),
+            key=lambda rank: rank.source,
+            title="Hosts",
+            id="hosts",
+            empty="no host",
         )
-        yield Panel("CPU", id="cpu")
-        yield Panel("Memory", id="memory")
-        yield ChartPanel("CPU busy", unit="ratio", low=0, high=1, id="busy", focusable=False)
-        yield LiveTable(
-            hostrows.net_columns(self._course), key=lambda n: n.interface, title="Network", id="nets"
-        )
-        yield LiveTable(
-            hostrows.disk_columns(self._course),
-            key=lambda d: d.device,
-            title="Disks",
-            id="disks",
-            empty="reading",
-        )
-        yield LiveTable(
-            hostrows.mount_columns(self._until_full), key=lambda m: m.path, title="File systems", id="mounts"
-        )
-        yield ProcessDetail(id="process")
+        with Widget(id="one"):
+            yield LiveTable(
+                processes.columns(),
+                key=processes.row_key,
+                title="Processes",
+                id="processes",
+                sort="cpu",
+                reverse=True,
+                empty="reading the processes",
+            )
+            yield Panel("CPU", id="cpu")
+            yield Panel("Memory", id="memory")
+            yield ChartPanel("CPU busy", unit="ratio", low=0, high=1, id="busy", focusable=False)
+            yield LiveTable(
+                hostrows.net_columns(self._course), key=lambda n: n.interface, title="Network", id="nets"
+            )
+            yield LiveTable(
+                hostrows.disk_columns(self._course),
+                key=lambda d: d.device,
+                title="Disks",
+                id="disks",
+                empty="reading",
+            )
+            yield LiveTable(
+                hostrows.mount_columns(self._until_full),
+                key=lambda m: m.path,
+                title="File systems",
+                id="mounts",
+            )
+            yield ProcessDetail(id="process")
 
     def _course(self, name: str, label: str) -> Callable[[str], Cell]:
         """Draws the last five minutes of a series of the host shown, by its label's value."""
 
         def drawn(of: str) -> Cell:
             frame = self.frames.get("resources")
-            if frame is None or not isinstance(frame.report, ResourcesReport) or not frame.report.hosts:
+            if frame is None or not self._shown:
                 return ""
-            key = SeriesKey(frame.report.hosts[0].source, name, ((label, of),))
+            key = SeriesKey(self._shown, name, ((label, of),))
             window = Window.last(COURSE_SECONDS, frame.at)
             row = spark(frame.window(key, COURSE_SECONDS), window, hostrows.COURSE, self.look, low=0)
             return plain([row])[0], "s1"
@@ -115,8 +134,12 @@ class HostsTab(Tab):
     def _until_full(self, path: str) -> float | None:
         frame = self.frames.get("resources")
         report = frame.report if frame is not None else None
-        hosts = report.hosts if isinstance(report, ResourcesReport) else ()
-        return hostrows.until_full(hosts[0], path) if hosts else None
+        view = self._view(report) if isinstance(report, ResourcesReport) else None
+        return hostrows.until_full(view, path) if view else None
+
+    def _view(self, report: ResourcesReport) -> HostView | None:
+        """The host that is shown."""
+        return hostlist.chosen(report, self.chosen, self.session.sources("ProcessReader"))
 
     def arrange_for(self, layout: int) -> None:
         """80: figures and processes; 120: two columns; from 160: three."""
@@ -134,18 +157,58 @@ class HostsTab(Tab):
         report = frame.report
         if not isinstance(report, ResourcesReport) or not report.hosts:
             return
-        processes.refresh(self, frame.at)
-        view = report.hosts[0]
+        self._list(frame, report)
+        view = self._view(report)
+        if view is None:
+            return
         if self.opened is None:
             self._figures(frame, view)
         else:
             self._own(frames, view, self.opened)
+        self._processes(frame, view)
+
+    def _list(self, frame: Frame, report: ResourcesReport) -> None:
+        """The other hosts, where there are any and room for them."""
+        self.ranks = hostlist.listed(frame, report)
+        table = self.query_one("#hosts", LiveTable)
+        table.display = len(self.ranks) > 1 and self.layout_now >= 120
+        if table.display:
+            table.note = str(len(self.ranks))
+            table.set_items(self.ranks)
+            if not table.has_focus:
+                table.cursor_to(self._shown)
+
+    def _processes(self, frame: Frame, view: HostView) -> None:
+        """Its processes where they can be read; an exporter does not tell them."""
+        table = self.query_one("#processes", LiveTable)
+        if view.source not in self.session.sources("ProcessReader"):
+            table.empty = "an exporter tells no processes"
+            table.hint = "perftui on that host shows them"
+            table.note = ""
+            table.set_items(())
+            return
+        processes.refresh(self, frame.at, view.source)
         found = processes.listed(self)
         if found is not None:
-            table = self.query_one("#processes", LiveTable)
-            table.set_items(self._arranged(found.rows))
+            table.set_items(self._arranged(found.rows) if found.host == view.reading.host else ())
             by = f" by {self._group}" if self._group else " as a tree" if self._tree else ""
             table.note = f"{len(found.rows)} of {found.total}{by}"
+
+    def choose_host(self, source: str) -> None:
+        """Show another host; one that never answered has nothing to show but why."""
+        silent = next((rank for rank in self.ranks if rank.source == source and not rank.at), None)
+        if silent is not None:
+            self.toast(hostlist.words(silent, 0.0), "warn")
+        elif source != self.chosen:
+            self.chosen = source
+            self.opened = None
+            self.arrange_for(self.layout_now)
+            self.redraw()
+
+    def on_live_table_cursor_moved(self, moved: LiveTable.CursorMoved) -> None:
+        """The host under the cursor of the list is shown."""
+        if moved.table.id == "hosts" and moved.table.has_focus and isinstance(moved.item, HostRank):
+            self.choose_host(moved.item.source)
 
     def _own(self, frames: Mapping[str, Frame], view: HostView, row: ProcessRow) -> None:
         """The charts of the process that was opened, which is looked at for as long as it is."""
@@ -172,7 +235,9 @@ class HostsTab(Tab):
 
     def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
         """Enter on a process."""
-        if isinstance(opened.item, ProcessRow) and opened.item.pid:
+        if isinstance(opened.item, HostRank):
+            self.choose_host(opened.item.source)
+        elif isinstance(opened.item, ProcessRow) and opened.item.pid:
             found = processes.listed(self)
             rows = found.rows if found else ()  # a tree indents the commands of its own
             key = processes.row_key(opened.item)
@@ -190,7 +255,8 @@ class HostsTab(Tab):
     def _figures(self, frame: Frame, view: HostView) -> None:
         reading, health = view.reading, frame.health.get(view.source)
         cpu, memory = self.query_one("#cpu", Panel), self.query_one("#memory", Panel)
-        cpu.title = f"CPU of {inert(reading.host, 40)}"
+        several = len(self.ranks) > 1 and self.layout_now < 120
+        cpu.title = f"CPU of {inert(reading.host, 40)}" + (f", one of {len(self.ranks)}" if several else "")
         cpu.note = inert(hostrows.about(view), 200)
         cpu.set_rows(
             lambda size, look: hostrows.cpu(
@@ -217,12 +283,21 @@ class HostsTab(Tab):
         self.query_one("#mounts", LiveTable).set_items(reading.mounts)
 
     @property
+    def _shown(self) -> str:
+        """The backend of the host that is shown, '' before there is one."""
+        frame = self.frames.get("resources")
+        report = frame.report if frame is not None else None
+        view = self._view(report) if isinstance(report, ResourcesReport) else None
+        return view.source if view else ""
+
+    @property
     def selection(self) -> Mapping[str, Any] | None:
         """The process under the cursor."""
         row = self.query_one("#processes", LiveTable).current
         if not isinstance(row, ProcessRow) or not row.pid:
             return None
         return {
+            "source": self._shown,
             "pid": row.pid,
             "started": row.started,
             "name": row.name,
@@ -248,6 +323,9 @@ class HostsTab(Tab):
         if id == "close" and self.opened is not None:
             self.set_open(None)
             return True
+        if id == "overview.host":
+            self._ask_host()
+            return True
         if id == "overview.tree":
             self._rearrange(tree=not self._tree, group="")
             return True
@@ -265,6 +343,15 @@ class HostsTab(Tab):
         else:
             self._ask_nice(who, chosen)
         return True
+
+    def _ask_host(self) -> None:
+        """Choose one of the hosts, worst first."""
+        if len(self.ranks) < 2:
+            self.toast("there is only this host")
+            return
+        now = self.frames["resources"].at
+        options = [(rank.source, hostlist.words(rank, now)) for rank in self.ranks]
+        self.choose("Which host", options, self.choose_host)
 
     def _ask_nice(self, who: str, chosen: Mapping[str, Any]) -> None:
         source, same = self.source_for("ProcessNicer"), {k: chosen[k] for k in ("pid", "started")}

@@ -230,6 +230,14 @@ KEYS: tuple[Command, ...] = (
         footer=False,
     ),
     Command(
+        "overview.host",
+        "t",
+        "Which host",
+        "Choose which host is shown where there are several, the worst first.",
+        scope="overview.hosts",
+        footer=False,
+    ),
+    Command(
         "overview.tree",
         "v",
         "Tree",
