@@ -295,12 +295,16 @@ class ScrapedHost:
 
 @dataclass(frozen=True, slots=True)
 class ProcessList:
-    """Processes of one host, busiest first; `total` counts also those not listed."""
+    """Processes of one host, busiest first; `total` counts also those not listed.
+
+    `missing` are fields of rows that this system does not tell of any process, each with the reason.
+    """
 
     host: str
     at: float
     rows: tuple[ProcessRow, ...]
     total: int
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

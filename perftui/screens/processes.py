@@ -7,6 +7,7 @@ from perftui.draw.clean import inert
 from perftui.draw.table import Column
 from perftui.model.resources import ProcessList, ProcessRow
 from perftui.screens.tab import Tab
+from perftui.widgets.livetable import LiveTable
 
 TOPIC = "resources.processes"
 OLD = 2.0  # seconds after which the list is asked for again
@@ -29,6 +30,13 @@ def refresh(tab: Tab, now: float, host: str = "") -> None:
         tab.probe(TOPIC, host, "ProcessReader", lambda power: power.processes(LISTED))
 
 
+def hide(table: LiveTable, found: ProcessList, before: set[str]) -> set[str]:
+    """Hide the columns that this host tells of no process, and show again those hidden `before` for that."""
+    absent = {name for name, _ in found.missing}
+    table.view.hidden = (table.view.hidden - before) | absent
+    return absent
+
+
 def row_key(row: ProcessRow) -> tuple[int, float]:
     """A PID is used again; with its start it is one process."""
     return row.pid, row.started
@@ -39,10 +47,10 @@ def columns() -> list[Column]:
     return [
         Column("pid", "PID", width=8, align="right", help="process id"),
         Column("cpu", "CPU", cpu_text, width=7, align="right", help="share of one core since the last look"),
-        Column("rss", "Memory", fmt.bytes_, width=9, align="right", help="resident memory"),
+        Column("rss", "Memory", size_text, width=9, align="right", help="resident memory"),
         Column("language", "Runs", _dash, width=7, help="what it is written in, as far as it can be told"),
         Column("user", "User", _dash, width=9, priority=3),
-        Column("threads", "Thr", width=4, align="right", priority=5, help="threads"),
+        Column("threads", "Thr", count_text, width=4, align="right", priority=5, help="threads"),
         Column("fds", "Fds", width=5, align="right", priority=5, help="open descriptors of the busiest"),
         Column(
             "read_per_s", "Read/s", io_text, width=9, align="right", priority=6, help="bytes from storage"
@@ -61,6 +69,16 @@ def short(command: str, limit: int = 500) -> str:
     """A command line without the folders of its program, inert."""
     program, blank, rest = command.partition(" ")
     return inert(program.rpartition("/")[2] + blank + rest, limit)
+
+
+def size_text(value: int) -> str:
+    """Bytes, a dash where they may not be seen: a process has more than none."""
+    return fmt.bytes_(value) if value else "–"
+
+
+def count_text(value: int) -> str:
+    """A number that is at least one, else not known."""
+    return str(value) if value else "–"
 
 
 def io_text(value: float | None) -> str:

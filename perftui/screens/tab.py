@@ -93,6 +93,11 @@ class Tab(Widget):
         """More things the palette finds on this tab: text, a note, what it does."""
         return ()
 
+    @property
+    def absent(self) -> Sequence[str]:
+        """Sentences for the help: what cannot be shown of this very system, and why."""
+        return ()
+
     # -- what a tab uses
 
     @property

@@ -15,9 +15,10 @@ from perftui.backends.host import nicer, signals
 from perftui.backends.host.closely import Closely
 from perftui.backends.host.extras import Extras
 from perftui.backends.host.portable import PsutilSource
+from perftui.backends.host.portableprocesses import PortableProcesses
 from perftui.backends.host.proc import ProcSource
 from perftui.backends.host.processes import Processes, user_name
-from perftui.model.errors import Lost, Protocol, Unsupported
+from perftui.model.errors import Lost, Protocol
 from perftui.model.options import HostOptions
 from perftui.model.reading import Reading
 from perftui.model.resources import NiceRules, ProcessList, ProcessLook, ProcessRow
@@ -43,7 +44,7 @@ class Host:
         self._proc = options.proc
         self._options = options
         self._source: ProcSource | PsutilSource | None = None
-        self._processes: Processes | None = None
+        self._processes: Processes | PortableProcesses | None = None
         self._before: Snapshot | None = None
         self._host = os.uname().nodename
         self._extras = {use: Extras(options.proc) for use in ("top", "list")}  # each at a pace of its own
@@ -60,6 +61,7 @@ class Host:
             self._processes = Processes(self._proc)
         else:
             self._source = PsutilSource()
+            self._processes = PortableProcesses(self._source.psutil)
 
     async def close(self) -> None:
         """Close the files held open."""
@@ -86,30 +88,32 @@ class Host:
 
     async def processes(self, limit: int = 200) -> ProcessList:
         """Processes, busiest first; CPU use covers the time since the last call (unknown on the first)."""
-        if self._source is None:
-            raise Lost(f"{self.name}: not open")
         if self._processes is None:
-            raise Unsupported(f"{self.name}: the process list needs Linux' /proc")
+            raise Lost(f"{self.name}: not open")
         try:
             rows = self._processes.scan()
         except OSError as error:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
-        closely = self._extras["list"].of(rows[: min(limit, CLOSELY)])
-        return ProcessList(self._host, time.time(), (*closely, *rows[len(closely) : limit]), len(rows))
+        closely = self._completed("list", rows[: min(limit, CLOSELY)])
+        listed = (*closely, *rows[len(closely) : limit])
+        return ProcessList(self._host, time.time(), listed, len(rows), self._processes.missing)
 
     async def look_closely(self, pid: int, started: float) -> ProcessLook:
         """The very process of that pid and start, sampled with the next reading."""
         if self._processes is None:
-            raise Unsupported(f"{self.name}: processes need Linux' /proc")
+            raise Lost(f"{self.name}: not open")
         row = self._processes.one(pid)
         if row is None or (started and abs(row.started - started) > signals.SAME):
             return ProcessLook(pid, started, None)
+        if isinstance(self._processes, PortableProcesses):
+            (row,) = self._processes.closely([row])
+            return ProcessLook(pid, row.started, self._closely.keep(row))
         return ProcessLook(pid, row.started, self._closely.of(row))
 
     async def find_process(self, pid: int) -> ProcessRow | None:
         """The process that has `pid` now; None when it ended."""
         if self._processes is None:
-            raise Unsupported(f"{self.name}: processes need Linux' /proc")
+            raise Lost(f"{self.name}: not open")
         return self._processes.one(pid)
 
     async def own_user(self) -> str:
@@ -130,6 +134,12 @@ class Host:
         """Set the threads of the very process of that pid and start."""
         return nicer.set_nice(self._proc, pid, started, nice)
 
+    def _completed(self, use: str, rows: list[ProcessRow]) -> list[ProcessRow]:
+        """Rows with what is too dear to look up of all."""
+        if isinstance(self._processes, PortableProcesses):
+            return self._processes.closely(rows)
+        return self._extras[use].of(rows)
+
     def _top(self, mono: float) -> tuple[ProcessRow, ...]:
         """The few processes that use most processor and memory or grew most, as of the last slow look."""
         if self._processes is not None and mono - self._top_at >= TOP_PERIOD:
@@ -138,7 +148,7 @@ class Host:
             largest = sorted(rows, key=lambda r: -r.rss)[:TOP]
             grown = sorted(rows, key=lambda r: -r.grew)[:TOP]
             chosen = dict.fromkeys([*rows[:TOP], *largest, *grown])
-            self._top_rows = tuple(self._extras["top"].of(chosen))
+            self._top_rows = tuple(self._completed("top", list(chosen)))
             old = time.time() - SETTLED
             self._sampled = [r for r in self._top_rows if r.cpu is not None and r.started < old]
         return self._top_rows

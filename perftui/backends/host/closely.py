@@ -26,11 +26,16 @@ class Closely:
         """The row with what takes a look of its own; rates since its last one, unknown on the first."""
         key = (row.pid, row.started)
         (whole,) = self._extras.of((replace(row, cpu=self._cpu(key), pss=self._pss(row.pid)),))
+        return self.keep(whole)
+
+    def keep(self, row: ProcessRow) -> ProcessRow:
+        """The row as it is, to be taken later."""
+        key = (row.pid, row.started)
         self._found.pop(key, None)
-        self._found[key] = whole
+        self._found[key] = row
         while len(self._found) > KEPT:
             del self._found[next(iter(self._found))]
-        return whole
+        return row
 
     def take(self) -> list[ProcessRow]:
         """What was found since the last time."""

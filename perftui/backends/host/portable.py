@@ -10,6 +10,9 @@ from perftui.analysis.hostcounters import Snapshot, Ticks
 from perftui.model.errors import Unsupported
 from perftui.model.resources import MountUse
 
+MISSING = ("pressure", "connections", "inodes", "descriptors", "limits of the container")
+"""Figures that only /proc and /sys tell."""
+
 
 class PsutilSource:
     """Snapshots by psutil; what a system does not count stays 0."""
@@ -19,14 +22,14 @@ class PsutilSource:
             import psutil
         except ImportError as error:
             raise Unsupported("no /proc and no psutil here: pip install psutil") from error
-        self._psutil: Any = psutil
+        self.psutil: Any = psutil
 
     def close(self) -> None:
         """Nothing is held open."""
 
     def take(self) -> Snapshot:
         """Read all counters once."""
-        ps = self._psutil
+        ps = self.psutil
         memory, swap = ps.virtual_memory(), ps.swap_memory()
         return Snapshot(
             mono=time.monotonic(),
@@ -42,13 +45,14 @@ class PsutilSource:
             swapped_in=swap.sin,
             swapped_out=swap.sout,
             uptime=time.time() - ps.boot_time(),
+            missing=MISSING,
         )
 
     def _mounts(self) -> tuple[MountUse, ...]:
         found = []
-        for part in self._psutil.disk_partitions(all=False):
+        for part in self.psutil.disk_partitions(all=False):
             try:
-                use = self._psutil.disk_usage(part.mountpoint)
+                use = self.psutil.disk_usage(part.mountpoint)
             except OSError:
                 continue
             read_only = "ro" in part.opts.split(",")

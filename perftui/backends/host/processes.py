@@ -58,6 +58,8 @@ class _Known:
 class Processes:
     """Scans of one proc folder; CPU use covers the time between two scans."""
 
+    missing: tuple[tuple[str, str], ...] = ()
+
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
         self._files = Files()

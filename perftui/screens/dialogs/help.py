@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from perftui.draw.clean import inert
 from perftui.draw.rows import Row, Span
 from perftui.draw.text import wrap
 from perftui.screens.dialogs.base import Dialog
@@ -36,6 +37,7 @@ class HelpDialog(Dialog[None]):
         rows = [
             *intro,
             *([()] if intro else []),
+            *self._absent(width),
             *help_rows(self.console_app.keymap, self.about.tab_name, width),
         ]
         height = max(3, self.app.size.height - 4)
@@ -45,6 +47,12 @@ class HelpDialog(Dialog[None]):
         shown += [()] * (height - len(shown) if self.pages > 1 else 0)
         note = f"page {self.page + 1} of {self.pages} · space next · esc close"
         return [*shown, (Span(note, "muted"),)]
+
+    def _absent(self, width: int) -> list[Row]:
+        """What this system does not tell, and why."""
+        said = self.about.tab.absent if self.about.tab is not None else ()
+        rows = [row for text in said for row in wrap(inert(text, 300), width)]
+        return [(Span("Not told here", "title bold"),), *rows, ()] if rows else []
 
     def pressed(self, key: str) -> bool:
         """Turn pages."""

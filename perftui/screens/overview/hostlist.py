@@ -9,7 +9,8 @@ from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.table import Cell, Column
 from perftui.model.frame import Frame
-from perftui.model.resources import HostRank, HostView, ResourcesReport
+from perftui.model.resources import HostRank, HostView, ProcessList, ResourcesReport
+from perftui.screens.processes import columns as process_columns
 
 LOST = {link.value for link in GONE}
 WIDE = 31  # cells of the list
@@ -64,3 +65,15 @@ def _named(rank: HostRank) -> Cell:
 def _share(value: float | None) -> Cell:
     style = "" if value is None or value < 0.85 else "crit" if value >= 0.95 else "warn"
     return fmt.ratio(value), style
+
+
+def absent(view: HostView | None, found: ProcessList | None) -> list[str]:
+    """What a host does not tell, and why."""
+    if view is None:
+        return []
+    host = inert(view.reading.host, 60)
+    said = [f"{figure}: {host} does not tell" for figure in view.reading.missing]
+    if found is not None and found.host == view.reading.host:
+        titles = {column.key: column.title for column in process_columns()}
+        said += [f"{titles.get(name, name)}: {why}" for name, why in found.missing]
+    return said

@@ -75,6 +75,7 @@ class HostsTab(Tab):
         self.opened: ProcessRow | None = None
         self._looked = 0.0
         self.chosen = ""
+        self._hidden: set[str] = set()  # columns of processes that this host does not fill
         self.ranks: tuple[HostRank, ...] = ()
 
     def compose(self) -> Iterable[Widget]:
@@ -190,6 +191,7 @@ class HostsTab(Tab):
         processes.refresh(self, frame.at, view.source)
         found = processes.listed(self)
         if found is not None:
+            self._hidden = processes.hide(table, found, self._hidden)
             table.set_items(self._arranged(found.rows) if found.host == view.reading.host else ())
             by = f" by {self._group}" if self._group else " as a tree" if self._tree else ""
             table.note = f"{len(found.rows)} of {found.total}{by}"
@@ -289,6 +291,15 @@ class HostsTab(Tab):
         report = frame.report if frame is not None else None
         view = self._view(report) if isinstance(report, ResourcesReport) else None
         return view.source if view else ""
+
+    @property
+    def absent(self) -> Sequence[str]:
+        """Figures and columns that this host does not tell."""
+        frame = self.frames.get("resources")
+        report = frame.report if frame is not None else None
+        view = self._view(report) if isinstance(report, ResourcesReport) else None
+        found = processes.listed(self)
+        return hostlist.absent(view, found)
 
     @property
     def selection(self) -> Mapping[str, Any] | None:
