@@ -13,6 +13,7 @@ BUILTIN: dict[str, str] = {
     "statsd": "perftui.backends.statsd:Statsd",
     "kafka": "perftui.backends.kafka:Kafka",
     "rabbitmq": "perftui.backends.rabbitmq:RabbitMq",
+    "cloudwatch": "perftui.backends.aws.cloudwatch:CloudWatch",
 }
 
 OPTIONS: dict[str, str] = {
@@ -28,6 +29,7 @@ OPTIONS: dict[str, str] = {
     "statsd": "perftui.model.options:StatsdOptions",
     "kafka": "perftui.model.options:KafkaOptions",
     "rabbitmq": "perftui.model.options:RabbitMqOptions",
+    "cloudwatch": "perftui.model.options:CloudWatchOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
 

@@ -18,6 +18,7 @@ VERBS = {
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",
     "queues": "perftui.cli.monitor_queues",
+    "put": "perftui.cli.monitor_put",
     "anomaly": "perftui.cli.monitor_anomaly",
 }
 """Verb → module with `HELP`, `add(parser)` and `run(args) -> int`."""

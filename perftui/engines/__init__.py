@@ -85,6 +85,14 @@ ACTIONS: dict[str, ActionSpec] = {
             "pg_terminate_backend: the session ends, its transaction rolls back.",
         ),
         ActionSpec(
+            "metrics.put",
+            "Send figures",
+            Risk.CHANGES,
+            "MetricSink",
+            "perftui.engines.resources.put:PutFigures",
+            "Send the newest values of chosen series to a store of metrics such as CloudWatch, once.",
+        ),
+        ActionSpec(
             "scaling.set",
             "Scale to N",
             Risk.CHANGES,

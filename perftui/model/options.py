@@ -172,3 +172,26 @@ class RabbitMqOptions:
     password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
     vhost: str = field(default="", metadata={"help": "one virtual host; empty: all that the user may see"})
     ca_file: str = field(default="", metadata={"help": "CA certificate for https; empty: the system's"})
+
+
+@dataclass(frozen=True, slots=True)
+class CloudWatchOptions:
+    """Which metrics of CloudWatch are read, whose keys sign, and where our own figures go."""
+
+    region: str = field(metadata={"help": "AWS region, like eu-west-1"})
+    metrics: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "metrics read: `AWS/RDS/CPUUtilization{DBInstanceIdentifier=db1} Average` and the like"
+        },
+    )
+    access_key: str = field(
+        default="", metadata={"help": "access key id; empty: environment, profile or the machine's role"}
+    )
+    secret_key: str = field(default="", repr=False, metadata={"help": "secret access key", "secret": True})
+    session_token: str = field(
+        default="", repr=False, metadata={"help": "session token of temporary keys", "secret": True}
+    )
+    profile: str = field(default="", metadata={"help": "profile of ~/.aws, where no key is given"})
+    namespace: str = field(default="perftui", metadata={"help": "namespace of figures that are put"})
+    base_url: str = field(default="", metadata={"help": "where the API is; empty: the region's own"})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.cdn import EdgeLook, PurgeRequest, UrlUse
     from perftui.model.metrics import Answer, Flavour, MetricMeta, ServerAlert, ServerRule
     from perftui.model.notify import ChannelState, Outcome
+    from perftui.model.sink import Sent
 
 
 @runtime_checkable
@@ -311,6 +312,15 @@ class FigureSource(Protocol):
 
     async def figures(self, read: str) -> Any:
         """`Figure`s (`perftui.model.business`) for what `read` asks; Unsupported when it cannot be asked."""
+
+
+@runtime_checkable
+class MetricSink(Protocol):
+    """A store of metrics that takes figures from outside."""
+
+    async def put_figures(self, figures: Sequence[Sent]) -> int:
+        """Hand them over; how many were taken."""
+        ...
 
 
 def named(name: str) -> type:

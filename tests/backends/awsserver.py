@@ -14,7 +14,7 @@ from tests.waiting import until_now
 PROGRAM = os.environ.get("PERFTUI_MOTO") or shutil.which("moto_server")
 REGION = "eu-west-1"
 SETTING_UP = 3  # calls that make a user with a key; all that come after are checked
-POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sns:*","cloudwatch:*"],"Resource":"*"}]}'
+POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sns:*","monitoring:*"],"Resource":"*"}]}'
 
 
 class Aws:

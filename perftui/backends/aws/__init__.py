@@ -43,3 +43,8 @@ def credentials(name: str, options: Keys) -> Any:
     if found is None:
         raise Refused(f"{name}: no AWS credentials: give access_key and secret_key, or a profile")
     return found
+
+
+def domain(region: str) -> str:
+    """The domain under which a region's services are."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

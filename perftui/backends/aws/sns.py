@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from perftui.analysis.smstext import fitted
-from perftui.backends.aws import credentials
+from perftui.backends.aws import credentials, domain
 from perftui.model.channels import SnsOptions
 from perftui.model.errors import BackendError
 from perftui.model.notify import Notification, Outcome, Post, Request, judged
@@ -79,12 +79,8 @@ class Sns:
         from botocore.awsrequest import AWSRequest
 
         o = self._options
-        url = o.base_url.rstrip("/") or f"https://sns.{o.region}.{_domain(o.region)}"
+        url = o.base_url.rstrip("/") or f"https://sns.{o.region}.{domain(o.region)}"
         content = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         request: Any = AWSRequest("POST", f"{url}/", data=body.encode(), headers=content)
         SigV4Auth(self._keys.get_frozen_credentials(), "sns", o.region).add_auth(request)
         return Request(f"{url}/", body.encode(), dict(request.headers.items()))
-
-
-def _domain(region: str) -> str:
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
