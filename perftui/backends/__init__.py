@@ -14,6 +14,7 @@ BUILTIN: dict[str, str] = {
     "kafka": "perftui.backends.kafka:Kafka",
     "rabbitmq": "perftui.backends.rabbitmq:RabbitMq",
     "cloudwatch": "perftui.backends.aws.cloudwatch:CloudWatch",
+    "datadog": "perftui.backends.datadog:Datadog",
 }
 
 OPTIONS: dict[str, str] = {
@@ -30,6 +31,7 @@ OPTIONS: dict[str, str] = {
     "kafka": "perftui.model.options:KafkaOptions",
     "rabbitmq": "perftui.model.options:RabbitMqOptions",
     "cloudwatch": "perftui.model.options:CloudWatchOptions",
+    "datadog": "perftui.model.options:DatadogOptions",
 }
 """Kind → the `Options` of its class, from where they can be had without importing the backend."""
 

@@ -14,7 +14,7 @@ from perftui.model.health import Link
 from perftui.model.sink import Sent
 from perftui.session import Session
 
-HELP = "send the newest figures to CloudWatch or another backend that takes them"
+HELP = "send the newest figures to CloudWatch, Datadog or whatever else takes them"
 PATIENCE = 10.0  # seconds until every backend has answered once, or is given up
 NEWEST = 60.0  # seconds a value may be old
 MOST = 5000

@@ -195,3 +195,18 @@ class CloudWatchOptions:
     profile: str = field(default="", metadata={"help": "profile of ~/.aws, where no key is given"})
     namespace: str = field(default="perftui", metadata={"help": "namespace of figures that are put"})
     base_url: str = field(default="", metadata={"help": "where the API is; empty: the region's own"})
+
+
+@dataclass(frozen=True, slots=True)
+class DatadogOptions:
+    """Which queries are read of Datadog, and with whose keys."""
+
+    api_key: str = field(repr=False, metadata={"help": "API key", "secret": True})
+    app_key: str = field(
+        default="", repr=False, metadata={"help": "application key: queries want one", "secret": True}
+    )
+    queries: tuple[str, ...] = field(
+        default=(), metadata={"help": "queries read: `avg:system.cpu.user{*} by {host}` and the like"}
+    )
+    site: str = field(default="datadoghq.com", metadata={"help": "the site, such as datadoghq.eu"})
+    base_url: str = field(default="", metadata={"help": "where the API is; empty: the site's own"})
