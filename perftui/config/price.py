@@ -19,7 +19,7 @@ class PriceSettings:
     cpu_ratio: float = _option(0.5, "Share of one core over a minute.")
     rss_bytes: float = _option(256e6, "Bytes of memory.")
     terminal_bytes_per_s: float = _option(20e3, "Bytes a second to the terminal.")
-    loop_lag_s: float = _option(0.5, "Longest wait of something due, in seconds.")
+    loop_lag_s: float = _option(0.5, "Wait of something due in seconds, the 99th percentile of a minute.")
     wait_ratio: float = _option(0.25, "Seconds of answering that one backend is asked for, a second.")
 
     def __post_init__(self) -> None:

@@ -41,7 +41,8 @@ class SourceCost:
 class PriceReport:
     """The price over the last `window` seconds; `terminal_bytes_per_s` None: there is no terminal.
 
-    `loop_lag_s` is the longest that anything due had to wait for its turn.
+    `loop_lag_s` is how long something due had to wait for its turn, the 99th percentile of four
+    looks a second.
     """
 
     at: float

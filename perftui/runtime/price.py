@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import resource
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,6 @@ class _Mark:
     at: float
     cpu: float
     terminal: int | None
-    lag: float  # the worst since the mark before
     asked: Mapping[str, tuple[int, float, tuple[int, int] | None]]
 
 
@@ -60,7 +60,7 @@ class Price(Observer):
         self._pollers = pollers
         self._record = keep
         self._terminal = terminal
-        self._worst = 0.0
+        self._late: deque[float] = deque(maxlen=int(WINDOW / BEAT))  # of the last beats, seconds
         self._marks: deque[_Mark] = deque(maxlen=int(WINDOW / EVERY) + 1)
 
     async def run(self) -> None:
@@ -78,7 +78,7 @@ class Price(Observer):
     async def _beat(self, pause: float) -> None:
         before = time.monotonic()
         await asyncio.sleep(pause)
-        self._worst = max(self._worst, time.monotonic() - before - pause)
+        self._late.append(max(0.0, time.monotonic() - before - pause))
 
     def tick(self) -> None:
         """One measurement: what passed since the oldest mark."""
@@ -92,8 +92,7 @@ class Price(Observer):
 
     def _mark(self) -> None:
         asked = {name: (p.reads, p.waited, p.wire.count()) for name, p in self._pollers.items()}
-        lag, self._worst = self._worst, 0.0
-        self._marks.append(_Mark(time.monotonic(), time.process_time(), self._terminal(), lag, asked))
+        self._marks.append(_Mark(time.monotonic(), time.process_time(), self._terminal(), asked))
 
     def _measured(self) -> PriceReport:
         first, last = self._marks[0], self._marks[-1]
@@ -104,7 +103,7 @@ class Price(Observer):
             window=spent,
             cpu_ratio=(last.cpu - first.cpu) / spent,
             rss_bytes=resident(),
-            loop_lag_s=max(mark.lag for mark in self._marks),
+            loop_lag_s=usual_worst(self._late),
             terminal_bytes_per_s=None if sent is None else sent / spent,
             sources=tuple(self._source(name, first, last, spent) for name in sorted(last.asked)),
         )
@@ -123,6 +122,12 @@ class Price(Observer):
             in_bytes_per_s=None if in_ is None else in_ / spent,
             out_bytes_per_s=None if out is None else out / spent,
         )
+
+
+def usual_worst(late: Sequence[float]) -> float:
+    """The 99th percentile: a value that was really measured; 0 when nothing was."""
+    found = sorted(late)
+    return found[max(0, math.ceil(0.99 * len(found)) - 1)] if found else 0.0
 
 
 def measures(report: PriceReport) -> Iterable[Measure]:

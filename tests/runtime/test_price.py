@@ -13,7 +13,7 @@ from perftui.model.options import ValkeyOptions
 from perftui.model.price import Budget
 from perftui.runtime.clock import Clock
 from perftui.runtime.poller import Poller
-from perftui.runtime.price import Price, resident
+from perftui.runtime.price import Price, resident, usual_worst
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
@@ -41,7 +41,8 @@ async def test_reads_waiting_and_bytes_are_what_the_server_saw(valkey, crew):
         crew.start("poll", poller.run())
         price._mark()
         await until(lambda: poller.reads >= 3, 20)
-        price._worst = 0.125
+        price._late.clear()
+        price._late.append(0.125)
         price.tick()
         after = await counted(valkey)
     report = topic.value.report
@@ -118,3 +119,9 @@ async def test_bytes_of_connections_that_were_closed_still_count(crew):
     await elsewhere()
     assert wire.count() == (sent, received)
     server.close()
+
+
+def test_one_bad_moment_in_a_minute_is_not_its_lag():
+    assert usual_worst([]) == 0.0
+    assert usual_worst([0.01] * 238 + [3.0, 2.0]) == 0.01
+    assert usual_worst([0.01] * 200 + [0.5] * 40) == 0.5
