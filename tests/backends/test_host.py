@@ -24,11 +24,11 @@ from perftui.backends.host.proc import (
     parse_stat,
     read_mounts,
 )
-from perftui.backends.host.processes import _grown, _Known, parse_pid_stat
+from perftui.backends.host.processes import SIZES, Processes, _grown, _Known, parse_pid_stat
 from perftui.model.errors import Lost
 from perftui.model.ports import ProcessNicer, ProcessReader, ProcessSignaller
 from tests.backends.contract import BackendContract
-from tests.waiting import until
+from tests.waiting import until, until_now
 
 BUSY = "import sys\nsys.stdout.write('go\\n'); sys.stdout.flush()\nwhile True: sum(range(1000))"
 
@@ -122,6 +122,63 @@ async def test_processes_name_the_busy_python_and_agree_with_psutil(host, busy):
     assert row.started == pytest.approx(them.create_time(), abs=0.05)
     assert [r.cpu or 0 for r in found.rows] == sorted((r.cpu or 0 for r in found.rows), reverse=True)
     assert len((await host.processes(3)).rows) == 3
+
+
+def scanned(processes, pid):
+    """That process in a scan that is not answered from the one before."""
+    processes._scanned_at = 0.0
+    return next((row for row in processes.scan() if row.pid == pid), None)
+
+
+@pytest.fixture
+def processes():
+    made = Processes()
+    yield made
+    made.close()
+
+
+def test_a_process_that_becomes_another_program_is_named_anew(processes):
+    child = subprocess.Popen(["sh", "-c", "read _; exec sleep 60"], stdin=subprocess.PIPE)
+    try:
+        until_now(lambda: scanned(processes, child.pid).name == "sh")
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+        until_now(lambda: scanned(processes, child.pid).name == "sleep")
+        assert scanned(processes, child.pid).command == "sleep 60"
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+
+
+def test_a_process_that_sleeps_and_wakes_is_told_as_it_is(processes):
+    """A line that is the same again is not read again; one that is not tells of the tick at once."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input(); exec('while True: pass')"], stdin=subprocess.PIPE
+    )
+    try:
+        assert scanned(processes, child.pid).cpu is None
+        until_now(lambda: scanned(processes, child.pid).cpu == 0.0)
+        until_now(lambda: scanned(processes, child.pid) is scanned(processes, child.pid))
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        until_now(lambda: scanned(processes, child.pid).cpu > 0.2)
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+    assert scanned(processes, child.pid) is None
+
+
+def test_few_descriptors_suffice_for_many_processes(busy, monkeypatch):
+    monkeypatch.setattr("perftui.backends.host.processes._most_open", lambda: 3)
+    processes = Processes()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert len(processes.scan()) > 3
+    assert scanned(processes, busy.pid).pid == busy.pid
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 3
+    processes.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 async def test_an_ended_process_goes_and_its_file_is_closed(host, busy):
@@ -295,3 +352,6 @@ def test_growth_counts_from_the_lowest_size_once_a_process_is_warm():
     assert _grown(known, 400, 25.0, age=55.0) == (310, 5.0)
     assert _grown(known, 700, 80.0, age=110.0) == (610, 60.0)
     assert len(known.sizes) == 3
+    for second in range(90, 90 + 10 * SIZES, 10):  # ten minutes on the lowest is forgotten
+        grew, _ = _grown(known, 500, float(second), age=second + 40.0)
+    assert grew == 0

@@ -1,6 +1,6 @@
 """What is too dear to read of every process: open descriptors, and bytes to and from its disks."""
 
-# ruff: noqa: PTH208 - plain strings, as its caller has them
+# ruff: noqa: PTH208, PTH116 - plain strings, as its caller has them
 from __future__ import annotations
 
 import os
@@ -13,6 +13,7 @@ from perftui.model.resources import ProcessRow
 Key = tuple[int, float]  # pid and start: a pid is used again
 KEPT = 400  # processes whose bytes are remembered
 SOON = 0.2  # seconds below which a rate would be noise
+LIMIT_PERIOD = 10.0  # seconds between two looks at a process's limit, which hardly ever changes
 
 
 class Extras:
@@ -21,22 +22,32 @@ class Extras:
     def __init__(self, root: str) -> None:
         self._root = root
         self._io: dict[Key, tuple[float, int, int]] = {}
+        self._limits: dict[Key, tuple[float, int | None]] = {}
 
     def of(self, rows: Iterable[ProcessRow]) -> list[ProcessRow]:
         """The rows with descriptors, and bytes a second since the last time each was asked for."""
         found = [self._one(row) for row in rows]
-        while len(self._io) > KEPT:
-            self._io.pop(next(iter(self._io)))
+        for kept in (self._io, self._limits):
+            while len(kept) > KEPT:
+                kept.pop(next(iter(kept)))
         return found
 
     def _one(self, row: ProcessRow) -> ProcessRow:
         folder = f"{self._root}/{row.pid}"
         try:
-            fds = len(os.listdir(f"{folder}/fd"))
+            fds = descriptors(f"{folder}/fd")
         except OSError:
             return row
         read, written = self._bytes(row, folder)
-        return replace(row, fds=fds, fd_limit=limit(folder), read_per_s=read, write_per_s=written)
+        return replace(row, fds=fds, fd_limit=self._limit(row, folder), read_per_s=read, write_per_s=written)
+
+    def _limit(self, row: ProcessRow, folder: str) -> int | None:
+        key, now = (row.pid, row.started), time.monotonic()
+        known = self._limits.pop(key, None)
+        if known is None or now - known[0] >= LIMIT_PERIOD:
+            known = (now, limit(folder))
+        self._limits[key] = known
+        return known[1]
 
     def _bytes(self, row: ProcessRow, folder: str) -> tuple[float | None, float | None]:
         counts = disk_bytes(folder)
@@ -54,14 +65,30 @@ class Extras:
         return (counts[0] - before[1]) / seconds, (counts[1] - before[2]) / seconds
 
 
+def descriptors(folder: str) -> int:
+    """How many a process has open: the folder's size since Linux 6.2, its entries before that."""
+    return os.stat(folder).st_size or len(os.listdir(folder))
+
+
 def disk_bytes(folder: str) -> tuple[int, int] | None:
     """Bytes fetched from and sent to storage since its start (`proc(5)`, `io`); None where hidden."""
     try:
-        with open(f"{folder}/io", "rb") as file:
-            fields = dict(line.split(b": ") for line in file.read(4096).splitlines() if b": " in line)
-        return int(fields[b"read_bytes"]), int(fields[b"write_bytes"])
-    except (OSError, KeyError, ValueError):
+        descriptor = os.open(f"{folder}/io", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
+    try:
+        text = os.read(descriptor, 4096)
+        return _counter(text, b"\nread_bytes: "), _counter(text, b"\nwrite_bytes: ")
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _counter(text: bytes, name: bytes) -> int:
+    """The number after a name; ValueError where there is none."""
+    start = text.index(name) + len(name)
+    return int(text[start : text.index(b"\n", start)])
 
 
 def limit(folder: str) -> int | None:

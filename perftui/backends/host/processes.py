@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from perftui.backends.host.language import guess
-from perftui.backends.host.proc import PAGE, Files
+from perftui.backends.host.proc import PAGE
 from perftui.model.resources import ProcessRow
 
 HZ = os.sysconf("SC_CLK_TCK")
-KEPT_OPEN = 256  # descriptors kept on stat files; a host with more processes opens the rest each time
+KEPT_OPEN = 1024  # descriptors kept on stat files, or half of what we may have; the rest is opened each time
 NEW_PER_SCAN = 200  # identities (command, user, language) looked up in one scan
-COMMAND_BYTES = 4096
+COMMAND_BYTES = STAT_BYTES = 4096
 SHORTEST = 0.5  # seconds between two scans
 SIZES_EVERY = 10.0  # seconds between two sizes remembered of a process
 SIZES = 60
@@ -42,17 +44,29 @@ class _Stat:
 
 @dataclass(slots=True)
 class _Known:
-    """What does not change while (pid, start) lives, and the ticks seen last."""
+    """What does not change while (pid, start) lives, and what the scan before saw.
+
+    `row` is None for a kernel thread. Where `text` is the same again, no tick was spent and no size changed:
+    `row` stands as it is if `still`. `rank` is its place: busiest first, then by memory.
+    """
 
     start: int
     ticks: int
     at: float
+    started: float = 0.0
+    text: bytes = b""
+    row: ProcessRow | None = None
+    rank: tuple[float, int, int] = (0.0, 0, 0)
+    still: bool = False
+    look_at: float = 0.0
     command: str = ""
     user: str = ""
     language: str = ""
     unit: str = ""
     named: bool = False
     sizes: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SIZES))
+    lowest: tuple[float, int] | None = None
+    sized_at: float = -SIZES_EVERY
 
 
 class Processes:
@@ -62,8 +76,9 @@ class Processes:
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
-        self._files = Files()
-        self._open: set[int] = set()
+        self._open: dict[int, int] = {}
+        self._most_open = _most_open()
+        self._budget = 0
         self._known: dict[int, _Known] = {}
         self._users: dict[int, str] = {}
         self._boot = 0.0
@@ -72,8 +87,8 @@ class Processes:
 
     def close(self) -> None:
         """Close every file; may be called twice."""
-        self._files.close()
-        self._open.clear()
+        for pid in list(self._open):
+            self._drop(pid)
 
     def scan(self) -> list[ProcessRow]:
         """All processes but kernel threads, busiest first, then by memory.
@@ -101,44 +116,83 @@ class Processes:
 
     def _scan(self) -> list[ProcessRow]:
         self._boot = self._boot or boot_time(self._root)
-        rows: list[ProcessRow] = []
-        alive: dict[int, _Known] = {}
-        budget = NEW_PER_SCAN
-        for pid in pids(self._root):
-            stat = self._stat(pid)
-            if stat is None or stat.parent == 2 or pid == 2:
+        self._budget = NEW_PER_SCAN
+        there, alive = set(pids(self._root)), {}
+        opened, pread, clock = self._open, os.pread, time.monotonic
+        for pid, known in self._known.items():  # as they ranked last: what is in order already sorts at once
+            if pid not in there:
                 continue
-            now = time.monotonic()
-            known = self._known.get(pid)
-            fresh = known is None or known.start != stat.start
-            if known is None or fresh:
-                known = _Known(stat.start, stat.ticks, now)
-            if not known.named and budget:
-                budget -= 1
-                self._name(pid, stat, known)
-            cpu = None if fresh else _cpu(stat.ticks, known, now)
-            known.ticks, known.at = stat.ticks, now
-            alive[pid] = known
-            rows.append(self._row(pid, stat, known, cpu))
-        self._forget(alive)
-        return sorted(rows, key=lambda r: (-(r.cpu or 0.0), -r.rss, r.pid))
+            try:
+                text = pread(opened[pid], STAT_BYTES, 0)
+            except (KeyError, OSError):
+                text = self._read(pid)
+            now = clock()
+            if known.still and text == known.text and now < known.look_at:
+                known.at = now
+                alive[pid] = known
+            elif (seen := self._seen(pid, text, known, now)) is not None:
+                alive[pid] = seen
+        for pid in there - self._known.keys():
+            if (seen := self._seen(pid, self._read(pid), None, clock())) is not None:
+                alive[pid] = seen
+        for pid in opened.keys() - alive.keys():
+            self._drop(pid)
+        ranked = sorted(alive.items(), key=_rank)
+        self._known = dict(ranked)
+        return [known.row for _, known in ranked if known.row is not None]
 
-    def _stat(self, pid: int) -> _Stat | None:
-        path = f"{self._root}/{pid}/stat"
-        text = self._files.read(path)
-        if not text:
-            self._open.discard(pid)
+    def _seen(self, pid: int, text: bytes, known: _Known | None, now: float) -> _Known | None:
+        """What is known of a process whose line is new or another; None for a line that is none."""
+        stat = parse_pid_stat(text)
+        if stat is None:
             return None
-        if pid not in self._open:
-            if len(self._open) < KEPT_OPEN:
-                self._open.add(pid)
-            else:
-                self._files.forget(path)
-        return parse_pid_stat(text)
+        fresh = known is None or known.start != stat.start
+        if known is None or fresh:
+            known = _Known(stat.start, stat.ticks, now)
+        cpu = None if fresh else _cpu(stat.ticks, known, now)
+        known.text, known.ticks, known.at = text, stat.ticks, now
+        known.look_at = now + SIZES_EVERY
+        if stat.parent == 2 or pid == 2:
+            known.still = True
+            return known
+        if known.row is not None and known.row.name != stat.name:
+            known.named = False  # it became another program
+        if not known.named and self._budget:
+            self._budget -= 1
+            self._name(pid, stat, known)
+        known.row = self._row(pid, stat, known, cpu)
+        known.rank = (-(cpu or 0.0), -stat.rss, pid)
+        known.still = known.named and cpu == 0.0 and known.row.grew == 0
+        return known
+
+    def _read(self, pid: int) -> bytes:
+        descriptor = self._open.get(pid)
+        try:
+            if descriptor is not None:
+                return os.pread(descriptor, STAT_BYTES, 0)
+            descriptor = os.open(f"{self._root}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._drop(pid)
+            return b""
+        if len(self._open) < self._most_open:
+            self._open[pid] = descriptor
+            return self._read(pid)
+        try:
+            return os.pread(descriptor, STAT_BYTES, 0)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
+    def _drop(self, pid: int) -> None:
+        descriptor = self._open.pop(pid, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _row(self, pid: int, stat: _Stat, known: _Known, cpu: float | None) -> ProcessRow:
-        started = self._boot + stat.start / HZ
-        grew, grew_s = _grown(known, stat.rss, time.monotonic(), time.time() - started)
+        known.started = known.started or self._boot + stat.start / HZ
+        now = time.monotonic()
+        grew, grew_s = _grown(known, stat.rss, now, time.time() - known.started)
         if grew >= DOUBTED:
             grew = min(grew, self._private(pid))
         return ProcessRow(
@@ -152,7 +206,7 @@ class Processes:
             cpu=cpu,
             rss=stat.rss,
             threads=stat.threads,
-            started=started,
+            started=known.started,
             nice=stat.nice,
             grew=grew,
             grew_s=grew_s,
@@ -181,11 +235,15 @@ class Processes:
             self._users[uid] = user_name(uid)
         return self._users[uid]
 
-    def _forget(self, alive: dict[int, _Known]) -> None:
-        for pid in self._open - alive.keys():
-            self._files.forget(f"{self._root}/{pid}/stat")
-        self._open &= alive.keys()
-        self._known = alive
+
+def _rank(item: tuple[int, _Known]) -> tuple[float, int, int]:
+    return item[1].rank
+
+
+def _most_open() -> int:
+    """Descriptors to keep: half of what this process may have at most."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return KEPT_OPEN if soft < 0 else min(KEPT_OPEN, soft // 2)
 
 
 def _cpu(ticks: int, known: _Known, now: float) -> float | None:
@@ -195,16 +253,28 @@ def _cpu(ticks: int, known: _Known, now: float) -> float | None:
 
 def _grown(known: _Known, rss: int, now: float, age: float) -> tuple[int, float]:
     """Bytes above the lowest size remembered, and how long ago that was; sizes of the start don't count."""
-    if age > WARM and (not known.sizes or now - known.sizes[-1][0] >= SIZES_EVERY):
-        known.sizes.append((now, rss))
-    at, lowest = min(known.sizes, key=lambda size: size[1], default=(now, rss))
+    if age > WARM and now - known.sized_at >= SIZES_EVERY:
+        _remember(known, rss, now)
+    at, lowest = known.lowest or (now, rss)
     return max(0, rss - lowest), now - at
+
+
+def _remember(known: _Known, rss: int, now: float) -> None:
+    """Add a size; the lowest is looked for only when the one that was is forgotten."""
+    sizes = known.sizes
+    gone = sizes[0] if len(sizes) == SIZES else None
+    sizes.append((now, rss))
+    known.sized_at = now
+    if known.lowest is None or gone is known.lowest:
+        known.lowest = min(sizes, key=itemgetter(1))
+    elif rss < known.lowest[1]:
+        known.lowest = sizes[-1]
 
 
 def parse_pid_stat(text: bytes) -> _Stat | None:
     """Fields of one process; its name may hold anything, so it ends at the last parenthesis."""
     left, right = text.find(b"("), text.rfind(b")")
-    words = text[right + 2 :].split()
+    words = text[right + 2 :].split(None, 22)
     if left < 0 or len(words) < 22:
         return None
     return _Stat(
