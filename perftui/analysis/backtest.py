@@ -43,21 +43,41 @@ def replay(rule: Rule, vectors: Vectors) -> tuple[tuple[Spell, ...], int, str]:
     open_: dict[str, Spell] = {}
     done: list[Spell] = []
     vain, error = 0, ""
+    plain = not any("{{" in text for _, text in rule.labels)
+    there: list[Labels] = []
+    oldest: float | None = None  # since when something is pending, of a state that only its age can change
     for at, row in vectors:
         if not row and not active:
+            continue
+        if oldest is not None and at - oldest < rule.hold and there == [labels for labels, _ in row]:
             continue
         before = {mark for mark, alert in active.items() if alert.state is AlertState.PENDING}
         try:
             stepped = step(bare_rule, active, _elements(bare_rule, row, made), at)
         except EvaluationError as failure:
             error = error or str(failure)
-            active = {} if failure.too_many else active
+            active, oldest = ({} if failure.too_many else active), None
             continue
-        active = stepped.active
+        active, there = stepped.active, [labels for labels, _ in row]
+        oldest = _settled(active, len(row)) if plain else None
         vain += sum(mark not in active for mark in before)
         _note(stepped.changed, at, open_, done)
     done += open_.values()
     return tuple(sorted(done, key=lambda spell: (spell.fired, spell.labels))), vain, error
+
+
+def _settled(active: Mapping[str, Alert], count: int) -> float | None:
+    """Since when the oldest of these alerts is pending (inf: none is); None: the next look may differ.
+
+    As long as the same elements are there and none has been pending long enough, a look leaves them as
+    they are but for values, which a replay does not tell.
+    """
+    if len(active) != count or any(
+        alert.state is AlertState.RESOLVED or alert.keep_since is not None for alert in active.values()
+    ):
+        return None
+    pending = [alert.active_at for alert in active.values() if alert.state is AlertState.PENDING]
+    return min(pending, default=math.inf)
 
 
 def _elements(
@@ -125,12 +145,18 @@ def _beyond(op: str, threshold: float, values: Vectors) -> Vectors:
 
 
 def _thresholds(rule: Rule, loose: Vectors, every: float) -> list[Choice]:
-    end = loose[-1][0]
+    end, holds = loose[-1][0], COMPARE[rule.op]
+    columns: dict[Labels, list[tuple[float, float]]] = {}
+    for at, row in loose:
+        for labels, value in row:
+            columns.setdefault(labels, []).append((at, value))
     found = []
     for wanted in sorted({rule.threshold, *(rule.threshold * factor for factor in FACTORS)}):
-        rows = _beyond(rule.op, wanted, loose)
-        counts = counted(runs_of(rows, every), rule.hold, rule.keep, every, end)
-        found.append(Choice("threshold", wanted, *counts))
+        runs = {
+            labels: spans((at for at, value in column if holds(value, wanted)), every)
+            for labels, column in columns.items()
+        }
+        found.append(Choice("threshold", wanted, *counted(runs, rule.hold, rule.keep, every, end)))
     return found
 
 
@@ -140,15 +166,24 @@ Runs = Mapping[Labels, Sequence[tuple[float, float]]]
 
 def runs_of(vectors: Vectors, every: float) -> Runs:
     """The spans of a replay."""
-    found: dict[Labels, list[tuple[float, float]]] = {}
+    columns: dict[Labels, list[float]] = {}
     for at, row in vectors:
         for labels, _ in row:
-            runs = found.setdefault(labels, [])
-            if runs and at - runs[-1][1] < 1.5 * every:
-                runs[-1] = (runs[-1][0], at)
-            else:
-                runs.append((at, at))
-    return found
+            columns.setdefault(labels, []).append(at)
+    return {labels: spans(column, every) for labels, column in columns.items()}
+
+
+def spans(instants: Iterable[float], every: float) -> list[tuple[float, float]]:
+    """First and last of the runs of rising instants that are no further apart than one and a half steps."""
+    found: list[tuple[float, float]] = []
+    first = last = -math.inf
+    for at in instants:
+        if at - last >= 1.5 * every:
+            if first > -math.inf:
+                found.append((first, last))
+            first = at
+        last = at
+    return [*found, (first, last)] if first > -math.inf else found
 
 
 def counted(runs: Runs, hold: float, keep: float, every: float, end: float) -> tuple[int, float]:

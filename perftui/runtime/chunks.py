@@ -82,12 +82,7 @@ def unpack_times(data: bytes) -> Column:
     second = array("q")
     second.frombytes(_restored(raw[HEADER.size :], 8, rows))
     _little_endian(second)
-    at, step, now = array("d"), 0, 0
-    for change in second:
-        step += change
-        now += step
-        at.append(now / 1e6)
-    return at
+    return array("d", [micros / 1e6 for micros in accumulate(accumulate(second))])
 
 
 def pack(columns: Sequence[Column]) -> bytes:
@@ -107,6 +102,24 @@ def unpack(data: bytes) -> tuple[Column, ...]:
         column, place = _unpacked(raw, place, rows)
         columns.append(column)
     return tuple(columns)
+
+
+def unpack_one(data: bytes, place: int) -> Column | None:
+    """One column of what `pack` packed, the others passed over; None where there are not so many.
+
+    ValueError for anything else.
+    """
+    raw = _inflated(data)
+    number, rows = _header(raw, LONGEST)
+    if place >= number:
+        return None
+    at = HEADER.size
+    for _ in range(place):
+        code = raw[at] if at < len(raw) else 0
+        if code not in KINDS:
+            raise ValueError("a damaged chunk: unknown coding")
+        at += 1 + (BASE.size if code > 0x0F else 0) + rows * (code & 0x0F)
+    return _unpacked(raw, at, rows)[0]
 
 
 def _packed(column: Column) -> tuple[bytes, bytes]:
@@ -239,6 +252,18 @@ def _fold(rows: Rollup, begin: int, end: int) -> tuple[float, float, float, floa
         rows.last[live[-1]],
         total,
     )
+
+
+def last_ones(at: Column, values: Column, step: float) -> tuple[Column, Column]:
+    """The starts of the `step` seconds wide buckets of rising times, and the last value in each.
+
+    Values that are not there (NaN) are passed over, as `folded` does with rows without samples.
+    """
+    found: dict[float, float] = {}
+    floor = math.floor
+    rows = zip([floor(second / step) * step for second in at], values, strict=True)
+    found = {start: value for start, value in rows if value == value}  # noqa: PLR0124 (NaN)
+    return array("d", found), array("d", found.values())
 
 
 def dense(rows: Rollup) -> Rollup:

@@ -136,6 +136,22 @@ class History:
         stored = await asyncio.wrap_future(self.store.read(work)) if work else chunks.joined((), step)
         return _whole(recent, stored, step)
 
+    async def lasts(self, key: SeriesKey, start: float, end: float) -> tuple[chunks.Column, chunks.Column]:
+        """Times and last values of `rollup`'s rows, quicker; StoreError when the store cannot be read."""
+        step = step_for(end - start)
+        if not step:
+            rows = await self.rollup(key, start, end, step)
+            return _there(rows.at, rows.last)
+        recent, until = self._recent(key, start, end), self._until(key, end)
+        at, values = array("d"), array("d")
+        if start <= until:
+            at, values = await asyncio.wrap_future(
+                self.store.read(lambda driver: self._archive.lasts(driver, key, start, until, step))
+            )
+        if not len(recent):
+            return at, values
+        return chunks.last_ones(array("d", [*at, *recent.at]), array("d", [*values, *recent.last]), step)
+
     async def known(self) -> None:
         """Wait until the names of what is stored are there; StoreError when they cannot be read."""
         await asyncio.wrap_future(self._loading)
@@ -241,17 +257,29 @@ class History:
         self, key: SeriesKey, start: float, end: float, step: float
     ) -> Callable[[Driver], Rollup] | None:
         """How to read what is older than memory (parts of which are saved already), None for nothing."""
-        first = min((sheet.at[0] for sheet in self._sheets(key.source) if sheet.at), default=math.inf)
-        until = min(end, first - 1e-6)
+        until = self._until(key, end)
         return (
             (lambda driver: self._archive.read(driver, key, start, until, step)) if start <= until else None
         )
+
+    def _until(self, key: SeriesKey, end: float) -> float:
+        """Up to when the store is asked: what comes after is in memory."""
+        first = min((sheet.at[0] for sheet in self._sheets(key.source) if sheet.at), default=math.inf)
+        return min(end, first - 1e-6)
 
     def unit(self, key: SeriesKey) -> str:
         """The base unit of a series, `1` when it is not known."""
         sheet = self._open.by_source.get(key.source)
         units = sheet.units if sheet and key in sheet.units else self._archive.units
         return units.get(key, "1")
+
+
+def _there(at: chunks.Column, values: chunks.Column) -> tuple[chunks.Column, chunks.Column]:
+    """Without the rows that hold no sample."""
+    if not any(map(math.isnan, values)):
+        return at, values
+    keep = [row for row, value in enumerate(values) if not math.isnan(value)]
+    return array("d", [at[row] for row in keep]), array("d", [values[row] for row in keep])
 
 
 def _whole(recent: Rollup, stored: Rollup, step: float) -> Rollup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from perftui.model.health import Link
 from perftui.model.metrics import LOOKBACK, NAME, STALE, MetricReader, Vector, Window
 from perftui.model.reading import Look
 from perftui.model.series import SeriesKey
-from perftui.runtime.history import History, step_for
+from perftui.runtime.history import History
 from perftui.runtime.rings import Rings
 
 FRESH = 900.0  # seconds that memory surely holds
@@ -99,10 +98,8 @@ class LocalSeries:
 
     async def _window(self, labels: Labels, key: SeriesKey, start: float, end: float, *, old: bool) -> Window:
         if old and self._history is not None:
-            step = step_for(end - start)
-            rollup = await self._history.rollup(key, start, end, step)
-            pairs = [(at, v) for at, v in zip(rollup.at, rollup.last, strict=True) if not math.isnan(v)]
-            return self._ended(labels, key, [at for at, _ in pairs], [value for _, value in pairs], end)
+            times, values = await self._history.lasts(key, start, end)
+            return self._ended(labels, key, times.tolist(), values.tolist(), end)  # lists walk quicker
         assert self._rings is not None
         at, values = self._rings.recent_series(key, start, end).between(start, end)
         return self._ended(labels, key, at, values, end)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perftui.analysis.alertstate import step
 from perftui.analysis.backtest import by_instant, compared, counted, judged, replay, runs_of
 from perftui.analysis.promql import parse
-from perftui.model.alerts import Rule, Selector
+from perftui.analysis.promrules import elements
+from perftui.model.alerts import AlertState, Rule, Selector
 from perftui.model.finding import Severity
 from perftui.model.metrics import Window, labels_of
 
@@ -91,3 +93,30 @@ def test_counting_spans_is_the_same_as_replaying_instants(there, hold, keep):
     end = vectors[-1][0]
     seconds = sum((s.ended if s.ended is not None else end) - s.fired for s in spells)
     assert counted(runs_of(vectors, 30.0), hold, keep, 30.0, end) == (len(spells), pytest.approx(seconds))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from([None, 1.0, 2.0]), min_size=80, max_size=80), min_size=1, max_size=3),
+    st.sampled_from([0.0, 30.0, 75.0, 300.0]),
+    st.sampled_from([0.0, 30.0, 200.0]),
+)
+def test_looks_that_change_nothing_can_be_passed_over(there, hold, keep):
+    vectors = [
+        (30.0 * n, [(labels_of("x", job=str(j)), row[n // 4]) for j, row in enumerate(there) if row[n // 4]])
+        for n in range(320)
+    ]
+    rule = Rule("A", "A", Selector("A"), op="", expr="x", hold=hold, keep=keep, limit=0)
+    active, open_, done = {}, {}, []
+    for at, row in vectors:
+        stepped = step(rule, active, elements(rule, row, lambda _: ()), at)
+        active = stepped.active
+        for alert in stepped.changed:
+            if alert.state is AlertState.FIRING:
+                open_[alert.fingerprint] = (alert.active_at, at, alert.value)
+            else:
+                done.append((*open_.pop(alert.fingerprint), at))
+    plainly = sorted([*done, *((*one, None) for one in open_.values())], key=str)
+    spells, _, error = replay(rule, vectors)
+    assert error == ""
+    assert sorted([(s.pending, s.fired, s.value, s.ended) for s in spells], key=str) == plainly

@@ -308,3 +308,28 @@ class TestPostgres(HistoryLaws):
 def test_resolution_suits_the_range():
     assert [step_for(seconds) for seconds in (900, DAY, 7 * DAY, 30 * DAY, 365 * DAY)] == [0, 0, 10, 60, 3600]
     assert [level.step for level in LEVELS] == [0, 10, 60, 3600]
+
+
+@pytest.mark.parametrize("back", [2 * DAY, 20 * DAY])
+async def test_the_last_values_alone_are_those_of_the_whole_rows(sqlite_url, back):
+    """From memory, as read, and from folded levels, with gaps and a second writer's rows between."""
+    store, now = Store.open(sqlite_url), [T0]
+    history = History(store, Clock(lambda: now[0], lambda: now[0]))
+    other = History(store, Clock(lambda: now[0], lambda: now[0]))
+    for days in (12.0, 3.0, 0.5, 0.01):
+        start = T0 + 20 * DAY - days * DAY
+        fed(history, start, 3000, every=2.5)
+        assert await history.flush()
+        fed(other, start + 1.2, 900, every=3.0)
+        assert await other.flush()
+        await aged(history, start + 4000)
+    await aged(history, T0 + 20 * DAY)
+    fed(history, T0 + 20 * DAY, 400)
+    end = T0 + 20 * DAY + 500
+    for key in (A, SeriesKey("v", "b"), SeriesKey("v", "none"), SeriesKey("w", "a")):
+        rows = await history.rollup(key, end - back, end)
+        there = [(at, value) for at, value in zip(rows.at, rows.last, strict=True) if not math.isnan(value)]
+        at, values = await history.lasts(key, end - back, end)
+        assert list(zip(at, values, strict=True)) == there
+        assert bool(there) == (key.source == "v" and key.name != "none")
+    assert await store.close(within=10)

@@ -65,6 +65,7 @@ class Machine:
         self._lookback = lookback
         self._interval = interval
         self._steps = 0
+        self._whole: dict[int, list[bool]] = {}
         # Who first wrote a nameless label set: two series in one range may not share it, even at
         # different instants.
         self._owners: dict[tuple[int, Labels], Labels] = {}
@@ -120,18 +121,21 @@ class Machine:
         assert isinstance(node, Selector)
         end = shifted(node, now, self._query)
         lo, hi = (end - node.window) / 1000, end / 1000
-        found = (self._cut(window, lo, hi) for window in self._rows[id(node)])
+        if id(node) not in self._whole:
+            self._whole[id(node)] = [not math.isfinite(sum(w.values)) for w in self._rows[id(node)]]
+        pairs = zip(self._rows[id(node)], self._whole[id(node)], strict=True)
+        found = (self._cut(window, lo, hi, odd=odd) for window, odd in pairs)
         return [row for row in found if row is not None]
 
-    def _cut(self, window: Window, lo: float, hi: float) -> Row | None:
+    def _cut(self, window: Window, lo: float, hi: float, *, odd: bool) -> Row | None:
+        """The samples from `lo` to `hi`; `odd`: some value of the window may be a stale marker."""
         at = window.at
         first = bisect_right(at, lo) if self._open else bisect_left(at, lo)
         last = bisect_right(at, hi)
         if first >= last:
             return None
         seconds, values = at[first:last], window.values[first:last]
-        total = sum(values)
-        if total != total:  # noqa: PLR0124 - some value may be a stale marker
+        if odd:
             pairs = [(t, v) for t, v in zip(seconds, values, strict=True) if not is_stale(v)]
             seconds, values = [t for t, _ in pairs], [v for _, v in pairs]
         return Row(window.labels, seconds, values) if values else None  # type: ignore[arg-type]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import le
 from typing import NamedTuple
 
 from perftui.analysis.promql import sums
@@ -47,7 +48,7 @@ def _extrapolated(w: Stretch, *, counter: bool, per_second: bool) -> float | Non
     if len(values) < 2:
         return None
     change = values[-1] - values[0]
-    if counter:
+    if counter and not all(map(le, values, islice(values, 1, None))):
         before = values[0]
         for value in values:
             if value < before:

@@ -1,11 +1,14 @@
 """Staleness, look-back, range ends, counter edges and refusals, without any server."""
 
 import math
+import struct
 
 import promql_parser
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from perftui.analysis.promql import Shelf, evaluate, evaluate_range, instant, parse
+from perftui.analysis.promql import Shelf, evaluate, evaluate_range, instant, parse, sums
 from perftui.analysis.promql.machine import METHODS, Machine
 from perftui.model.errors import ExpressionError
 from perftui.model.metrics import GENERATION_2, GENERATION_3, STALE, Point, is_stale, labels_of
@@ -170,3 +173,42 @@ def test_another_parser_reads_what_we_read():
     ours = [reads(parse, text) for text in texts]
     assert ours == [reads(promql_parser.parse, text) for text in texts]
     assert ours.count(True) > 150
+
+
+NUMBERS = st.lists(
+    st.one_of(
+        st.floats(-1e3, 1e3),
+        st.floats(allow_nan=True, allow_infinity=True),
+        st.sampled_from([0.0, -0.0, 1e16, 1.0, -1e16, 5e-324, 1.7e308, -1.7e308, math.inf, math.nan]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def same(a, b):
+    return struct.pack("d", a) == struct.pack("d", b) or (math.isnan(a) and math.isnan(b))
+
+
+@given(NUMBERS)
+def test_the_short_way_adds_to_the_same_digits_as_the_long_one(values):
+    total = lost = 0.0
+    for value in values:
+        total, lost = sums.kahan(value, total, lost)
+    long = total if math.isinf(total) else total + lost
+    assert same(sums.added(values), long)
+    assert same(sums.mean_running(values), sums._mean_running(values))
+    low, high = values[0], values[0]
+    for value in values:
+        low = value if value < low or math.isnan(low) else low
+        high = value if value > high or math.isnan(high) else high
+    assert same(sums.smallest(values), low)
+    assert same(sums.largest(values), high)
+
+
+@given(NUMBERS, st.integers(1, 60_000), st.integers(-3_600_000, 3_600_000))
+def test_moments_are_the_same_by_both_ways(values, every, origin):
+    at = [every * place for place in range(len(values))]
+    short, long = sums._moments(at, values, origin), sums._moments_at_length(at, values, origin)
+    if math.isfinite(sum(short)):
+        assert all(map(same, short, long))
