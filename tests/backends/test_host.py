@@ -124,60 +124,60 @@ async def test_processes_name_the_busy_python_and_agree_with_psutil(host, busy):
     assert len((await host.processes(3)).rows) == 3
 
 
-def scanned(processes, pid):
+def scanned(looks, pid):
     """That process in a scan that is not answered from the one before."""
-    processes._scanned_at = 0.0
-    return next((row for row in processes.scan() if row.pid == pid), None)
+    looks._scanned_at = 0.0
+    return next((row for row in looks.scan() if row.pid == pid), None)
 
 
 @pytest.fixture
-def processes():
+def looks():
     made = Processes()
     yield made
     made.close()
 
 
-def test_a_process_that_becomes_another_program_is_named_anew(processes):
+def test_a_process_that_becomes_another_program_is_named_anew(looks):
     child = subprocess.Popen(["sh", "-c", "read _; exec sleep 60"], stdin=subprocess.PIPE)
     try:
-        until_now(lambda: scanned(processes, child.pid).name == "sh")
+        until_now(lambda: scanned(looks, child.pid).name == "sh")
         child.stdin.write(b"go\n")
         child.stdin.flush()
-        until_now(lambda: scanned(processes, child.pid).name == "sleep")
-        assert scanned(processes, child.pid).command == "sleep 60"
+        until_now(lambda: scanned(looks, child.pid).name == "sleep")
+        assert scanned(looks, child.pid).command == "sleep 60"
     finally:
         child.kill()
         child.wait()
         child.stdin.close()
 
 
-def test_a_process_that_sleeps_and_wakes_is_told_as_it_is(processes):
+def test_a_process_that_sleeps_and_wakes_is_told_as_it_is(looks):
     """A line that is the same again is not read again; one that is not tells of the tick at once."""
     child = subprocess.Popen(
         [sys.executable, "-c", "input(); exec('while True: pass')"], stdin=subprocess.PIPE
     )
     try:
-        assert scanned(processes, child.pid).cpu is None
-        until_now(lambda: scanned(processes, child.pid).cpu == 0.0)
-        until_now(lambda: scanned(processes, child.pid) is scanned(processes, child.pid))
+        assert scanned(looks, child.pid).cpu is None
+        until_now(lambda: scanned(looks, child.pid).cpu == 0.0)
+        until_now(lambda: scanned(looks, child.pid) is scanned(looks, child.pid))
         child.stdin.write(b"\n")
         child.stdin.flush()
-        until_now(lambda: scanned(processes, child.pid).cpu > 0.2)
+        until_now(lambda: scanned(looks, child.pid).cpu > 0.2)
     finally:
         child.kill()
         child.wait()
         child.stdin.close()
-    assert scanned(processes, child.pid) is None
+    assert scanned(looks, child.pid) is None
 
 
 def test_few_descriptors_suffice_for_many_processes(busy, monkeypatch):
     monkeypatch.setattr("perftui.backends.host.processes._most_open", lambda: 3)
-    processes = Processes()
+    looks = Processes()
     before = len(list(Path("/proc/self/fd").iterdir()))
-    assert len(processes.scan()) > 3
-    assert scanned(processes, busy.pid).pid == busy.pid
+    assert len(looks.scan()) > 3
+    assert scanned(looks, busy.pid).pid == busy.pid
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 3
-    processes.close()
+    looks.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
