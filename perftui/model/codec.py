@@ -33,6 +33,10 @@ def to_jsonable(value: Any) -> Any:
     kind: Any = type(value)
     if kind in _PLAIN:
         return value
+    if kind is float:  # the commonest by far, with tuples
+        return value if math.isfinite(value) else repr(value)
+    if kind is tuple:
+        return [to_jsonable(item) for item in value]
     names = _names(kind)
     if names:
         return {name: to_jsonable(getattr(value, name)) for name in names}
