@@ -125,7 +125,7 @@ async def readings(folder: str) -> None:
     began = time.process_time()
     for second in range(SECONDS):
         then.at = NOW + second
-        view = HostView("host", then.at, facts[second % len(facts)], ())
+        view = HostView("host", then.at, facts[second % len(facts)])
         for topic in range(TOPICS):
             report = ResourcesReport((view,), ())
             log.record(Frame(f"topic{topic}", then.at, report, {}, seen=then.at))
