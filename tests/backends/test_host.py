@@ -162,7 +162,7 @@ def test_a_process_that_sleeps_and_wakes_is_told_as_it_is(looks):
         until_now(lambda: scanned(looks, child.pid) is scanned(looks, child.pid))
         child.stdin.write(b"\n")
         child.stdin.flush()
-        until_now(lambda: scanned(looks, child.pid).cpu > 0.2)
+        until_now(lambda: (scanned(looks, child.pid).cpu or 0.0) > 0.2)
     finally:
         child.kill()
         child.wait()
