@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from perftui.config import Config, Environment, paths
+from perftui.config import BackendConfig, Config, Environment, paths
 from perftui.draw.format import stamp
 from perftui.model.errors import StoreError, Unsupported
 from perftui.runtime.clock import ReplayClock
@@ -23,8 +23,11 @@ class Replay(Session):
     """What a recording or the store shows, from one instant on."""
 
     def __init__(self, config: Config, past: Rewind, about: Mapping[str, Any], clock: ReplayClock) -> None:
-        """`about` tells `name` and `kind` of the environment, and its `sources` with their powers."""
-        env = Environment(str(about["name"]), str(about["kind"]), "", True, {})
+        """`about` tells `name` and `kind` of the environment, and of its systems `sources`, `kinds` …"""
+        kinds: Mapping[str, str] = about.get("kinds") or {}
+        systems = {name: BackendConfig(name, kind, None) for name, kind in kinds.items()}
+        rests = about.get("depends_on") or {}
+        env = Environment(str(about["name"]), str(about["kind"]), "", True, systems, rests)
         super().__init__(config, env, read_only=True)
         self.clock = clock
         self._past = past
@@ -73,6 +76,7 @@ def of_file(config: Config, path: Path, clock: Mapping[str, Any], at: float | No
         raise StoreError(f"there is no file {path}")
     recording = Recording(path)
     about = {"name": recording.env, "kind": recording.kind, "sources": recording.sources}
+    about |= {"kinds": recording.kinds, "depends_on": recording.depends_on}
     time = ReplayClock(recording.start, recording.end, **clock)
     time.travel(recording.start if at is None else at)
     replay = Replay(config, recording.past, about, time)
@@ -102,7 +106,12 @@ def of_store(config: Config) -> Replay:
     past.serve(config.ui.timezone, Audit(paths.state_dir() / "audit.jsonl").report)
     clock = ReplayClock(0.0, Clock().wall())
     clock.travel(clock.end)
-    return Replay(config, past, {"name": env.name, "kind": env.kind}, clock)
+    return Replay(config, past, _about(env), clock)
+
+
+def _about(env: Environment) -> dict[str, Any]:
+    kinds = {name: entry.kind for name, entry in env.backends.items()}
+    return {"name": env.name, "kind": env.kind, "kinds": kinds, "depends_on": dict(env.depends_on)}
 
 
 def recorder(session: Session, path: Path) -> Recorder:
@@ -111,8 +120,7 @@ def recorder(session: Session, path: Path) -> Recorder:
     from perftui.runtime.recorder import Recorder
 
     about = {
-        "name": session.env.name,
-        "kind": session.env.kind,
+        **_about(session.env),
         "tz": session.config.ui.timezone,
         "settings": shown(session.config),
         "sources": list(session.env.backends),

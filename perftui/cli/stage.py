@@ -136,7 +136,7 @@ async def settled(app: PerftuiApp, args: argparse.Namespace) -> Tab | None:
 async def _drawn(app: PerftuiApp, said: Iterable[str]) -> Tab | None:
     """The tab in front with everything on it that is known, as it is once these words are said."""
     if app.session.clock.past:
-        while not (app.started and app.base.tab is not None and app.base.tab.is_mounted):  # noqa: ASYNC110
+        while not (app.started and _stands(app)):  # noqa: ASYNC110
             await asyncio.sleep(_STEP)
         app.revisit()
     for text in said:
@@ -153,6 +153,11 @@ async def _drawn(app: PerftuiApp, said: Iterable[str]) -> Tab | None:
         app.base.tick()
         await app.wait_for_refresh()
     return app.base.tab
+
+
+def _stands(app: PerftuiApp) -> bool:
+    """Whether the tab in front is there, and follows what it shows."""
+    return app.base.tab is not None and app.base.tab.is_mounted and bool(app.base.frames)
 
 
 def links(app: PerftuiApp) -> list[tuple[str, Health]]:

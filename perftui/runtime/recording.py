@@ -197,6 +197,28 @@ class Recording:
             return {}
         return {str(n)[:80]: tuple(map(str, p)) for n, p in list(found.items())[:200] if isinstance(p, list)}
 
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """The kind of each system; none in recordings that did not keep it."""
+        found = self.told.get("kinds")
+        return (
+            {str(n)[:80]: str(k)[:40] for n, k in list(found.items())[:200]}
+            if isinstance(found, dict)
+            else {}
+        )
+
+    @property
+    def depends_on(self) -> Mapping[str, tuple[str, ...]]:
+        """Which systems each rests on."""
+        found = self.told.get("depends_on")
+        if not isinstance(found, dict):
+            return {}
+        return {
+            str(n)[:80]: tuple(str(one)[:80] for one in on[:200])
+            for n, on in list(found.items())[:200]
+            if isinstance(on, list)
+        }
+
     def _last_whole(self) -> float | None:
         """The newest instant whose frame can be read: the last row of a truncated file may be half there."""
         topics, at = self.past.topics(), self.past.around(FOREVER).start

@@ -243,6 +243,8 @@ class LiveScreen(Screen[None]):
         tab = self.tab
         if not self.fresh or tab is None or not tab.is_mounted or not self.is_attached or not self._whole:
             return
+        if not self.frames.keys() >= set(tab.topics):
+            return  # a screen's tab may be there before the screen follows what it shows
         self.fresh = False
         hidden = hides(self.frames)
         self._toggle("#empty", hidden)

@@ -144,6 +144,7 @@ def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> 
         times, rates = history.series(key, first * STEP, at).between(first * STEP, at)
         for when, rate in zip(times, rates, strict=True):
             row[int(when // STEP) - first] += rate
+    cells = {bucket: row for bucket, row in cells.items() if any(row)}  # others came before or after this
     if not cells:
         return None
     low, high = min(cells), max(cells)

@@ -80,7 +80,7 @@ class CdnTab(Tab):
     def look_line(self) -> str:
         """How the last looked-at URL was answered, or why it was not."""
         frame = self.frames.get("cdn.look")
-        if frame is None or (frame.report is None and not frame.error):
+        if frame is None or (frame.report is None and not (frame.error and frame.seen)):
             return ""
         if frame.error:
             return frame.error

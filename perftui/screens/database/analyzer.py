@@ -74,7 +74,7 @@ class AnalyzerTab(Tab):
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest answer."""
         answer = self._answer
-        error = frames[TOPIC].error if TOPIC in frames else ""
+        error = frames[TOPIC].error if TOPIC in frames and frames[TOPIC].seen else ""
         statement = self.query_one("#statement", Panel)
         statement.title = f"Statement on {answer.source}" if answer else "Statement"
         statement.note = self._keys_note()

@@ -122,7 +122,7 @@ def about(view: HostView) -> str:
         parts.append(f"quota {r.limit.cores:g}, throttled {fmt.ratio(r.limit.throttled_ratio)}")
     if r.contained:
         parts.append("the container's view")
-    parts.append(f"up {r.uptime / 86400:.1f} d")
+    parts.append(f"up {fmt.duration(r.uptime)}")
     if r.own is not None and r.window:
         parts.append(f"perftui {fmt.ratio(r.own.cpu)}, {fmt.bytes_(r.own.rss)}")
     return ", ".join(parts)

@@ -158,11 +158,9 @@ def host_rows(frame: Frame, size: Size, look: Look) -> Rows:
 def _cores(cores: Sequence[CpuUse], height: int, width: int, look: Look) -> Rows:
     """One bar a core while they fit, else all of them as one row of blocks."""
     if len(cores) > height:
-        return [
-            line(
-                width, Span("cores ", "muted"), *sparkline([c.busy for c in cores], width - 6, look, high=1.0)
-            )
-        ]
+        room = max(0, min(len(cores), width - 6))
+        blocks = sparkline([c.busy for c in cores], room, look, high=1.0)
+        return [line(width, Span("cores ", "muted"), *blocks)]
     return [_bar(core, width, look) for core in cores]
 
 
@@ -250,7 +248,7 @@ def service_rows(frame: Frame, size: Size, look: Look) -> Rows:
     for route in routes:
         name = f"{route.method} {route.route}"
         figures = f"{fmt.rate(route.rate, width=7)} {fmt.duration(route.p95_s, width=7)}"
-        room = max(8, size.width - len(figures) - 1)
+        room = max(8, size.width - len(figures))
         rows.append(line(size.width, Span(f"{fit(name, room - 1)} "), Span(figures, "muted")))
     return rows[: size.height]
 

@@ -142,10 +142,12 @@ class SummaryTab(Tab):
         if not target.series:
             return None
         found = []
-        newest = max(self.frames.values(), key=lambda frame: frame.at)
         for source in self._sources_of(target):
-            series = newest.window(SeriesKey(source, target.series), WINDOW)
-            found += [series.last.value] if series.last else []
+            frames = [f for f in self.frames.values() if source in f.health]
+            if frames:  # as of what is shown of it, so that its card, now and later, says the same
+                newest = max(frames, key=lambda frame: frame.at)
+                series = newest.window(SeriesKey(source, target.series), WINDOW)
+                found += [series.last.value] if series.last else []
         return (max(found) if target.below is not None else min(found)) if found else None
 
     def _columns(self) -> list[Column]:
