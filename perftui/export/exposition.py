@@ -101,8 +101,7 @@ class Exposition:
             if isinstance(facts, HostReading):
                 extra: Labels = (("source", name),) if len(hosts) > 1 else ()
                 put_host(found, facts, self._hosts.get(name, HostCounters()), look.reading.at, extra)
-            else:
-                put_samples(found, look.kind, look.reading)
+            put_samples(found, look.kind, look.reading)  # exported rules ask for them by these names
             if isinstance(facts, ScrapedHost):
                 facts = facts.api  # the host has an exporter of its own
             if isinstance(facts, ApiReading):
@@ -140,8 +139,8 @@ async def _one_by_one(looks: Mapping[str, Look]) -> AsyncIterator[tuple[str, Loo
 @lru_cache(maxsize=20_000)
 def _place(kind: str, key: SeriesKey, unit: str) -> tuple[str, str, Labels] | None:
     """Name, help and labels of a series; None for what is not told as a gauge. The same for every scrape."""
-    if kind == "scrape" and key.name.startswith("http."):
-        return None  # told as counters and a histogram
+    if kind == "scrape" and key.name.startswith("http.") and key.labels:
+        return None  # by route: told as counters and a histogram
     if any(name in ("le", "quantile") for name, _ in key.labels):
         return None  # rates by bucket: under these labels nobody may tell gauges
     said = {"1": "a number", "1/s": "a second", "s": "seconds", "ratio": "a ratio"}.get(unit, unit)

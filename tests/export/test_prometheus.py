@@ -111,7 +111,8 @@ def test_a_parser_of_others_reads_every_kind(openmetrics):
     up = {s.labels["source"]: s.value for s in families["perftui_source_up"].samples}
     assert up == {"host": 1, "shop": 1, "cache": 1, "gone": 0}
     assert {s.labels["source"] for s in families["perftui_valkey_ops_per_second"].samples} == {"cache"}
-    assert "perftui_scrape_http_requests_per_second" not in families
+    (rate,) = families["perftui_scrape_http_requests_per_second"].samples
+    assert rate.labels == {"source": "shop"}  # of the whole service: by route there are counters
     build = families["perftui_build" if openmetrics else "perftui_build_info"]
     assert build.type == ("info" if openmetrics else "gauge")
     assert text.endswith("# EOF\n") == openmetrics
