@@ -43,7 +43,7 @@ def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(path: Path, at: float) -> argparse.Namespace:
     stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(at))}.{int(at % 1 * 1e6):06d}+00:00"
-    return argparse.Namespace(replay=str(path), at=stamp, size=(120, 40), within=5.0, seconds=0.0)
+    return argparse.Namespace(replay=str(path), at=stamp, size=(120, 40), within=5.0, seconds=0.0, say=())
 
 
 def plain(text: str) -> list[str]:

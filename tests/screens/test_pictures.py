@@ -69,7 +69,7 @@ async def standing(
     Path("config.toml").write_text('[env.lab]\nkind = "lab"\n')
     Path("config.toml").chmod(0o600)
     config = load(Path("config.toml"), "lab", {"theme": theme})
-    args = argparse.Namespace(replay=recording, at=AT, size=size, within=5.0, seconds=0.0)
+    args = argparse.Namespace(replay=recording, at=AT, size=size, within=5.0, seconds=0.0, say=())
 
     async def go(tab: str) -> None:
         app.go(tab)
