@@ -118,7 +118,8 @@ class ApiTab(Tab):
         if frame.at - self._queues_asked >= EVERY:
             self._queues_asked = frame.at
             for source in self.session.sources("QueueReader"):
-                if self.session.looks[source].health.link in (Link.LIVE, Link.LATE):
+                look = self.session.looks.get(source)  # none of them is there in a recording
+                if look is not None and look.health.link in (Link.LIVE, Link.LATE):
                     self._ask_queues(source)
         depths = frames[QUEUES].report
         views = self._paces.views(depths if isinstance(depths, tuple) else ())
