@@ -231,8 +231,7 @@ class LiveScreen(Screen[None]):
         """Whether every engine the tab draws from has answered, with a report or an error."""
         engines = [frame for topic, frame in self.frames.items() if "." not in topic]
         return self.tab is not None and all(
-            frame.report is not None or frame.error or not frame.health or _all_down(frame)
-            for frame in engines
+            f.report is not None or f.error or not f.health or _all_down(f) for f in engines
         )
 
     # -- drawing
@@ -243,8 +242,8 @@ class LiveScreen(Screen[None]):
         tab = self.tab
         if not self.fresh or tab is None or not tab.is_mounted or not self.is_attached or not self._whole:
             return
-        if not self.frames.keys() >= set(tab.topics):
-            return  # a screen's tab may be there before the screen follows what it shows
+        if not self.frames.keys() >= set(tab.topics):  # the tab may be there before the screen follows it
+            return
         self.fresh = False
         hidden = hides(self.frames)
         self._toggle("#empty", hidden)
