@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from perftui.lab.datastores import PostgresPart, ValkeyPart
 from perftui.lab.shoppart import ShopPart
 from perftui.model.alertrules import DEFAULTS
 from tests.agents import AgentProcess, agent, written
+from tests.waiting import until
 
 LOAD = 40.0  # seconds that programs of our own burn and hold at most
 HOLD, OVER, TICK = 6.0, 10.0, 5.0  # minutes become seconds
@@ -101,7 +103,8 @@ async def misses(lab: Lab) -> AsyncIterator[None]:
                 for _ in range(50):
                     pipe.get(f"none:{secrets.token_hex(6)}")
                 await pipe.execute()
-                await asyncio.sleep(0.1)
+                due = time.monotonic() + 0.1
+                await until(lambda due=due: time.monotonic() >= due)  # type: ignore[misc]
 
     task = asyncio.create_task(ask())
     try:

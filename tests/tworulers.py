@@ -18,7 +18,7 @@ from perftui.model.metrics import NAME, STALE, Labels, Vector, labels_of
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.rulefiles import RuleShelf
 from tests.promserver import Server
-from tests.waiting import auntil
+from tests.waiting import auntil, until
 
 EVERY = 3.0  # seconds between evaluations; samples lie in the middle of two
 TICK = "\n  - record: tick\n    expr: vector(1)\n"
@@ -54,12 +54,12 @@ class TwoRulers:
     def stop(self) -> None:
         self.server.stop()
 
-    async def run(self, until: float) -> None:
+    async def run(self, end: float) -> None:
         """Scrape half a tick after each evaluation until an instant, as if it were a tick later."""
         (phase, *_) = await auntil(self._ticks, 30)
-        while time.time() < until:
-            now = time.time()
-            await asyncio.sleep((phase + EVERY / 2 - now) % EVERY)
+        while (now := time.time()) < end:
+            due = now + (phase + EVERY / 2 - now) % EVERY
+            await until(lambda due=due: time.time() >= due, EVERY + 5)  # type: ignore[misc]
             await self._scrape(EVERY * 1.5)
 
     async def _scrape(self, room: float) -> None:
