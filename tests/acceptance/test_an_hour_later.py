@@ -34,6 +34,7 @@ HOUR = 3600.0
 AFTERWARDS = 40.0  # seconds that go on after the incident; the rest of the hour is the clock's
 CURSOR = re.compile(r"▸|─+|\b\d+(?=/\d+ ─)")  # where the reader stands in a table is not kept
 UNASKED = "not recorded: nobody asked for it then"  # the answer was on its way, and says so
+SHADES = str.maketrans("·░▒▓█", "▒▒▒▒▒")  # of a heat map, whose newest column is drawn before it is whole
 CHAIN = "overview.audit"  # whether its chain is intact is walked now, and not told of then
 
 
@@ -127,7 +128,7 @@ async def test_every_tab_shows_an_incident_as_it_was(
 
 def told(shown: Shown) -> list[str]:
     """Cells that are of their instant: what happened then may have been told a moment later."""
-    lines = [CURSOR.sub(" ", line) for line in shown.cells]
+    lines = [CURSOR.sub(" ", line).translate(SHADES) for line in shown.cells]
     return lines[: next((n for n, line in enumerate(lines) if line.strip() == "Events"), len(lines))]
 
 
