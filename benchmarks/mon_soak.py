@@ -1,6 +1,6 @@
 """Whether an agent and an open console stay the size they are, in memory, descriptors, files and lag.
 
-    python -m benchmarks.mon_soak [--minutes 480] [--warm 3] [--every 5]
+    python -m benchmarks.mon_soak [--minutes 480] [--warm 25] [--every 5]
     python -m benchmarks.mon_soak --speed 60 [--minutes 24] [--warm 4] [--every 20] [--tape 120]
 
 The first starts a lab, `perftui agent` and `perftui run` on one store, lets the console walk through all
@@ -174,12 +174,14 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("benchmarks.mon_soak", description=__doc__)
     parser.add_argument("--speed", type=float, default=0.0, help="play a tape so much faster (default: live)")
     parser.add_argument("--minutes", type=float, help="after warming up; when it plays, in all")
-    parser.add_argument("--warm", type=float, help="minutes")
+    parser.add_argument(
+        "--warm", type=float, help="minutes until rings and the last quarter of an hour are full"
+    )
     parser.add_argument("--every", type=float, help="seconds between looks")
     parser.add_argument("--tape", type=float, default=120.0, help="seconds to listen to the lab")
     parser.add_argument("--ring-seconds", type=float, default=1200.0, help="what rings hold when it plays")
     args = parser.parse_args(words)
-    usual = {"minutes": 24.0, "warm": 4.0, "every": 20.0} if args.speed else {"minutes": 480.0, "warm": 3.0}
+    usual = {"minutes": 24.0, "warm": 4.0, "every": 20.0} if args.speed else {"minutes": 480.0, "warm": 25.0}
     for name, value in ({"every": 5.0} | usual).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
