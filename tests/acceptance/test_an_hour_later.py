@@ -35,6 +35,9 @@ AFTERWARDS = 40.0  # seconds that go on after the incident; the rest of the hour
 CURSOR = re.compile(r"▸|─+|\b\d+(?=/\d+ ─)")  # where the reader stands in a table is not kept
 UNASKED = "not recorded: nobody asked for it then"  # the answer was on its way, and says so
 SHADES = str.maketrans("·░▒▓█", "▒▒▒▒▒")  # of a heat map, whose newest column is drawn before it is whole
+LAST = re.compile(
+    r"(?<=\d\.)\d+(?= (?:m|µ|n)?s\b)"
+)  # of durations: samples are kept to seven digits, and round
 CHAIN = "overview.audit"  # whether its chain is intact is walked now, and not told of then
 
 
@@ -128,7 +131,7 @@ async def test_every_tab_shows_an_incident_as_it_was(
 
 def told(shown: Shown) -> list[str]:
     """Cells that are of their instant: what happened then may have been told a moment later."""
-    lines = [CURSOR.sub(" ", line).translate(SHADES) for line in shown.cells]
+    lines = [LAST.sub("_", CURSOR.sub(" ", line).translate(SHADES)) for line in shown.cells]
     return lines[: next((n for n, line in enumerate(lines) if line.strip() == "Events"), len(lines))]
 
 

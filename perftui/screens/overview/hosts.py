@@ -182,7 +182,9 @@ class HostsTab(Tab):
     def _processes(self, frame: Frame, view: HostView) -> None:
         """Its processes where they can be read; an exporter does not tell them."""
         table = self.query_one("#processes", LiveTable)
-        if view.source not in self.session.sources("ProcessReader"):
+        entry = self.session.env.backends.get(view.source)
+        read_then = self.session.clock.past and (entry is None or entry.kind == "host")
+        if view.source not in self.session.sources("ProcessReader") and not read_then:
             table.empty = "an exporter tells no processes"
             table.hint = "perftui on that host shows them"
             table.note = ""
