@@ -105,13 +105,10 @@ class Faults:
 
 
 def make_thumbnails(stop: threading.Event) -> None:
-    """Burn most of one core until told to stop."""
+    """Burn one core until told to stop, with no pause: beside other work half of it would be left."""
     picture = os.urandom(32 * 1024) * 4
     while not stop.is_set():
-        began = time.monotonic()
-        while time.monotonic() - began < 0.08:
-            shrink(zlib.compress(picture, 6))
-        stop.wait(0.01)
+        shrink(zlib.compress(picture, 6))
 
 
 def shrink(data: bytes) -> int:
