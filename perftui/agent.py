@@ -16,6 +16,7 @@ from perftui.config import Config, Environment, reload
 from perftui.config.effective import changes
 from perftui.config.secret import resolve
 from perftui.draw.clean import inert
+from perftui.export.alertpicture import illustrate
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
 from perftui.model.schedule import Mode
@@ -98,6 +99,7 @@ class Agent:
             for topic in engines.BUILTIN.keys() - ASIDE:
                 holds.enter_context(session.topic(topic).hold(glance=True))
             await session.start()
+            illustrate(session)
             crew.start("tell events", self._tell(session))
             crew.start("watchdog", self._watch(session))
             self._supervisor.say("READY=1")

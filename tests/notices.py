@@ -18,7 +18,7 @@ from perftui.runtime.notify import Notifier
 from perftui.runtime.outbox import Outbox
 from perftui.runtime.tasks import Crew
 
-QUICK = Pacing(first=0.01, longest=0.05, look=0.05, idle=0.05)
+QUICK = Pacing(first=0.01, longest=0.05, look=0.05, idle=0.05, acks=0.05)
 
 
 def alert(rule="hot", source="web", severity=Severity.CRITICAL, now=0.0, **more):
@@ -84,10 +84,11 @@ async def receivers_up(**script):
 
 
 @asynccontextmanager
-async def notifier_up(store, telling: Telling, clock, *, wait=5.0, pacing=QUICK, holder=""):
+async def notifier_up(store, telling: Telling, clock, *, wait=5.0, pacing=QUICK, holder="", enter=None):
     """A notifier at work; `wait` is a request's deadline."""
     post = HttpPost(wait)
-    notifier = Notifier(telling, post, Outbox(store), Leases(store, holder), clock, pacing=pacing)
+    given = {"pacing": pacing, "enter": enter}
+    notifier = Notifier(telling, post, Outbox(store), Leases(store, holder), clock, **given)
     async with Crew("test") as crew:
         crew.start("notifier", notifier.run())
         try:

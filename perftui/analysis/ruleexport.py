@@ -128,12 +128,12 @@ def folded(text: str, version: Version = NEWEST) -> tuple[str, list[str]]:
         return text, []
     if version >= max(SINCE.values()):
         return text, []
-    yaml = _round_trip()
+    yaml = round_trip()
     data = yaml.load(text)
     said: list[str] = []
     for group in (data or {}).get("groups") or []:
         said += _fold_group(group, version)
-    return _dumped(yaml, data), said
+    return dumped(yaml, data), said
 
 
 def _fold_group(group: Any, version: Version) -> Iterable[str]:
@@ -155,16 +155,17 @@ def _fold_group(group: Any, version: Version) -> Iterable[str]:
 
 def joined(text: str, ours: str) -> str:
     """A rule file with our group after its own; comments and order of the file stay."""
-    yaml = _round_trip()
+    yaml = round_trip()
     data = yaml.load(text) if text.strip() else None
     if not data or not data.get("groups"):
         comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
         return "\n".join((*comments, ours))
     data["groups"].extend(yaml.load(ours)["groups"])
-    return _dumped(yaml, data)
+    return dumped(yaml, data)
 
 
-def _round_trip() -> Any:
+def round_trip() -> Any:
+    """A reader and writer of YAML that keeps comments, order and quotes."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt", pure=True)
@@ -173,7 +174,8 @@ def _round_trip() -> Any:
     return yaml
 
 
-def _dumped(yaml: Any, data: Any) -> str:
+def dumped(yaml: Any, data: Any) -> str:
+    """What such a writer makes of data it has read."""
     out = StringIO()
     yaml.dump(data, out)
     return out.getvalue()

@@ -9,29 +9,17 @@ from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
 from perftui.model.channels import AlertmanagerOptions
-from perftui.model.notify import Notification, Outcome, Post, Request, What, judged
+from perftui.model.notify import Notification, Outcome, Posting, Request, What, judged
 
 HOLDS = 4 * 3600.0 + 600.0  # seconds an alert stands there without being sent again: past our own repeat
 _NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 
-class Alertmanager:
+class Alertmanager(Posting[AlertmanagerOptions]):
     """`POST /api/v2/alerts`; its own label sets make a repetition count once."""
 
     kind: ClassVar[str] = "alertmanager"
     Options: ClassVar[type] = AlertmanagerOptions
-    pace: float = 0.0
-    hourly: int = 0
-    folds: bool = False
-
-    def __init__(self, name: str, options: AlertmanagerOptions, post: Post) -> None:
-        self.name = name
-        self._options = options
-        self._post = post
-
-    def recipients(self, to: tuple[str, ...]) -> tuple[str, ...]:
-        """Its own routes decide."""
-        return ("",)
 
     async def deliver(self, what: Notification, ref: str) -> Outcome:
         """One push; an acknowledgement has no place there and counts as said."""

@@ -15,7 +15,7 @@ LONGEST = 3600.0  # seconds of a Retry-After that we believe
 
 
 class HttpPost:
-    """Posts requests; whatever happens outside becomes a Reply."""
+    """Makes requests; whatever happens outside becomes a Reply."""
 
     libraries: ClassVar[tuple[str, ...]] = ("httpx",)
 
@@ -34,7 +34,11 @@ class HttpPost:
             async with (
                 asyncio.timeout(self._wait),
                 self._client.stream(
-                    "POST", request.url, content=request.body, headers=dict(request.headers), auth=login
+                    request.method,
+                    request.url,
+                    content=request.body,
+                    headers=dict(request.headers),
+                    auth=login,
                 ) as answer,
             ):
                 body = b""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
 from perftui.model.channels import SlackOptions
-from perftui.model.notify import Notification, Outcome, Post, Request, What, judged
+from perftui.model.notify import Notification, Outcome, Posting, Request, What, judged
 
 SECTION = 3000
 BLOCKS = 50
@@ -25,23 +25,13 @@ _LATER = {
 }
 
 
-class Slack:
+class Slack(Posting[SlackOptions]):
     """A bot (edits its message) or an incoming webhook (can only post)."""
 
     kind: ClassVar[str] = "slack"
     Options: ClassVar[type] = SlackOptions
     pace: float = 1.0
-    hourly: int = 0
     folds: bool = True
-
-    def __init__(self, name: str, options: SlackOptions, post: Post) -> None:
-        self.name = name
-        self._options = options
-        self._post = post
-
-    def recipients(self, to: tuple[str, ...]) -> tuple[str, ...]:
-        """The channel."""
-        return ("",)
 
     async def deliver(self, what: Notification, ref: str) -> Outcome:
         """Post the first message, edit it afterwards; `ref` is `channel/ts`."""

@@ -6,16 +6,21 @@ import asyncio
 import datetime as dt
 import hashlib
 import html
+import logging
 import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
 from perftui.model.channels import EmailOptions
-from perftui.model.notify import Line, Notification, Outcome, Post, What
+from perftui.model.errors import PerftuiError
+from perftui.model.notify import Line, Notification, Outcome, Paint, Picture, Post, What
+
+log = logging.getLogger(__name__)
 
 WAIT = 5.0
+DRAWING = 3.0  # seconds a chart may take
 SUBJECT = 180
 
 
@@ -28,6 +33,7 @@ class Email:
     pace: float = 0.0
     hourly: int = 0
     folds: bool = True
+    paint: Paint | None = None
 
     def __init__(self, name: str, options: EmailOptions, post: Post) -> None:
         self.name = name
@@ -48,10 +54,11 @@ class Email:
             self._context = await asyncio.to_thread(
                 ssl.create_default_context, cafile=options.ca_file or None
             )
+        picture = await self._picture(what)
         try:
             async with asyncio.timeout(WAIT):
                 refused, _ = await aiosmtplib.send(
-                    mail(what, options, ref),
+                    mail(what, options, ref, picture),
                     hostname=options.host,
                     port=options.port,
                     username=options.username or None,
@@ -73,6 +80,17 @@ class Email:
         said = f"not taken for {', '.join(sorted(refused))}" if refused else ""
         return Outcome(True, said[:200], ref=message_id(what, options))
 
+    async def _picture(self, what: Notification) -> Picture | None:
+        """The chart, when one can be had in time: the words go without it otherwise."""
+        if self.paint is None or what.what in (What.TEST, What.DIGEST):
+            return None
+        try:
+            async with asyncio.timeout(DRAWING):
+                return await self.paint(what)
+        except (TimeoutError, PerftuiError) as error:
+            log.info("%s: a mail goes without its chart: %s", self.name, error)
+            return None
+
 
 def message_id(what: Notification, options: EmailOptions) -> str:
     """The same for the same message whenever it is sent: a mailbox that has it knows it."""
@@ -80,8 +98,8 @@ def message_id(what: Notification, options: EmailOptions) -> str:
     return f"<{hashlib.sha256(what.key.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def mail(what: Notification, options: EmailOptions, ref: str) -> EmailMessage:
-    """The message; words from outside are one printable line each before they come near a header."""
+def mail(what: Notification, options: EmailOptions, ref: str, picture: Picture | None = None) -> EmailMessage:
+    """The message, a picture inside its HTML; words from outside are one printable line each in a header."""
     mail_ = EmailMessage()
     first = "Re: " if ref else ""
     title = what.lines[0].title if what.lines else what.title
@@ -97,7 +115,13 @@ def mail(what: Notification, options: EmailOptions, ref: str) -> EmailMessage:
     if ref:
         mail_["In-Reply-To"] = mail_["References"] = ref
     mail_.set_content("\n".join(_text(what)) + "\n")
-    mail_.add_alternative(_html(what), subtype="html")
+    cid = f"chart-{message_id(what, options)[1:]}"[:-1]
+    mail_.add_alternative(
+        _html(what, cid if picture else "", picture.words if picture else ""), subtype="html"
+    )
+    if picture is not None:
+        page: Any = mail_.get_payload(1)
+        page.add_related(picture.data, "image", picture.kind, cid=f"<{cid}>", disposition="inline")
     return mail_
 
 
@@ -114,7 +138,8 @@ def _row(line: Line) -> str:
     return inert(f"{line.severity.name.lower():<9}{line.title}  {line.value}  {line.source}", 400)
 
 
-def _html(what: Notification) -> str:
+def _html(what: Notification, cid: str, words: str) -> str:
+    image = f"<p><img src='cid:{html.escape(cid)}' alt='{_safe(words)}' width='720'></p>" if cid else ""
     rows = "".join(
         f"<tr><td>{'over' if line.over else line.severity.name.lower()}</td><td>{_safe(line.title)}</td>"
         f"<td>{_safe(line.value)}</td><td>{_safe(line.source)}</td></tr>"
@@ -126,7 +151,7 @@ def _html(what: Notification) -> str:
     note = f"<p>{_safe(what.note)}</p>" if what.note else ""
     return (
         f"<html><body><p><b>{_safe(what.words)}</b></p><table cellpadding='4'>{rows}</table>"
-        f"<ul>{evidence}</ul>{note}</body></html>"
+        f"{image}<ul>{evidence}</ul>{note}</body></html>"
     )
 
 

@@ -10,28 +10,16 @@ from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
 from perftui.model.channels import WebhookOptions
-from perftui.model.notify import Notification, Outcome, Post, Request, What, judged
+from perftui.model.notify import Notification, Outcome, Posting, Request, What, judged
 
 NEVER = "0001-01-01T00:00:00Z"  # what Alertmanager says for an end that is not known
 
 
-class Webhook:
+class Webhook(Posting[WebhookOptions]):
     """Every 2xx is yes."""
 
     kind: ClassVar[str] = "webhook"
     Options: ClassVar[type] = WebhookOptions
-    pace: float = 0.0
-    hourly: int = 0
-    folds: bool = False
-
-    def __init__(self, name: str, options: WebhookOptions, post: Post) -> None:
-        self.name = name
-        self._options = options
-        self._post = post
-
-    def recipients(self, to: tuple[str, ...]) -> tuple[str, ...]:
-        """Whoever listens there."""
-        return ("",)
 
     async def deliver(self, what: Notification, ref: str) -> Outcome:
         """One POST."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.cli import alerthistory, alertrules, alertwindows, common, notices
+from perftui.cli import alertbuild, alerthistory, alertrules, alertwindows, common, notices
 from perftui.cli.audit import span
 from perftui.model.errors import StoreError
 
@@ -45,12 +45,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     threshold = verbs.add_parser("threshold", help="move a rule's threshold, after a rehearsal on history")
     threshold.add_argument("rule", help="the rule's name")
     threshold.add_argument("value", nargs="?", type=float, help="base units; left out: as configured")
-    for parser_ in (ack, silence, end, threshold):
+    mark = verbs.add_parser("mark", help="say that an unusual value is normal or was an incident")
+    mark.add_argument("fingerprint", help="its fingerprint, or how that begins")
+    mark.add_argument("what", choices=("normal", "incident"), help="the series' threshold moves up or down")
+    for parser_ in (ack, silence, end, threshold, mark):
         common.options(parser_, change=True)
     alerthistory.add(verbs)
     common.options(verbs.add_parser("rules", help="print the rules in force"))
     alertrules.add(verbs)
     alertwindows.add(verbs, seconds)
+    alertbuild.add(verbs)
     notices.add(verbs)
 
 
@@ -63,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     """Do the verb."""
     if args.verb == "check":
         return alertrules.check(args)
+    if args.verb == "server-rules":
+        return common.go(alertbuild.served(args))
     return common.go(_act(args) if args.verb in _DEEDS else _look(args))
 
 
@@ -163,12 +169,19 @@ def _threshold(session: Session, args: argparse.Namespace) -> Action:
     return session.action("alerts.threshold", "alerts", rule=args.rule, threshold=args.value)
 
 
+def _mark(session: Session, args: argparse.Namespace) -> Action:
+    return session.action("alerts.mark", "alerts", fingerprint=args.fingerprint, what=args.what)
+
+
 _DEEDS = {
+    "mark": _mark,
     "ack": _ack,
     "silence": _silence,
     "unsilence": _unsilence,
     "threshold": _threshold,
     "import": alertrules.replacing,
+    "new": alertbuild.making,
+    "copy": alertbuild.making,
     **alertwindows.DEEDS,
     **notices.DEEDS,
 }
@@ -186,7 +199,9 @@ _FILES = {
 
 async def _act(args: argparse.Namespace) -> int:
     async with desk(args) as session:
-        return await common.perform(session, _DEEDS[args.verb](session, args), args)
+        asked = alertbuild.copying(session, args) if args.verb == "copy" else None
+        action = await asked if asked else _DEEDS[args.verb](session, args)
+        return await common.perform(session, action, args)
 
 
 def _stamp(at: float) -> str:

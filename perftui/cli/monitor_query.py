@@ -110,7 +110,7 @@ async def _ask_history(
 async def _ask_server(
     config: Config, args: argparse.Namespace, end: float, step: float
 ) -> tuple[Answer, Flavour]:
-    server = _server(config, args.server)
+    server = server_of(config, args.server)
     try:
         await server.open()
         try:
@@ -125,7 +125,8 @@ async def _ask_server(
         await server.close()
 
 
-def _server(config: Config, named: str) -> Prometheus:
+def server_of(config: Config, named: str) -> Prometheus:
+    """A server by the name of its backend or by its address, not opened; ConfigError: there is none."""
     from perftui.backends.prometheus import Prometheus
     from perftui.model.options import PrometheusOptions
 

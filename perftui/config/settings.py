@@ -298,9 +298,9 @@ class Config:
 
     def rules(self) -> RuleGroup:
         """Every alert rule: the shipped ones with what `[alerts.rules]` changes, then the operator's own."""
-        return self.alerts.group(
-            self.path, self.notices.labels(self.chosen, self.environment.kind), self.where
-        )
+        labels = self.notices.labels(self.chosen, self.environment.kind)
+        group = self.alerts.group(self.path, labels, self.where)
+        return dataclasses.replace(group, sigmas=self.anomaly.sigmas)
 
     def telling(self) -> Telling:
         """Who is told of alerts in the chosen environment."""

@@ -173,6 +173,22 @@ ACTIONS: dict[str, ActionSpec] = {
             "For every console of the store; the plan says what it would have done in the last 24 h.",
         ),
         ActionSpec(
+            "alerts.mark",
+            "Mark the unusual value",
+            Risk.CHANGES,
+            "AlertDesk",
+            "perftui.engines.alerts.marks:MarkUnusual",
+            "Normal, or an incident: the threshold of that series moves up or down, on every console.",
+        ),
+        ActionSpec(
+            "alerts.new",
+            "Add a rule",
+            Risk.CHANGES,
+            "RuleKeeper",
+            "perftui.engines.alerts.rules:AddRule",
+            "Metric, operator, threshold, for and severity as a rule of the rule file; or a server's rule.",
+        ),
+        ActionSpec(
             "alerts.edit",
             "Edit the rule",
             Risk.CHANGES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import itertools
 import json
 import time
@@ -52,6 +53,7 @@ class Receivers:
     script: dict[str, list[str]] = field(default_factory=dict)
     arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     retry_after: float = 0.0
+    acked: dict[str, str] = field(default_factory=dict)  # who acknowledged over there, by dedup_key
     on_arrival: Callable[[Arrival], None] | None = None
     _servers: list[asyncio.Server] = field(default_factory=list)
     _stamps: Any = field(default_factory=lambda: itertools.count(1))
@@ -116,6 +118,8 @@ class Receivers:
         if length > MOST:
             return False
         body = await reader.readexactly(length)
+        if method == "GET" and path.startswith("/incidents"):
+            return await self._reply(writer, *self._incidents(path, headers))
         if method == "GET":
             return await self._reply(writer, 200, [_row(one) for one in self.arrivals])
         service, what, key, value, wrong = _read(path, headers, body)
@@ -125,6 +129,23 @@ class Receivers:
             return False
         status, said = self._answered(service, answer, value, wrong)
         return await self._reply(writer, status, said)
+
+    def _incidents(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+        """PagerDuty's list of incidents: those of a key that somebody has acknowledged."""
+        query: dict[str, Any] = dict(parse_qsl(path.partition("?")[2]))
+        wrong = (
+            *problems(query, shape("incidents")),
+            *problems(headers, shape("incidents-headers"), "headers"),
+        )
+        answer = self._came("incidents", "list", str(query), query, wrong)
+        if answer != "ok":
+            return int(answer), {"error": {"message": "Invalid Input Provided", "errors": wrong}}
+        key = query.get("incident_key", "")
+        who = self.acked.get(key)
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        ack = {"at": at, "acknowledger": {"id": "PXPGF42", "type": "user_reference", "summary": who}}
+        one = {"id": "PT4KHLK", "type": "incident", "status": "acknowledged", "acknowledgements": [ack]}
+        return 200, {"incidents": [{**one, "incident_key": None}] if who else [], "limit": 1, "more": False}
 
     def _answered(self, service: str, answer: str, value: Any, wrong: tuple[str, ...]) -> tuple[int, Any]:
         """What the vendor says."""

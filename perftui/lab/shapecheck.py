@@ -51,12 +51,24 @@ def _problems(value: Any, schema: Mapping[str, Any], place: str) -> Iterable[str
             yield from _problems(item, schema.get("items", {}), f"{place}[{n}]")
     if isinstance(value, dict):
         yield from (f"{place} lacks {name}" for name in schema.get("required", ()) if name not in value)
-        for name, inner in schema.get("properties", {}).items():
+        known = schema.get("properties", {})
+        for name, inner in known.items():
             if name in value:
                 yield from _problems(value[name], inner, f"{place}.{name}")
+        yield from _more(value, known, schema.get("additionalProperties", True), place)
     choices = [tuple(_problems(value, one, place)) for one in schema.get("anyOf", ())]
     if choices and all(choices):
         yield from min(choices, key=len)
+
+
+def _more(value: Mapping[str, Any], known: Iterable[str], rule: Any, place: str) -> Iterable[str]:
+    """What a schema says of names that it does not name itself."""
+    others = [name for name in value if name not in known]
+    if rule is False:
+        yield from (f"{place} has {name}, which is unknown" for name in others)
+    elif isinstance(rule, Mapping):
+        for name in others:
+            yield from _problems(value[name], rule, f"{place}.{name}")
 
 
 def _text(value: str, schema: Mapping[str, Any], place: str) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perftui.model.alerts import UP, Rule, Selector
-from perftui.model.anomaly import SIGMAS
+from perftui.model.anomaly import LEAST, SIGMAS
 from perftui.model.finding import Severity
 
 CRITICAL = Severity.CRITICAL
@@ -121,7 +121,7 @@ DEFAULTS: tuple[Rule, ...] = (
         "Unusual for this series",
         Selector(SIGMAS),
         ">=",
-        3.0,
+        LEAST,  # 0 is told below the series' own threshold, which marks of people can lower to this
         how="max",
         over=60,
         hold=60,

@@ -149,7 +149,8 @@ class RuleGroup:
     """Rules evaluated together, in order, every `interval` seconds; `file` holds the rules in PromQL.
 
     `findings` are the ids of findings that alert already as warnings; critical ones always do. `windows`
-    and `inhibitions` keep alerts quiet; the latter see the environment's `labels` too.
+    and `inhibitions` keep alerts quiet; the latter see the environment's `labels` too. From `sigmas` on a
+    value is unusual where people's marks say nothing else.
     """
 
     name: str
@@ -160,6 +161,7 @@ class RuleGroup:
     windows: tuple[Maintenance, ...] = ()
     inhibitions: tuple[Inhibition, ...] = ()
     labels: Labels = ()
+    sigmas: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

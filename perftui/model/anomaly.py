@@ -21,6 +21,15 @@ SERIES: tuple[str, ...] = (
 """Selectors of the series watched unless configured otherwise."""
 
 
+LEAST, MOST = 2.0, 10.0  # sigmas between which people's marks can move a series' threshold
+MARK = "unusual:"  # what a series' own threshold is kept under begins with
+
+
+def marked(sigmas: float, seen: float, *, normal: bool) -> float:
+    """The threshold of a series whose alert at `seen` sigmas was called normal, or an incident."""
+    return min(MOST, max(1.1 * sigmas, 1.05 * seen)) if normal else max(LEAST, 0.9 * sigmas)
+
+
 def told(name: str, key: SeriesKey) -> SeriesKey:
     """Under which key something is told about a judged series."""
     return SeriesKey(SOURCE, name, (("series", str(key)),))

@@ -22,6 +22,10 @@ class PagerDutyOptions:
     routing_key: str = _option("integration key of the service", secret=True)
     base_url: str = _option("where events go", "https://events.pagerduty.com")
     client_url: str = _option("link shown with the incident")
+    api_token: str = _option(
+        "REST API token (reading is enough): acknowledgements made in PagerDuty count here", secret=True
+    )
+    api_url: str = _option("where the REST API is", "https://api.pagerduty.com")
 
 
 @dataclass(frozen=True, slots=True)

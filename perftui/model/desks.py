@@ -84,6 +84,14 @@ class AlertDesk(Protocol):
         """Set a rule's threshold for every console, None: as configured; the override before."""
         ...
 
+    async def mark(self, alert: Alert, *, normal: bool) -> tuple[str, float, float | None]:
+        """The threshold a series would have by what people say of its alert: series, new, before."""
+        ...
+
+    async def set_sigmas(self, series: str, sigmas: float | None, kind: str, alert: Alert) -> None:
+        """Enter a series' own threshold, None: as configured; `kind` is what history says of the alert."""
+        ...
+
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`."""
         ...

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from perftui.model.alerts import Labels, Matcher
 from perftui.model.finding import Severity
+
+Options = TypeVar("Options")
 
 ONCALL, SECOND, ALL = "oncall", "second", "all"  # whom a step of an escalation means
 
@@ -222,6 +224,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str = ""
     password: str = field(default="", repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +256,59 @@ class Sender(Protocol):
     async def deliver(self, what: Notification, ref: str) -> Outcome:
         """Send; `ref` is what the incident's first message was called, "" before it."""
         ...
+
+
+class Posting(Generic[Options]):
+    """What senders that make HTTP requests have in common: they are for one place, which needs no pace."""
+
+    pace: float = 0.0
+    hourly: int = 0
+    folds: bool = False
+
+    def __init__(self, name: str, options: Options, post: Post) -> None:
+        self.name = name
+        self._options = options
+        self._post = post
+
+    def recipients(self, to: tuple[str, ...]) -> tuple[str, ...]:
+        """The place; who is there hears of it."""
+        return ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Somebody acknowledged an incident in the channel itself, at `at` (epoch seconds)."""
+
+    who: str
+    at: float
+
+
+@runtime_checkable
+class AckReader(Protocol):
+    """A sender that can say who has acknowledged incidents over there."""
+
+    async def acknowledged(self, threads: Sequence[str]) -> Mapping[str, Taken]:
+        """Those of `threads` that somebody acknowledged; what cannot be learned is left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart to lie in a message: `kind` of image (`png`, `svg+xml`), and words for who cannot see it."""
+
+    kind: str
+    data: bytes = field(repr=False)
+    words: str
+
+
+Paint = Callable[[Notification], Awaitable[Picture | None]]
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A sender whose messages can hold a picture; `paint` draws it when a message is about to go."""
+
+    paint: Paint | None
 
 
 def judged(reply: Reply, *accepted: int) -> Outcome:

@@ -229,6 +229,9 @@ class RuleKeeper(Protocol):
     async def keep_rules(self, text: str) -> str:
         """Put a text in its place, what was there becomes the version before; where it is now."""
 
+    async def metric(self, text: str) -> str:
+        """`backend/series` as expressions name it; all else as it stands."""
+
     async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
         """What the rule `name` of such a file would have done in the last `seconds`; None: no such rule."""
 

@@ -13,6 +13,7 @@ from perftui.analysis.alertexpr import rehearse, selected
 from perftui.analysis.alertnoise import dressed, reaches, stats
 from perftui.analysis.maintenance import silences
 from perftui.analysis.promrules import groups_of
+from perftui.analysis.rulebuild import metric_of
 from perftui.analysis.rulefile import read_rules
 from perftui.model.alerts import (
     FINDING,
@@ -20,6 +21,7 @@ from perftui.model.alerts import (
     Alert,
     AlertEvent,
     AlertsReport,
+    AlertState,
     Maintenance,
     Matcher,
     Rehearsal,
@@ -29,16 +31,19 @@ from perftui.model.alerts import (
     Selector,
     Silence,
 )
+from perftui.model.anomaly import MARK, marked
 from perftui.model.backtest import Backtest
 from perftui.model.errors import ActionError, PlanRejected
+from perftui.model.notify import Taken
 from perftui.model.series import SeriesKey
-from perftui.runtime.alertbook import MOST_EVENTS, Book, Page
+from perftui.runtime.alertbook import MOST_EVENTS, Book, Page, event_of
 from perftui.runtime.audit import who
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.rulefiles import RuleShelf
 
+UNUSUAL = "AnomalyDetected"
 STEP = 10.0  # seconds a row of the past that a rehearsal reads
 MOST_SERIES = 40
 PAST = 30 * 86400.0
@@ -110,6 +115,14 @@ class Desk:
         stands = await self._book.acknowledge(alert, Ack(person(), self._clock.wall(), note, until))
         self._changed()
         return stands
+
+    async def acknowledged_at(self, fingerprints: Sequence[str], channel: str, taken: Taken) -> None:
+        """Enter what somebody acknowledged in a channel itself, for those that nobody has seen to yet."""
+        for alert in self._dressed(await self._book.page(), self._clock.wall()):
+            if alert.fingerprint in fingerprints and alert.state is AlertState.FIRING and not alert.ack:
+                ack = Ack(f"{taken.who} at {channel}", taken.at, f"acknowledged at {channel}")
+                await self._book.acknowledge(alert, ack)
+                self._changed()
 
     async def unacknowledge(self, alert: Alert) -> None:
         """Take one's own back."""
@@ -194,6 +207,23 @@ class Desk:
         self._changed()
         return before
 
+    async def mark(self, alert: Alert, *, normal: bool) -> tuple[str, float, float | None]:
+        """Move the threshold of an unusual series by what people say of its alert: series, new, before."""
+        series = dict(alert.labels).get("series", "")
+        if alert.rule != UNUSUAL or not series:
+            raise PlanRejected(
+                f"{alert.title} is no alert about an unusual value: t moves its rule's threshold"
+            )
+        before = (await self._book.page()).thresholds.get(f"{MARK}{series}")
+        return series, marked(before or self.group.sigmas, alert.value, normal=normal), before
+
+    async def set_sigmas(self, series: str, sigmas: float | None, kind: str, alert: Alert) -> None:
+        """Enter a series' own threshold, None: as configured; `kind` is what history says of the alert."""
+        note = "as configured" if sigmas is None else f"unusual from {sigmas:.2g} sigmas"
+        event = event_of(alert, kind, self._clock.wall(), person(), note)
+        await self._book.set_threshold(f"{MARK}{series}", sigmas, event)
+        self._changed()
+
     async def rule_text(self, *, previous: bool = False) -> str:
         """The rule file, or the version before."""
         return await asyncio.to_thread(self.shelf.previous if previous else self.shelf.text)
@@ -206,6 +236,10 @@ class Desk:
             raise ActionError(f"{self.shelf.path} cannot be written: {error.strerror}") from error
         self._changed()
         return str(self.shelf.path)
+
+    async def metric(self, text: str) -> str:
+        """`backend/series` as expressions name it; all else as it stands."""
+        return metric_of(text, self._kinds)
 
     async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
         """What a rule of such a file would have done."""

@@ -14,7 +14,7 @@ from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
 from perftui.model.metrics import Answer
-from perftui.model.notify import NoticesReport, Telling
+from perftui.model.notify import NoticesReport, Notification, Paint, Picture, Telling
 from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
@@ -54,6 +54,7 @@ class Alerting:
         self._rings = Rings()  # the session's, and its observers, once there is a ruler
         self._observers: dict[str, Observer] = {}
         self.notifier: Notifier | None = None
+        self.paint: Paint | None = None  # given by who can draw
         self.desk = ExplainingDesk(
             group, kinds, clock, self._book, memory.history, self._changed, self._outbox
         )
@@ -116,6 +117,7 @@ class Alerting:
             self._kinds,
             keep,
             self._silences,
+            lambda: self.ruler.thresholds if self.ruler else {},
         )
         self._observers[engine.stem] = made
         await made.run()
@@ -142,11 +144,16 @@ class Alerting:
             self._clock,
             publish,
             lambda: topic.value is None or topic.level > 0,
+            enter=self.desk.acknowledged_at,
+            paint=self._painted,
         )
         try:
             await self.notifier.run()
         finally:
             await post.close()
+
+    async def _painted(self, what: Notification) -> Picture | None:
+        return await self.paint(what) if self.paint is not None else None
 
     def _changed(self) -> None:
         if self.ruler is not None:

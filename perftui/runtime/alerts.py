@@ -246,6 +246,11 @@ class Ruler:
                 yield finding_rule(name), partial(take_found, found, name)
 
     @property
+    def thresholds(self) -> Mapping[str, float]:
+        """What people set, by rule; those of series watched for unusual values too."""
+        return self._page.thresholds
+
+    @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules with the thresholds that were set by hand."""
         set_ = self._page.thresholds

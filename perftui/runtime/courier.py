@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perftui.model.errors import ConfigError, StoreError
-from perftui.model.notify import DeliveryState, Outcome, Post, Sender, Way, What
+from perftui.model.notify import DeliveryState, Illustrated, Outcome, Paint, Post, Sender, Way, What
 from perftui.runtime.clock import Clock
 from perftui.runtime.leases import Lease
 from perftui.runtime.loading import bring
@@ -27,7 +27,8 @@ ENOUGH = 3  # messages held up from which on a digest says it better
 class Pacing:
     """Seconds: first and longest wait after a failure, the outage that makes a digest, between looks.
 
-    An idle courier is woken by news; its own looks are for clocks that were set.
+    An idle courier is woken by news; its own looks are for clocks that were set. `acks` are seconds between
+    two questions who has acknowledged over there.
     """
 
     first: float = 1.0
@@ -35,6 +36,7 @@ class Pacing:
     outage: float = 600.0
     look: float = 5.0
     idle: float = 60.0
+    acks: float = 30.0
 
 
 class Courier:
@@ -54,6 +56,7 @@ class Courier:
         lease: Callable[[], Lease | None],
         pacing: Pacing,
         told: Callable[[], None] = lambda: None,
+        paint: Paint | None = None,
     ) -> None:
         self.name = name
         self.failing: float | None = None
@@ -64,6 +67,7 @@ class Courier:
         self._lease = lease
         self._pacing = pacing
         self._told = told
+        self._paint = paint
         self._sender: Sender | None = None
         self._failures = 0
         self._woken = asyncio.Event()
@@ -77,6 +81,8 @@ class Courier:
         if self._sender is None:
             made = await bring(self._way.place)
             self._sender = made(self.name, self._way.options(), self._post)
+            if isinstance(self._sender, Illustrated):
+                self._sender.paint = self._paint
         return self._sender
 
     async def run(self) -> None:

@@ -13,7 +13,18 @@ from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
 from perftui.model.finding import Severity
-from perftui.model.notify import SMS, ChannelState, NoticesReport, Notification, Post, Route, Telling, What
+from perftui.model.notify import (
+    SMS,
+    ChannelState,
+    NoticesReport,
+    Notification,
+    Paint,
+    Post,
+    Route,
+    Telling,
+    What,
+)
+from perftui.runtime.ackback import AckBack, Enter
 from perftui.runtime.beats import Beat
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
@@ -60,6 +71,8 @@ class Notifier:
         published: Callable[[NoticesReport], None] | None = None,
         wanted: Callable[[], bool] = lambda: True,
         pacing: Pacing | None = None,
+        enter: Enter | None = None,
+        paint: Paint | None = None,
     ) -> None:
         self.telling = telling
         self.problem = ""
@@ -77,7 +90,9 @@ class Notifier:
         self._woken = asyncio.Event()
         self._one = asyncio.Lock()  # two decisions at once would each take the other's lease for a stranger's
         self.couriers = {
-            name: Courier(name, way, post, outbox, clock, lambda: self._lease, self._pacing, self._went)
+            name: Courier(
+                name, way, post, outbox, clock, lambda: self._lease, self._pacing, self._went, paint
+            )
             for name, way in telling.ways.items()
         }
         self._alarm = StoreAlarm(telling.env, self.couriers, clock)
@@ -85,6 +100,14 @@ class Notifier:
             name: Beat(name, telling.env, way, post, outbox, clock, self._alive)
             for name, way in telling.beats.items()
         }
+
+        every = self._pacing.acks
+        self._acks = (
+            AckBack(self.couriers, self._groups, lambda: self.holder, enter, every) if enter else None
+        )
+
+    def _groups(self) -> Iterable[Group]:
+        return self._page.groups.values()
 
     def _alive(self) -> bool:
         """Whether rules are evaluated and what they find would be told."""
@@ -115,6 +138,8 @@ class Notifier:
                 crew.start(name, courier.run())
             for name, beat in self.beats.items():
                 crew.start(name, beat.run())
+            if self._acks is not None:
+                crew.start("acknowledgements", self._acks.run())
             try:
                 while True:
                     await self.tick()

@@ -10,7 +10,7 @@ from typing import Any
 
 from perftui.analysis.matchers import matches, parse_selector
 from perftui.model.alerts import Selector, Silence
-from perftui.model.anomaly import SOURCE
+from perftui.model.anomaly import MARK, SOURCE
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.reading import Look, Reading
@@ -42,6 +42,7 @@ class Oddities(Observer):
         kinds: Mapping[str, str],
         keep: Callable[[Reading], None],
         silences: Callable[[], Sequence[Silence]] = tuple,
+        thresholds: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         super().__init__(engine, {}, rings, clock, hold=False, topic=topic)
         self._judge = engine  # the same by what only it can do
@@ -50,6 +51,7 @@ class Oddities(Observer):
         self._kinds = kinds
         self._record = keep
         self._silences = silences
+        self._thresholds = thresholds
         self._selectors = tuple(parse_selector(text) for text in engine.watch.series)
         self._fed: dict[SeriesKey, float] = {}
 
@@ -66,10 +68,12 @@ class Oddities(Observer):
     async def tick(self) -> None:
         """One point of every series that has news."""
         now, every = self._clock.wall(), self._judge.watch.every
+        own = self._thresholds()
         hushed = [one.matchers for one in self._silences() if one.runs(now)]
         for key in self._wanted():
             if not self._judge.knows(key):
                 await self._begin(key, now)
+            self._judge.strict(key, own.get(f"{MARK}{key}", self._judge.watch.sigmas))
             values = self._rings.recent(key, now - every, now)
             if len(values):
                 quiet = any(matches(one, _labels(key)) for one in hushed)

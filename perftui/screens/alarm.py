@@ -17,7 +17,13 @@ SEVERITY = {Severity.CRITICAL: "crit", Severity.WARNING: "warn"}
 
 
 async def follow(app: PerftuiApp, session: Session) -> None:
-    """Tell each alert once when it opens; those that stood before we came are in the header already."""
+    """Tell each alert once when it opens, and put charts into the mails about them.
+
+    Those that stood before we came are in the header already.
+    """
+    from perftui.export.alertpicture import illustrate  # a start needs none of it
+
+    illustrate(session)
     known: set[tuple[str, float]] | None = None
     async for frame in session.watch("alerts"):
         if not isinstance(frame.report, AlertsReport):

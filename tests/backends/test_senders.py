@@ -183,10 +183,11 @@ async def test_an_alertmanager_hears_all_but_acknowledgements():
     ("answer", "again"), [("429", True), ("500", True), ("400", False), ("timeout", True)]
 )
 async def test_what_went_wrong_is_an_outcome_and_never_an_exception(answer, again, monkeypatch):
-    monkeypatch.setattr("perftui.backends.smtp.WAIT", 0.3)
+    wait = 0.3 if answer == "timeout" else 10.0
+    monkeypatch.setattr("perftui.backends.smtp.WAIT", wait)
     async with receivers_up(**{name: [answer] for name in ("pagerduty", "webhook", "sms", "email")}) as there:
         there.retry_after = 7
-        post = HttpPost(0.3)
+        post = HttpPost(wait)
         senders = (
             PagerDuty("p", replace(PD, base_url=there.url), post),
             Webhook("w", options.WebhookOptions(f"{there.url}/hook"), post),
@@ -248,7 +249,7 @@ def test_options_that_cannot_work_are_refused(kind, given_, said):
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ["payload", "routing_key", "event_action", "dedup_key", "summary", "severity"]
+                    ["payload", "routing_key", "event_action", "dedup_key", "summary", "labels", "text"]
                 ),
                 inner,
             )
@@ -257,6 +258,19 @@ def test_options_that_cannot_work_are_refused(kind, given_, said):
     )
 )
 def test_the_small_checker_agrees_with_jsonschema(value):
-    for name in ("pagerduty", "slack", "sms", "webhook"):
+    for name in ("pagerduty", "slack", "sms", "webhook", "alertmanager"):
         valid = jsonschema.Draft202012Validator(shape(name)).is_valid(value)
         assert (not problems(value, shape(name))) is valid
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("slack", {"channel": "C1", "text": "x", "as_admin": True}, "has as_admin, which is unknown"),
+        ("alertmanager", [{"labels": {"alertname": 5}}], "body[0].labels.alertname is no string"),
+        ("alertmanager", [{"annotations": {}}], "body[0] lacks labels"),
+        ("alertmanager", {"labels": {}}, "body is no array"),
+    ],
+)
+def test_what_a_vendor_would_not_take_is_named(name, body, said):
+    assert any(said in one for one in problems(body, shape(name)))

@@ -55,6 +55,8 @@ def test_a_threshold_and_back(alerts):
 
 def test_refusals(alerts):
     assert alerts("ack", "abc", "--yes")[0] == 4
+    assert alerts("mark", "abc", "normal", "--yes")[0] == 4
+    assert alerts("mark", "abc", "odd", "--yes")[0] == 2
     assert alerts("silence", "source=db", "--yes")[0] == 4
     assert alerts("threshold", "nothing", "1", "--yes")[0] == 4
     assert alerts("silence", 'a="b"', "--for", "soon")[0] == 2

@@ -9,15 +9,17 @@ import pytest
 
 from perftui.analysis.matchers import parse_matchers, parse_selector
 from perftui.config import load
+from perftui.engines.alerts.marks import MarkUnusual
 from perftui.engines.anomaly import AnomalyEngine
 from perftui.model.alertrules import DEFAULTS
 from perftui.model.alerts import AlertState, RuleGroup, Silence
-from perftui.model.anomaly import HIGH, SIGMAS, TOPIC, Watch, told
-from perftui.model.errors import ConfigError
+from perftui.model.anomaly import HIGH, LEAST, MOST, SIGMAS, TOPIC, Watch, marked, told
+from perftui.model.errors import ConfigError, PlanRejected
 from perftui.model.finding import Severity
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book
+from perftui.runtime.alertdesk import Desk
 from perftui.runtime.alerts import Ruler, Sights
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
@@ -61,8 +63,9 @@ class Scene:
             KINDS,
             self.rings.record,
             lambda: self.silences,
+            lambda: self.thresholds,
         )
-        self.silences = ()
+        self.silences, self.thresholds = (), {}
         self._random = random.Random(3)
 
     def say(self, mean):
@@ -184,3 +187,47 @@ def test_settings_are_checked(tmp_path):
     for wrong in ("every = 0.1", "sigmas = 0.5", 'series = ["nonsense"]'):
         with pytest.raises(ConfigError):
             config(wrong)
+
+
+async def test_marks_move_the_threshold_of_their_series_and_can_be_taken_back(store):
+    """Called normal, what was just seen alarms no more; called an incident, less is enough; bounded both ways."""
+    scene = Scene(store)
+    rules = RuleGroup("rules", tuple(rule for rule in DEFAULTS if rule.name == "AnomalyDetected"))
+    book, reports = Book(store), []
+    sights = Sights(scene.rings, KINDS, dict, tuple)
+    given = {"env": "test", "told": reports.append, "note": lambda _event: None}
+    ruler = Ruler(rules, sights, scene.clock, book, Leases(store), **given)
+    desk = Desk(rules, KINDS, scene.clock, book, scene.history, ruler.wake)
+    await scene.minutes(12, 100)
+    await ruler.tick()
+    await scene.minutes(2, 111, ruler)
+    (alert,) = reports[-1].alerts
+    assert alert.state is AlertState.FIRING
+    mark = MarkUnusual(desk, "alerts", fingerprint=alert.fingerprint, what="normal")
+    assert "this is normal: shop/http.requests_per_s alarms from" in (await mark.plan()).summary
+    receipt = await mark.run(lambda _: None)
+    await ruler.tick()
+    scene.thresholds = ruler.thresholds
+    assert scene.thresholds[f"unusual:{KEY}"] >= alert.value
+    await scene.minutes(3, 111, ruler)
+    assert {one.state for one in reports[-1].alerts} == {AlertState.RESOLVED}
+    await mark.undo(receipt)
+    await ruler.tick()
+    assert f"unusual:{KEY}" not in ruler.thresholds
+    worse = MarkUnusual(desk, "alerts", fingerprint=alert.fingerprint, what="incident")
+    for _ in range(9):
+        await worse.run(lambda _: None)
+    await ruler.tick()
+    assert ruler.thresholds[f"unusual:{KEY}"] == LEAST
+    kinds = [event.kind for event in await desk.events(0.0)]
+    assert kinds.count("incident") == 9
+    assert {"normal", "not normal"} <= set(kinds)
+    with pytest.raises(PlanRejected, match="neither normal nor incident"):
+        await MarkUnusual(desk, "alerts", fingerprint=alert.fingerprint, what="odd").plan()
+    await ruler.close()
+
+
+def test_marks_are_bounded():
+    assert marked(3.0, 4.0, normal=True) == pytest.approx(4.2)
+    assert marked(3.0, 500.0, normal=True) == MOST
+    assert marked(2.1, 4.0, normal=False) == LEAST

@@ -132,8 +132,6 @@ async def test_silence_from_the_screen(config: Path) -> None:
 async def test_a_maintenance_window_from_the_screen(config: Path) -> None:
     async with console_at(config, "here") as seen:
         await seen.sees(r"firing .*CPU there", 20)
-        await seen.press("c")
-        await seen.sees("in the silences' view")
         await seen.press("v", "v")
         await seen.sees("nothing is silenced")
         await seen.press("c")
@@ -148,12 +146,30 @@ async def test_a_maintenance_window_from_the_screen(config: Path) -> None:
         await seen.types("* * * * * 2h Europe/Berlin")
         await seen.sees("next: 20")
         await seen.press("y")
-        await seen.sees(r"maintenance.* running .*\* \* \* \* \* Europe/Berlin", 15)
+        await seen.sees(r"weekly +running .*\* \* \* \* \* Europe/Berlin", 15)
         await seen.sees("silenced 1", 15)
         await seen.press("D")
         await seen.sees("remove maintenance window weekly")
         await seen.press("y")
         await seen.sees("nothing is silenced", 15)
+
+
+async def test_a_new_rule_from_the_screen(config: Path) -> None:
+    async with console_at(config, "here") as seen:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.press("v", "c")
+        await seen.sees("its name, such as")
+        await seen.types("Mine")
+        await seen.sees("metric, operator, threshold")
+        await seen.types("host/cpu.busy_ratio")
+        await seen.sees("write METRIC > THRESHOLD")
+        await seen.types(" above -1 info")
+        await seen.sees("would have fired")
+        await seen.sees("severity: info")
+        await seen.press("y")
+        await seen.sees("1 rules are in", 20)
+        await seen.sees(r"firing 1 +Mine", 20)
+        assert "perftui_host_cpu_busy_ratio{source=" in config.with_name("rules.yml").read_text()
 
 
 @pytest.mark.slow

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from perftui.analysis.promrules import SOURCE
+from perftui.analysis.rulebuild import GROUP, condition, with_rule
 from perftui.analysis.rulefile import read_rules, with_expression
 from perftui.analysis.yamlbounds import YamlRefused
 from perftui.draw.clean import inert
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.backtest import Backtest
-from perftui.model.errors import PlanRejected
+from perftui.model.errors import ConfigError, PlanRejected
 from perftui.model.ports import RuleKeeper
 from perftui.model.rulefile import FileRule, RuleFile, RuleFileError
 
@@ -103,6 +105,87 @@ class EditRule(ReplaceRules):
         ]
         summary = f"{inert(self._rule, 80)}: {inert(' '.join(self._expr.split()), 200)}"
         return replace(plan, summary=summary, affects=tuple(said))
+
+
+class AddRule(ReplaceRules):
+    """One alert more at the end of a group of the file: `metric` `op` `threshold` for `hold`.
+
+    Without `op` the metric is the whole condition. `metric` is PromQL or `backend/series`. With `server`
+    the rule asks that server: `annotations` name it.
+    """
+
+    id: ClassVar[str] = "alerts.new"
+    title: str = "Add a rule"
+
+    def __init__(
+        self,
+        power: RuleKeeper,
+        source: str,
+        *,
+        name: str,
+        metric: str,
+        op: str = "",
+        threshold: float = 0.0,
+        hold: str = "0s",
+        severity: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        group: str = GROUP,
+        server: str = "",
+    ) -> None:
+        super().__init__(power, source, text="")
+        self._rule, self._metric, self._group = name, metric, group
+        self._condition, self._hold = (op, threshold), hold
+        self._labels = {**(labels or {}), **({"severity": severity} if severity else {})}
+        self._annotations = {**(annotations or {}), **({SOURCE: server} if server else {})}
+        self.params = {"name": name, "metric": metric, "op": op, "threshold": threshold, "hold": hold}
+        self.params |= {"labels": self._labels, "annotations": self._annotations, "group": group}
+        self.target = f"{source} {inert(name, 80)}"
+
+    async def plan(self) -> Plan:
+        """The rule as it will stand in the file, and what it would have done."""
+        before = await self._power.rule_text()
+        op, threshold = self._condition
+        try:
+            metric = await self._power.metric(self._metric)
+            expr = condition(metric, op, threshold) if op else metric
+            self._text = with_rule(
+                before,
+                self._rule,
+                expr,
+                hold=self._hold,
+                labels=tuple(self._labels.items()),
+                annotations=tuple(self._annotations.items()),
+                group=self._group,
+            )
+        except (ConfigError, ValueError, YamlRefused) as error:
+            raise PlanRejected(str(error)) from error
+        plan = await super().plan()
+        said = (
+            ""
+            if SOURCE in self._annotations
+            else _would(await self._power.backtest(self._text, self._rule, DAY))
+        )
+        kept = f" for {self._hold}" if self._hold not in ("", "0s") else ""
+        summary = f"add alert {inert(f'{self._group}/{self._rule}', 100)}: {inert(expr, 200)}{kept}"
+        return replace(
+            plan, summary=summary, affects=(*filter(None, (said,)), *yaml_of(self._text, self._rule))
+        )
+
+
+def yaml_of(text: str, name: str) -> Iterable[str]:
+    """The lines of a file that say the last rule of a name."""
+    lines = text.splitlines()
+    starts = [n for n, line in enumerate(lines) if line.lstrip().startswith("- alert:") and name in line]
+    if not starts:
+        return
+    first = lines[starts[-1]]
+    depth = len(first) - len(first.lstrip())
+    yield inert(first, 200)
+    for line in lines[starts[-1] + 1 :]:
+        if not line.strip() or len(line) - len(line.lstrip()) <= depth:
+            return
+        yield inert(line, 200)
 
 
 def _would(one: Backtest | None) -> str:

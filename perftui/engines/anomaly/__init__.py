@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from perftui.analysis.anomaly import DetectorState, Judge, Score, detect
@@ -54,6 +54,12 @@ class AnomalyEngine:
         judge = Judge(sigmas=self.watch.sigmas, floor=FLOORS.get(unit, 0.0))
         state = DetectorState(judge=judge, season=learn(at, value))
         self._series[key] = _Watched(state, unit, Forest() if self.watch.trees else None)
+
+    def strict(self, key: SeriesKey, sigmas: float) -> None:
+        """Judge a series by a threshold of its own from now on."""
+        state = self._series[key].state
+        if state.judge.sigmas != sigmas:
+            state.judge = replace(state.judge, sigmas=sigmas)
 
     def prime(self, key: SeriesKey, at: Sequence[float], value: Sequence[float]) -> None:
         """Let it learn from remembered points at the pace it will be fed; nothing is told of them."""

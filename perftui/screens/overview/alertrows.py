@@ -13,6 +13,7 @@ from perftui.draw.table import Cell, Column
 from perftui.draw.text import line, wrap
 from perftui.model.alerts import (
     FINDING,
+    MAINTENANCE,
     Alert,
     AlertEvent,
     AlertsReport,
@@ -149,7 +150,7 @@ def rule_columns(look: Callable[[], Look]) -> list[Column]:
 def silence_columns(now: Callable[[], float]) -> list[Column]:
     """Of the silences' view."""
     return [
-        Column("id", "Id", inert, width=18),
+        Column("id", "Id", lambda text: inert(text.removeprefix(MAINTENANCE)), width=16),
         Column("state", "State", _running, value=lambda s: s.runs(now()), width=7),
         Column(
             "left",
@@ -179,9 +180,9 @@ def history_columns(look: Callable[[], Look]) -> list[Column]:
         Column("kind", "What", inert, width=14),
         Column("rule", "Rule", inert, width=24),
         Column("title", "Alert", inert, width=20, grow=True),
-        Column("source", "Source", inert, width=12, priority=3),
-        Column("who", "Who", inert, width=16, priority=4),
-        Column("note", "Note", inert, width=16, priority=5),
+        Column("note", "Note", inert, width=28, priority=3),
+        Column("source", "Source", inert, width=12, priority=4),
+        Column("who", "Who", inert, width=16, priority=5),
     ]
 
 

@@ -273,6 +273,7 @@ class AlertsTab(QuietKeys):
             "overview.silence": self._ask_silence,
             "overview.unsilence": self._unsilence,
             "overview.new": self._new,
+            "overview.mark": self._mark,
             "overview.delete": self._delete,
             "overview.threshold": self._ask_threshold,
             "overview.test": self._test_channel,

@@ -8,6 +8,7 @@ from typing import Any
 from perftui.model.alerts import MAINTENANCE, Rule, Silence
 from perftui.model.errors import ConfigError
 from perftui.screens.overview import alertrows as rows
+from perftui.screens.overview.newrule import new_rule
 from perftui.screens.overview.noticekeys import NoticeKeys
 
 HOUR = "1h"
@@ -51,11 +52,11 @@ class QuietKeys(NoticeKeys):
         self.perform("alerts.unsilence", "alerts", silence=silence.id)
 
     def _new(self) -> None:
-        """In the silences' view a maintenance window."""
-        if self.view != "silences":
-            self.toast("c makes a maintenance window in the silences' view (v)", "warn")
-            return
-        self._ask_window()
+        """In the silences' view a maintenance window, elsewhere a rule."""
+        if self.view == "silences":
+            self._ask_window()
+        else:
+            new_rule(self)
 
     def _ask_window(self) -> None:
         """Its name, what it hushes, when: one question after the other."""
@@ -82,6 +83,19 @@ class QuietKeys(NoticeKeys):
             )
 
         self.ask("Maintenance window", "its name, such as nightly-backup", named)
+
+    def _mark(self) -> None:
+        alert = self._alert
+        if alert is None:
+            self.toast("no alert is selected", "warn")
+            return
+        mark = alert.fingerprint
+        ways = [("normal", "this is normal: alarm later"), ("incident", "this was an incident: alarm sooner")]
+        self.choose(
+            "Unusual value",
+            ways,
+            lambda what: self.perform("alerts.mark", "alerts", fingerprint=mark, what=what),
+        )
 
     def _delete(self) -> None:
         silence = self._silence
