@@ -202,14 +202,14 @@ def written(state_dir: Path) -> dict[str, list[Any]]:
 
 
 async def test_who_recalls_sees_what_was_kept_and_writes_nothing(lab: Lab, state_dir: Path) -> None:
-    config = load(lab.config_path(), "lab", {})
+    config, before_us = load(lab.config_path(), "lab", {}), {*threading.enumerate()}
     async with running(Session.open(config, config.environment, remember=True)) as session:
         await frame_with(session, "cache", lambda f: f.report is not None and not f.stale)
         session.note("tea")
         ruled = await frame_with(session, "alerts", lambda f: f.report and f.report.evaluated)
         key = next(iter(session.history.keys("valkey")))
         began = next(iter(session.history.series(key, 0, 1e12))).at
-    await until(lambda: "store writer" not in {thread.name for thread in threading.enumerate()}, 10)
+    await until(lambda: not any("store writer" in t.name for t in {*threading.enumerate()} - before_us), 10)
     before = written(state_dir)
 
     async with running(Session.open(config, config.environment, recall=True)) as other:

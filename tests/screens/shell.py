@@ -72,6 +72,7 @@ class ShellSession:
         self.clock = Clock()
         self.past = None
         self.keeping: list[Any] = []
+        self.alerts = None
         for topic, frame in (frames or {}).items():
             self.publish(topic, frame)
 

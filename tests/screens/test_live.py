@@ -40,7 +40,7 @@ async def test_only_the_front_tab_is_watched(session: ShellSession) -> None:
         await pilot.press("[")
         await until(lambda: "cache" in session.watching and "other" not in session.watching)
         await pilot.press("1")
-        await until(lambda: set(session.watching) <= {"findings"})
+        await until(lambda: set(session.watching) <= {"findings", "alerts"})
         await pilot.press("2")
         await until(lambda: "cache" in session.watching)
         assert app.base.tab_name == "cache.sample"

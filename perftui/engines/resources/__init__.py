@@ -60,7 +60,7 @@ class ResourcesEngine:
     def _host(self, name: str, at: float, reading: HostReading, history: SeriesReader) -> HostView:
         """A look that was seen before is not looked into again: fifty hosts come one by one."""
         seen = self._views.get(name)
-        if seen is not None and seen.reading is reading:
+        if seen is not None and seen.reading is reading and seen.at == at:
             return seen
         known_at, rows = self._growing.get(name, (0.0, ()))
         if at - known_at >= SLOPE_PERIOD:
