@@ -161,9 +161,9 @@ class PerftuiApp(Hands, DiffApp):
             self.toast(f"unfinished: {entry.action} on {entry.target} by {entry.user}: look first", "warn")
 
     def on_worker_state_changed(self, event: Any) -> None:
-        """A worker that died says so; the console goes on."""
-        if event.worker.error is not None:
-            error = event.worker.error
+        """A worker that died says so, one that was sent away does not; the console goes on."""
+        error = event.worker.error
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             self.toast(f"{event.worker.name}: {type(error).__name__}: {error}", "crit")
 
     async def on_event(self, event: events.Event) -> None:

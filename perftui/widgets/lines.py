@@ -189,7 +189,7 @@ def let_go(hidden: Widget) -> None:
     """Forget all pictures at and below a widget that is not on screen any more.
 
     A line costs some 5 kB with Textual's caches in it and around it, those of blank grounds too, and a
-    console has forty tabs of five layers.
+    console has 26 tabs of some five layers.
     """
     for widget in hidden.walk_children(Widget, with_self=True):
         widget._styles_cache.clear()  # noqa: SLF001 - Textual itself forgets only when something changes

@@ -121,6 +121,7 @@ async def test_reload_says_what_changed_or_keeps_the_old(session: ShellSession) 
         await until(lambda: app.started)
         app.verbs.say("reload")
         await until(lambda: "nothing changed" in app.text())
+        assert "Cancelled" not in app.text()
 
 
 async def test_wrong_keys_of_the_configuration_are_told_and_good_ones_work(session: ShellSession) -> None:
