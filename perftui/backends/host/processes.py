@@ -221,9 +221,8 @@ class Processes:
     def _name(self, pid: int, stat: _Stat, known: _Known) -> None:
         folder = f"{self._root}/{pid}"
         known.command = read_command(folder)
-        known.named = (
-            bool(known.command) or not stat.rss
-        )  # while it becomes another program it has no line yet
+        # While it becomes another program it has no line yet; kernel threads and zombies never have one.
+        known.named = bool(known.command) or not stat.rss
         known.user = self._user(folder)
         known.language = guess(folder, stat.name)
         known.unit = unit_of(read_file(f"{folder}/cgroup"))
