@@ -63,12 +63,12 @@ class LiveScreen(Screen[None]):
 
     DEFAULT_CSS = """
     LiveScreen { layout: vertical; background: $background; color: $foreground; overflow: hidden; }
+    LiveScreen { layers: default toast; }
     LiveScreen #body { width: 1fr; height: 1fr; }
     LiveScreen #notice, LiveScreen #drawer { display: none; }
-    LiveScreen #empty { display: none; height: 1fr; }
+    LiveScreen.-empty #body { height: 0; }
     LiveScreen #toasts { position: absolute; layer: toast; display: none; }
-    LiveScreen #small { display: none; height: 1fr; }
-    LiveScreen { layers: default toast; }
+    LiveScreen #small, LiveScreen #empty { display: none; height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = []
     AUTO_FOCUS: ClassVar[str | None] = None
@@ -245,8 +245,8 @@ class LiveScreen(Screen[None]):
         if not self.frames.keys() >= set(tab.topics):  # the tab may be there before the screen follows it
             return
         self.fresh = False
-        hidden = hides(self.frames)
-        self._toggle("#empty", hidden)
+        self._toggle("#empty", hidden := hides(self.frames))
+        self.set_class(hidden, "-empty")
         tab.display = not hidden
         if hidden:
             lines = self.query_one("#empty", RowBox)

@@ -84,17 +84,25 @@ async def test_it_is_seen_where_one_looks_and_ends(lab: Lab, name: str) -> None:
             await warm(seen)
         if name == "cache-flush":
             await until(lambda: full(seen), 120)
-        began = time.monotonic()
+        began, wall = time.monotonic(), time.time()
         await lab.incidents.start(name)
         try:
             found = await sought(seen, sign)
             shown = (await seen.sees(sign.text, 20)).group(0) if sign.text else ""
             assert found.evidence
+            if name == "worker-crash":
+                await until(lambda: crashes(seen, wall) >= 3, 60)
             told(name, look, f"{found.id} {found.title}"[:60] + f" | {shown}"[:20], began)
         finally:
             await lab.incidents.stop(name)
         if sign.calm:
             await until(lambda: finding(seen, sign) is None, sign.calm)
+
+
+def crashes(seen: Console, since: float) -> int:
+    """How many workers died since then: how soon it counts as over follows the pace of the last three."""
+    events = seen.app.session.frame("autoscaling").report.events
+    return sum(event.at >= since and "died" in event.title for event in events)
 
 
 def full(seen: Console) -> bool:

@@ -129,7 +129,10 @@ async def test_space_marks_in_a_table_and_freezes_elsewhere(session: ShellSessio
 
 async def test_no_backend_says_what_connects_it(sample: None) -> None:
     async with shown("cache", ShellSession()) as (app, _):
+        rows = app.text().splitlines()
         assert "no cache connected: add one to the configuration" in app.text()
+        said = next(n for n, row in enumerate(rows) if "no cache connected" in row)
+        assert abs(said - len(rows) // 2) <= 2  # in the middle
 
 
 async def test_waiting_and_lost_before_the_first_picture(sample: None) -> None:
