@@ -43,7 +43,14 @@ class Grid:
 
     def index(self, at: float) -> int:
         """Column of an instant; outside 0…count-1 when it is not in the window."""
-        return floor(at / self.step) - self.first
+        whole = floor(at / self.step)
+        if (
+            at >= (whole + 1) * self.step
+        ):  # the quotient was rounded over a border, which is where a product says
+            whole += 1
+        elif at < whole * self.step:
+            whole -= 1
+        return whole - self.first
 
     def start(self, index: int) -> float:
         """Where a column begins, epoch seconds."""
@@ -106,8 +113,8 @@ def reduce(
     stop = bisect_left(at, (first + columns.count) * step)
     broken = False
     while index < stop:  # a slice a column: minimum and maximum of a slice cost no Python per sample
-        column = int(at[index] // step) - first
-        end = max(index + 1, bisect_left(at, (first + column + 1) * step, index, stop))
+        column = columns.index(at[index])
+        end = bisect_left(at, (first + column + 1) * step, index + 1, stop)
         inside = value[index:end]
         if gaps:
             broken = broken or bisect_left(gaps, end) > bisect_left(gaps, index)

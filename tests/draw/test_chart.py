@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from perftui.analysis.buckets import Grid, Window, gap_ends, grid, reduce
@@ -66,6 +66,7 @@ def test_a_spike_of_one_sample_reaches_the_top(where: int) -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(2, 80))
+@example([0.0, 0.0, 0.0, -1.0, 0.0], 3)  # its last sample stands on a border that no quotient tells
 def test_buckets_keep_minimum_and_maximum(values: list[float], count: int) -> None:
     at = [NOW - len(values) + 1 + i for i in range(len(values))]
     columns = grid(Window.last(len(values) + 5, NOW), count)
