@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV ?= .venv
 UV ?= $(shell command -v uv 2>/dev/null)
 BIN := $(VENV)/bin
+PEERS ?= $(VENV)-peers
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab setup setup-dev test test-all check format lint types imports licences bench docs lock clean
+.PHONY: lab setup setup-dev test test-all check format lint types imports licences bench bench-cache docs lock clean
 
 lab: $(VENV)/.lab
 	@$(BIN)/perftui lab $(ARGS)
@@ -51,7 +52,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.dev
-	$(BIN)/pytest -m "slow" $(ARGS)
+	$(BIN)/pytest -m "slow" -n $(JOBS) --dist loadfile $(ARGS)
 
 check: format lint types imports licences
 
@@ -73,6 +74,20 @@ licences: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.console $(ARGS)
 
+# Other caches have an environment of their own: they are compared with, never needed.
+$(PEERS)/.peers: requirements/cache-peers.txt
+ifneq ($(UV),)
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python -r $<
+else
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+endif
+	@touch $@
+
+bench-cache: $(VENV)/.dev $(PEERS)/.peers
+	$(BIN)/python -m benchmarks.cache --peers $(PEERS)/bin/python $(ARGS)
+
 docs: $(VENV)/.dev
 	$(BIN)/python tools/docs.py
 
@@ -82,4 +97,4 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --extra lab --group pyproject.toml:build --group pyproject.toml:dev pyproject.toml -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

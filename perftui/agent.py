@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import cast
 
 from perftui import engines
 from perftui.config import Config, Environment, reload
@@ -17,10 +18,12 @@ from perftui.config.effective import changes
 from perftui.config.secret import resolve
 from perftui.draw.clean import inert
 from perftui.export.alertpicture import illustrate
-from perftui.model.errors import ConfigError
+from perftui.model.errors import ConfigError, Lost
 from perftui.model.event import Event
 from perftui.model.schedule import Mode
+from perftui.runtime import heap
 from perftui.runtime.listener import Address, Listener
+from perftui.runtime.regionwatch import PAIR, RegionWatch
 from perftui.runtime.tasks import Crew
 from perftui.serving import Serving
 from perftui.session import Session
@@ -30,6 +33,7 @@ log = logging.getLogger("perftui.agent")
 ENDS = (signal.SIGTERM, signal.SIGINT)
 ASIDE = {"optimization", "profiler"}  # engines that neither rules nor history are made of
 LEAVE = 5.0  # seconds a leaving agent may take
+LONG = 3600.0  # seconds for which one question may wait for something to happen
 WATCH = 1.0  # seconds between two looks at our part in the work, and signs of life to the supervisor
 
 
@@ -47,6 +51,7 @@ class Agent:
 
     async def run(self) -> int:
         """Until a signal ends it: 0 for SIGTERM, the ordinary end of a service, else 128 + its number."""
+        heap.few_arenas()
         with self._listening():
             while not self._end:
                 self._wake.clear()
@@ -102,6 +107,7 @@ class Agent:
             illustrate(session)
             crew.start("tell events", self._tell(session))
             crew.start("watchdog", self._watch(session))
+            crew.start("regions", attend_regions(session))
             self._supervisor.say("READY=1")
             where = session.memory.store.where if session.memory else "nowhere"
             systems = ", ".join(session.looks) or "nothing"
@@ -141,6 +147,30 @@ class Agent:
                 self._supervisor.say(f"STATUS={now}")
             self._supervisor.say("WATCHDOG=1")
             await asyncio.sleep(self._supervisor.pace)
+
+
+async def attend_regions(session: Session) -> None:
+    """Act where a region is lost, as far as the configuration of a pair and `perftui tune` allow."""
+    allowed = [name for name, one in session.env.backends.items() if getattr(one.options, "automatic", False)]
+    if not allowed or session.memory is None or session.tuning is None:
+        return
+
+    async def attend(source: str) -> tuple[str, str, str]:
+        frame = await session.probe("cache.regionwatch", source, PAIR, lambda pair: pair.attend(), LONG)
+        if frame.error:
+            raise Lost(frame.error)
+        return cast("tuple[str, str, str]", frame.report)
+
+    watch = RegionWatch(
+        allowed,
+        attend,
+        session.action,
+        lambda: session.conductor,
+        session.memory.leases,
+        session.env.name,
+        session.clock,
+    )
+    await session.tuning.gated("regions", watch.run, watch.said)
 
 
 def address_of(config: Config, listen: str | None = None) -> Address | None:

@@ -34,6 +34,7 @@ from perftui.widgets.toast import Toasts, toast_rows
 
 if TYPE_CHECKING:
     from perftui.model.action import Receipt
+    from perftui.model.alerts import Alert
     from perftui.session import Session
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -249,7 +250,7 @@ class PerftuiApp(Hands, DiffApp):
         self.toasts.prune(now)
         if not self.pace.due(now) or not self.screen_stack:
             return
-        if self.session.clock.playing:
+        if self.session.clock.past and self.travel.moves():
             self.revisit()
         meter = self.meter
         behind = meter is not None and (not meter.idle or bool(self.shadow.dirty))
@@ -266,9 +267,9 @@ class PerftuiApp(Hands, DiffApp):
             self.title = title
             self.write_control(f"\x1b]2;{title}\x07")
 
-    def header_row(self, screen: LiveScreen, width: int) -> Row:
+    def header_row(self, screen: LiveScreen, width: int, alerts: Sequence[Alert]) -> Row:
         """The first row of `screen`."""
-        return header(chrome.status(self, screen), width, self.look)
+        return header(chrome.status(self, screen, alerts), width, self.look)
 
     def small_row(self, screen: LiveScreen) -> Row:
         """What is said when the terminal is too small."""

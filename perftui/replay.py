@@ -110,7 +110,7 @@ def of_store(config: Config) -> Replay:
 
 
 def _about(env: Environment) -> dict[str, Any]:
-    kinds = {name: entry.kind for name, entry in env.backends.items()}
+    kinds = env.kinds
     return {"name": env.name, "kind": env.kind, "kinds": kinds, "depends_on": dict(env.depends_on)}
 
 

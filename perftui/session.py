@@ -16,7 +16,8 @@ from perftui.model.health import Health, Link
 from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Look, Reading
 from perftui.model.risk import Risk
-from perftui.model.schedule import TUNING, TUNING_TOPIC
+from perftui.model.schedule import TUNING_TOPIC
+from perftui.model.targets import spread
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.gathering import answer, collect
@@ -67,9 +68,7 @@ class Session:
         self._crew = Crew("session")
         self.terminal: Callable[[], int | None] = lambda: None  # bytes sent to it so far, where there is one
         self._backends: dict[str, Any] = {}  # and the alerts' desk, which has a power too
-        self._holders: dict[
-            tuple[str, int], tuple[str, ...]
-        ] = {}  # power → backends; asked by every key of every footer
+        self._holders: dict[tuple[str, int], tuple[str, ...]] = {}  # power → backends; asked by every key
         self._looks: dict[str, Tap[Look]] = {}
         self._pollers: dict[str, Poller] = {}
         self._observers: dict[str, Observer] = {}
@@ -181,8 +180,8 @@ class Session:
 
     @property
     def looks(self) -> dict[str, Look]:
-        """The newest look at every backend, read or not, by name."""
-        return {name: tap.value or self._unseen(name) for name, tap in self._looks.items()}
+        """The newest look at every backend, read or not, and at what stands behind lists, by name."""
+        return spread({name: tap.value or self._unseen(name) for name, tap in self._looks.items()})
 
     def _unseen(self, name: str) -> Look:
         return Look(name, self.env.backends[name].kind, None, Health(Link.WAITING, self.clock.wall()))
@@ -320,10 +319,10 @@ class Session:
         begin = await bring("perftui.runtime.beside:begin")
         await begin(self._crew, self.clock, self.topic, self._keep, **what, **done, **cost)
 
-    def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
+    def _add(self, name: str, backend_class: Any, options: Callable[..., Any]) -> None:
         tap = self._looks[name]
         try:
-            self._backends[name] = backend = backend_class(name, options())
+            self._backends[name] = backend = backend_class(name, options(writes=not self._read_only))
         except ConfigError as error:
             refused = Health(Link.REFUSED, self.clock.wall(), str(error))
             tap.publish(Look(name, backend_class.kind, None, refused))
@@ -361,15 +360,15 @@ class Session:
         """Open the store, its history and its alerts; by itself this writes nothing."""
         most, opened = int(self.setting("history.max_bytes")), await bring("perftui.runtime.memory:Memory")
         self.memory = opened(self.config.store_place(), self.env.name, self.clock, most, **self._how)
+        self._backends |= self.memory.desks
         self.memory.past.serve(str(self.setting("ui.timezone")), self.conductor.audit.report)
-        kinds = {name: entry.kind for name, entry in self.env.backends.items()}
-        self.memory.budgets.follow(self.config.objectives(), kinds, self.topic("overview.targets"))
+        self.memory.budgets.follow(self.config.objectives(), self.env.kinds, self.topic("overview.targets"))
         alerting, told = await bring("perftui.runtime.alerting:Alerting"), self.topic(ALERTS)
-        self.alerts = alerting(self.memory, self.config.rules(), kinds, self.clock, told)
+        self.alerts = alerting(self.memory, self.config.rules(), self.env.kinds, self.clock, told)
         tuning, told = await bring("perftui.runtime.tuning:Tuning"), self.topic(TUNING_TOPIC)
         how = (self.config.scheduled(self.env.name), lambda: self.conductor, self.action, self.target_of)
         self.tuning = tuning(self.memory, *how, self.clock, told)
-        self._backends |= {ALERTS: self.alerts.told_as(self.config.telling()), TUNING: self.tuning}
+        self._backends |= {ALERTS: self.alerts.told_as(self.config.telling()), **self.tuning.desks}
         return self.memory, self.alerts, self.tuning
 
     async def _remember_all(self) -> None:

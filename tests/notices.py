@@ -18,6 +18,7 @@ from perftui.runtime.notify import Notifier
 from perftui.runtime.outbox import Outbox
 from perftui.runtime.tasks import Crew
 
+ACCOUNT = "AC" + "0" * 32
 QUICK = Pacing(first=0.01, longest=0.05, look=0.05, idle=0.05, acks=0.05)
 
 
@@ -60,7 +61,11 @@ def ways(receivers: Receivers, **more):
         "slack": options.SlackOptions(token="xoxb-1", channel="C0123", base_url=f"{receivers.url}/api"),
         "email": options.EmailOptions(port=receivers.smtp_port, tls="none", to=("ops@example.org",)),
         "sms": options.SmsOptions(
-            account="AC1", token="t", sender="+15005550006", to=("+15005550009",), base_url=receivers.url
+            account=ACCOUNT,
+            token="t",
+            sender="+15005550006",
+            to=("+15005550009",),
+            base_url=receivers.url,
         ),
         "webhook": options.WebhookOptions(url=f"{receivers.url}/hook", key="k"),
         **more,

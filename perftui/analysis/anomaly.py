@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from perftui.analysis.seasonal import Season
 
@@ -118,17 +118,18 @@ class DetectorState:
 
 
 def detect(
-    state: DetectorState, at: float, value: float, *, learning: bool = True
+    state: DetectorState, at: float, value: float, *, learning: bool = True, as_of: float | None = None
 ) -> tuple[DetectorState, Score]:
     """Judge one point and learn from it; the state returned is the one given, moved on.
 
     A value that is no number, or no later than the one before, changes nothing and alarms nobody. Without
     `learning` (silenced, maintenance) the point is judged, no memory takes it in and no level becomes normal.
+    `as_of` is the instant whose season is expected, where that is another one's.
     """
     if not -MOST < value < MOST or at <= state.at:
         return state, Score(at, value, learned=min(1.0, state.seen / WARM))
     _pace(state, at)
-    base = state.season.at(at) if state.season else 0.0
+    base = state.season.at(at if as_of is None else as_of) if state.season else 0.0
     rest = value - base
     if state.seen < WARM:
         if learning:
@@ -164,6 +165,14 @@ def detect(
         lasting,
         (moved[0] + base, moved[1] + base) if moved else None,
     )
+
+
+def aside(state: DetectorState, at: float, value: float) -> Score:
+    """A point of a time that is like no other: it has its band, teaches nothing and is not unusual."""
+    quiet = state.quiet_until
+    _, score = detect(state, at, value, learning=False)
+    state.hits, state.odd_since, state.quiet_until = 0, 0.0, quiet
+    return replace(score, odd=False, alarm=False, lasting=False)
 
 
 def _pace(state: DetectorState, at: float) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from perftui.model.finding import Finding, Severity
 from perftui.model.health import Health, Link
 from perftui.model.resources import HostRank, HostView, ResourcesReport
+from perftui.model.targets import BETWEEN
 
 GONE = (Link.LOST, Link.REFUSED)
 STEP = 0.05  # of fullness: smaller differences don't change the order
@@ -23,6 +24,7 @@ def ranked(
 
     Hosts of one name go by the names of their backends.
     """
+    health = report.standing(health)
     worst: dict[str, Finding] = {}
     for finding in findings:
         known = worst.get(finding.source)
@@ -31,7 +33,7 @@ def ranked(
     found = [_rank(view, health.get(view.source), worst.get(view.source)) for view in report.hosts]
     found += [_silent(name, health[name]) for name in report.silent if name in health]
     names = Counter(rank.host for rank in found)
-    found = [replace(rank, host=rank.source) if names[rank.host] > 1 else rank for rank in found]
+    found = [replace(rank, host=_called(rank.source)) if names[rank.host] > 1 else rank for rank in found]
     return tuple(sorted(found, key=lambda rank: (-rank.trouble, rank.host, rank.source)))
 
 
@@ -55,7 +57,12 @@ def _rank(view: HostView, health: Health | None, finding: Finding | None) -> Hos
     return HostRank(view.source, r.host, trouble, why, link.value, view.at, *figures)
 
 
+def _called(source: str) -> str:
+    """A host by its source; of a list by its place in it."""
+    return source.partition(BETWEEN)[2] or source
+
+
 def _silent(name: str, health: Health) -> HostRank:
     gone = health.link in GONE
     why = health.error if gone else "not answered yet"
-    return HostRank(name, name, LOST if gone else 0.0, why, health.link.value, 0.0)
+    return HostRank(name, _called(name), LOST if gone else 0.0, why, health.link.value, 0.0)

@@ -1,18 +1,10 @@
-"""Prefix shares of a keyspace from a sample of pages, each with an honest interval.
-
-A page is what one SCAN from a random cursor returns: a cluster of keys. Shares are ratio estimators
-over clusters (Cochran, Sampling Techniques, 3rd ed., 6.4): r = Σy/Σx with the variance of
-d = y − r·x, so that pages of unequal size and keys of unequal weight widen the interval as they should.
-"""
+"""Names of keys folded into prefixes, intervals of what samples say, and how far a SCAN has come."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-
-from perftui.model.cache import PrefixShare
+from collections.abc import Iterable, Sequence
 
 Page = Sequence[tuple[bytes, int]]
 """Keys of one cluster with their weight in bytes."""
@@ -52,65 +44,6 @@ def prefix(key: bytes, base: bytes = b"") -> bytes:
     return key[: found.end()]
 
 
-def ratio(y: Mapping[int, float], x: Sequence[float]) -> tuple[float, float]:
-    """Σy/Σx over clusters and the half-width of its 95 % interval; (0, 1) when nothing was seen.
-
-    `y` names only the clusters where it is not 0.
-    """
-    n, sum_x = len(x), sum(x)
-    if sum_x <= 0:
-        return 0.0, 1.0
-    r = sum(y.values()) / sum_x
-    if n < 2:
-        return r, 1.0
-    elsewhere = sum(v * v for v in x) - sum(x[i] ** 2 for i in y)
-    spread = (sum((v - r * x[i]) ** 2 for i, v in y.items()) + r * r * max(0.0, elsewhere)) / (n - 1)
-    error = t95(n - 1) * math.sqrt(spread / n) / (sum_x / n)
-    return r, min(1.0, error)
-
-
-def shares(
-    pages: Sequence[Page], total: int, *, base: bytes = b"", exact: bool = False, limit: int = 64
-) -> tuple[PrefixShare, ...]:
-    """Prefixes under `base`, largest in bytes first, the rest beyond `limit` left out.
-
-    `total` is the number of keys in the database; shares are of everything sampled. `exact` says the
-    pages hold every key: then the errors are 0.
-    """
-    x_keys = [float(len(page)) for page in pages]
-    x_bytes = [float(sum(weight for _, weight in page)) for page in pages]
-    keys: dict[bytes, Counter[int]] = defaultdict(Counter)
-    weights: dict[bytes, Counter[int]] = defaultdict(Counter)
-    for i, page in enumerate(pages):
-        for key, weight in page:
-            if key.startswith(base):
-                name = prefix(key, base)
-                keys[name][i] += 1
-                weights[name][i] += weight
-    mean = sum(x_bytes) / (sum(x_keys) or 1.0)
-    rows = (_share(n, ratio(keys[n], x_keys), ratio(weights[n], x_bytes), total, mean, exact) for n in keys)
-    return tuple(sorted(rows, key=lambda row: (-row.byte_share, row.prefix))[:limit])
-
-
-def _share(
-    name: bytes,
-    keys: tuple[float, float],
-    weight: tuple[float, float],
-    total: int,
-    mean: float,
-    exact: bool,
-) -> PrefixShare:
-    return PrefixShare(
-        prefix=name,
-        keys=round(keys[0] * total),
-        key_share=keys[0],
-        key_error=0.0 if exact else keys[1],
-        bytes_=round(weight[0] * total * mean),
-        byte_share=weight[0],
-        byte_error=0.0 if exact else weight[1],
-    )
-
-
 def mean_error(values: Iterable[float]) -> tuple[float, float]:
     """Mean and half-width of its 95 % interval; (0, 0) of nothing, infinite of one value."""
     known = list(values)
@@ -137,6 +70,25 @@ def scanned_share(cursor: int) -> float:
     SCAN counts its cursor up from the high bit of the table's mask, that is in reversed bits, so the
     reversed cursor over 2**64 is the share whatever the table's size; 0 is the end.
     """
-    if cursor == 0:
+    return 1.0 if cursor == 0 else _gone(cursor, 64)
+
+
+SLOT_BITS = 14
+
+
+def slotted_share(cursor: int, slots: Sequence[tuple[int, int]]) -> float:
+    """The same of a cluster's node with a table for each of its `slots` (Valkey 8, Redis 7.4).
+
+    Its cursor has the slot in the low 14 bits and the place in that slot's table above them; slots are
+    taken to hold alike. Source: kvstoreScan in valkey/src/kvstore.c.
+    """
+    held = sum(last - first + 1 for first, last in slots)
+    if cursor == 0 or not held:
         return 1.0
-    return int(f"{cursor & (2**64 - 1):064b}"[::-1], 2) / 2**64
+    here = cursor & ((1 << SLOT_BITS) - 1)
+    before = sum(max(0, min(last + 1, here) - first) for first, last in slots)
+    return min(1.0, (before + _gone(cursor >> SLOT_BITS, 64 - SLOT_BITS)) / held)
+
+
+def _gone(cursor: int, bits: int) -> float:
+    return int(f"{cursor & (2**bits - 1):0{bits}b}"[::-1], 2) / 2.0**bits

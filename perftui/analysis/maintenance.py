@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from perftui.analysis.schedule import check, firings, upcoming
-from perftui.model.alerts import MAINTENANCE, Maintenance, Silence
+from perftui.model.alerts import CALENDAR, MAINTENANCE, Maintenance, Silence
+from perftui.model.calendar import Occasion
 from perftui.model.schedule import Schedule
 
 LONGEST = 7 * 86400.0  # seconds of one window
@@ -15,7 +16,12 @@ _WEEKLY = re.compile(r"(daily|[a-z]{3}(?:[,-][a-z]{3})*)\s+([01]?\d|2[0-3]):([0-
 
 
 def cron_of(when: str) -> str:
-    """`sat 02:00`, `mon-fri 22:30`, `sat,sun 1:00` and `daily 03:00` as cron; else as it is."""
+    """`sat 02:00`, `mon-fri 22:30`, `sat,sun 1:00` and `daily 03:00` as cron; else as it is.
+
+    `calendar NAME` stays: it means a calendar's events.
+    """
+    if when.split()[:1] == ["calendar"]:
+        return " ".join(when.split())
     found = _WEEKLY.match(" ".join(when.lower().split()))
     if found is None:
         return when.strip()
@@ -34,30 +40,59 @@ def checked(window: Maintenance) -> Maintenance:
         raise ValueError("a maintenance window lasts from a minute to seven days")
     if not re.fullmatch(r"[\w.-]{1,60}", window.name):
         raise ValueError(f"{window.name[:60]!r} is no name: letters, digits, . _ and -")
-    check(window.cron, window.timezone)
+    timed(window.cron, window.timezone)
     return window
 
 
-def occurrence(window: Maintenance, now: float, over: float = 0.0) -> Silence | None:
+def timed(cron: str, timezone: str) -> None:
+    """ValueError says what is wrong with when a window begins."""
+    if not cron.startswith(CALENDAR):
+        check(cron, timezone)
+
+
+def occurrence(
+    window: Maintenance, now: float, over: float = 0.0, occasions: Sequence[Occasion] = ()
+) -> Silence | None:
     """The one that runs, else the next; those that began at `over` or before were ended by somebody."""
-    for starts in firings(_schedule(window), max(now - window.lasting, over)):
-        until = starts + window.lasting
+    for starts, until, title in _spans(window, max(now - window.lasting, over), over, occasions):
         if until > now:
-            again = f"{window.cron} {window.timezone}"
-            return Silence(window.id, window.matchers, starts, until, window.who, window.note, again)
+            note = ": ".join(word for word in (title, window.note) if word)
+            return Silence(window.id, window.matchers, starts, until, window.who, note, window.again)
     return None
 
 
-def silences(windows: Iterable[Maintenance], entered: Sequence[Silence], now: float) -> tuple[Silence, ...]:
-    """What people entered and what comes again, the first to end first; what is over is left out."""
+def _spans(
+    window: Maintenance, after: float, over: float, occasions: Sequence[Occasion]
+) -> Iterator[tuple[float, float, str]]:
+    if window.calendar:
+        mine = (one for one in occasions if one.calendar == window.calendar and one.start > over)
+        yield from ((one.start, one.end, one.title) for one in mine)
+    else:
+        yield from ((at, at + window.lasting, "") for at in firings(_schedule(window), after))
+
+
+def silences(
+    windows: Iterable[Maintenance], entered: Sequence[Silence], now: float, occasions: Sequence[Occasion] = ()
+) -> tuple[Silence, ...]:
+    """What people entered and what comes again, the first to end first; what is over is left out.
+
+    `occasions` are the calendars' in order, for windows that go by one.
+    """
     ended = {one.id: one.starts for one in entered if one.id.startswith(MAINTENANCE)}
     found = [one for one in entered if one.id not in ended and one.until > now]
-    found += [one for w in windows if (one := occurrence(w, now, ended.get(w.id, 0.0))) is not None]
+    for window in windows:
+        one = occurrence(window, now, ended.get(window.id, 0.0), occasions)
+        found += [] if one is None else [one]
     return tuple(sorted(found, key=lambda one: (one.starts > now, one.until)))
 
 
-def next_times(window: Maintenance, now: float, count: int = 5) -> tuple[float, ...]:
+def next_times(
+    window: Maintenance, now: float, count: int = 5, occasions: Sequence[Occasion] = ()
+) -> tuple[float, ...]:
     """When it begins the next few times."""
+    if window.calendar:
+        found = [one.start for one in occasions if one.calendar == window.calendar and one.start > now]
+        return tuple(found[:count])
     return upcoming(_schedule(window), now, count)
 
 

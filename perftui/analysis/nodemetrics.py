@@ -24,6 +24,7 @@ MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 DISK = ("reads_completed_total", "read_bytes_total", "read_time_seconds_total")
 DISK_WRITES = ("writes_completed_total", "written_bytes_total", "write_time_seconds_total")
 DISK_TIME = ("io_time_seconds_total", "io_time_weighted_seconds_total")
+FILESYSTEM = ("size_bytes", "avail_bytes", "free_bytes", "files", "files_free", "readonly")
 NET = ("bytes_total", "packets_total", "errs_total", "drop_total")
 MEMORY = {
     "total": "MemTotal_bytes",
@@ -50,6 +51,27 @@ TOLD = {
     "descriptors": "node_filefd_allocated",
 }
 """Figures that targets may leave out, and the metric that tells them."""
+
+
+NAMES: tuple[str, ...] = (
+    CPU,
+    "node_cpu_guest_seconds_total",
+    *(f"node_memory_{name}" for name in MEMORY.values()),
+    *(f"node_memory_{name}" for name in ("Hugepagesize_bytes", "HugePages_Total", "HugePages_Free")),
+    *(f"node_load{minutes}" for minutes in (1, 5, 15)),
+    *(f"node_disk_{name}" for name in (*DISK, *DISK_WRITES, *DISK_TIME)),
+    *(f"node_network_{way}_{name}" for way in ("receive", "transmit") for name in NET),
+    "node_network_speed_bytes",
+    *(f"node_filesystem_{name}" for name in FILESYSTEM),
+    *(f"node_{name}" for name in ("context_switches_total", "procs_running", "procs_blocked")),
+    *(f"node_vmstat_{name}" for name in ("pswpin", "pswpout", "oom_kill")),
+    *(f"node_netstat_{name}" for name in ("Tcp_OutSegs", "Tcp_RetransSegs", "Tcp_CurrEstab")),
+    *("node_netstat_TcpExt_ListenOverflows", "node_sockstat_sockets_used", "node_tcp_connection_states"),
+    *("node_filefd_maximum", "node_filefd_allocated", "node_boot_time_seconds", "node_time_seconds"),
+    *("node_uname_info", "node_cpu_scaling_frequency_hertz", "node_hwmon_temp_celsius"),
+    *(name for pair in WAITS.values() for name in pair if name),
+)
+"""All that is read of a host: what to ask a server for that has scraped it."""
 
 
 class NodeHost:
@@ -190,7 +212,7 @@ def _mounts(told: _Told) -> tuple[MountUse, ...]:
     found: dict[str, MountUse] = {}
     left, free, files, files_free, locked = (
         {_mount(labels): value for labels, value in told.rows(f"node_filesystem_{name}")}
-        for name in ("avail_bytes", "free_bytes", "files", "files_free", "readonly")
+        for name in FILESYSTEM[1:]
     )
     for labels, size in told.rows("node_filesystem_size_bytes"):
         device, fs, path = place = _mount(labels)

@@ -1,21 +1,30 @@
 """Reads the Prometheus text format (0.0.4) and OpenMetrics 1.0 without a client library.
 
-A plain scanner that remembers what stands before each value: the same names and labels come back with
-every scrape, so after the first one a sample costs one search, one look-up and a float.
+What stands before each value is remembered: the same names and labels come back with every scrape, so
+after the first one a sample costs its share of one cut through the text, one look-up and a float. The first
+time, heads of one metric differ in their quoted values alone: what stands between is read once.
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 Labels = tuple[tuple[str, str], ...]
+Rows = list[tuple[Labels, float]]
 
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
 _NO_LABELS: Labels = ()
 _NAME = re.compile(r"([^\s{]+)\s*")
+_ENDS = re.compile(r" (\S+)\n")
+_FIRST = re.compile(r"\s*([^\s{#\"][^\s{\"]*)\s*\{[ ,]*([^\s{}=,\"]+)\s*=\s*")
+_NEXT = re.compile(r"[ ,]*([^\s{}=,\"]+)\s*=\s*")
+_LAST = re.compile(r"[ ,]*\}\s*")
 MAX_CACHED = 50_000
+MAX_SHAPES = 5000
+LONGEST = 16 << 10  # characters before a value; what is longer is read anew with each scrape
 MOST_EXEMPLARS = 5000  # of one scrape; those beyond are left out
 
 
@@ -33,11 +42,47 @@ class Example:
     at: float | None = None
 
 
+class Samples(Mapping[str, Rows]):
+    """Rows of (labels in written order, value) by metric name.
+
+    What stands before each value was found to be well formed; it becomes labels when its metric is
+    asked for, for of most metrics nobody asks.
+    """
+
+    def __init__(self, labels: Callable[[str], Labels]) -> None:
+        self._labels = labels
+        self._rows: dict[str, Rows] = {}
+        self.told: dict[str, tuple[list[str], list[float]]] = {}
+
+    def of(self, name: str) -> tuple[list[str], list[float]]:
+        """Heads and values of a metric, to add to."""
+        found = self.told.get(name)
+        if found is None:
+            found = self.told[name] = ([], [])
+        return found
+
+    def __getitem__(self, name: str) -> Rows:
+        rows = self._rows.get(name)
+        if rows is None:
+            heads, values = self.told[name]
+            rows = self._rows[name] = list(zip(map(self._labels, heads), values, strict=True))
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.told)
+
+    def __len__(self) -> int:
+        return len(self.told)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.told
+
+
 @dataclass(slots=True)
 class Scrape:
-    """Samples by metric name, as (labels in written order, value), and the types families declared."""
+    """Samples by metric name, and the types families declared."""
 
-    samples: dict[str, list[tuple[Labels, float]]] = field(default_factory=dict)
+    samples: Samples
     types: dict[str, str] = field(default_factory=dict)
     count: int = 0
     examples: list[Example] = field(default_factory=list)
@@ -47,59 +92,134 @@ class Scanner:
     """Parses scrapes of one target, remembering what stands before each value."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Labels]] = {}
+        self._names: dict[str, str] = {}  # metric by head
+        self._labels: dict[str, Labels] = {}  # of heads somebody asked for
+        self._shapes: dict[tuple[str, ...], str] = {}  # metric by what stands between quoted values
 
     def scan(self, text: str, max_samples: int = 200_000) -> Scrape:
         """All samples of a scrape; ValueError names the line that cannot be read.
 
         Equal labels come back as the same object from scrape to scrape.
         """
-        found = Scrape()
-        samples, known = found.samples, self._known
+        if text.count("\n") >= max_samples:
+            _bounded(text, max_samples)
+        try:
+            found = self._quickly(text)
+        except ValueError:  # from the first line again, for the number of the one that cannot be read
+            found = Scrape(Samples(self.labels))
+            self._by_line(text, found)
+        found.count = sum(len(values) for _, values in found.samples.told.values())
+        return found
+
+    def labels(self, head: str) -> Labels:
+        """Labels of what stood before a value and was found to be well formed."""
+        found = self._labels.get(head)
+        if found is None:
+            found = self._spelled(head)
+            if len(head) <= LONGEST:
+                if len(self._labels) >= MAX_CACHED:
+                    self._labels.clear()
+                self._labels[head] = found
+        return found
+
+    def _spelled(self, head: str) -> Labels:
+        opened = head.find("{")
+        return parse_labels(head, opened + 1)[0] if opened >= 0 else _NO_LABELS
+
+    def _quickly(self, text: str) -> Scrape:
+        """The text cut at once into what stands before each value, and the values."""
+        found = Scrape(Samples(self.labels))
+        names, new = self._names.get, self._new
+        pieces = _ENDS.split(text + "\n")
+        last, heads, values = "", list[str](), list[float]()
+        each = iter(pieces)
+        for head, value in zip(each, each):  # noqa: B905 (what follows the last value is one piece more)
+            name = names(head) or new(head)
+            if name is None:
+                self._by_line(f"{head} {value}", found)
+                continue
+            if name is not last:
+                last = name
+                heads, values = found.samples.of(name)
+            values.append(float(value))
+            heads.append(head)
+        self._by_line(pieces[-1], found)
+        return found
+
+    def _new(self, head: str) -> str | None:
+        """The metric of a head whose names of labels were met before; None: read it by the letter.
+
+        Without a backslash every quote begins or ends a value, so what stands between values is what
+        heads of one metric have in common.
+        """
+        parts = head.split('"')
+        between = tuple(parts[::2])
+        name = self._shapes.get(between) or self._shape(between)
+        if name is None or not len(parts) & 1 or "\\" in head or len(head) > LONGEST:
+            return None
+        return self._remembered(head, name)
+
+    def _shape(self, between: tuple[str, ...]) -> str | None:
+        """The metric's name out of what stands between values; None where it is another form."""
+        first = _FIRST.fullmatch(between[0])
+        if first is None or len(between) < 2 or not _LAST.fullmatch(between[-1]):
+            return None
+        if not all(map(_NEXT.fullmatch, between[1:-1])) or sum(map(len, between)) > LONGEST:
+            return None
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        return self._shapes.setdefault(between, first[1])
+
+    def _by_line(self, text: str, found: Scrape) -> None:
+        """Line by line and letter by letter, whatever form the format allows."""
         for number, line in enumerate(text.split("\n"), 1):
             head, _, tail = line.rpartition(" ")
-            named = known.get(head)
+            name = self._names.get(head)
             try:
-                if named is None:
+                if name is None:
                     if not (bare := line.strip()) or bare[0] == "#":
                         _type(found, bare)
                         continue
-                    named, tail = self._parse(bare, found)
+                    name, head, tail = self._parse(bare, found)
                 value = float(tail)
             except (ValueError, IndexError) as error:
                 raise ValueError(f"line {number} is no sample: {line[:80]!r}") from error
-            rows = samples.get(named[0])
-            if rows is None:
-                samples[named[0]] = [(named[1], value)]
-            else:
-                rows.append((named[1], value))
-            found.count += 1
-            if found.count > max_samples:
-                raise ValueError(f"more than {max_samples} samples: line {number}")
-        return found
+            heads, values = found.samples.of(name)
+            heads.append(head)
+            values.append(value)
 
-    def _parse(self, line: str, found: Scrape) -> tuple[tuple[str, Labels], str]:
-        """Name and labels, and the text of the value; remembered when nothing follows the value."""
+    def _parse(self, line: str, found: Scrape) -> tuple[str, str, str]:
+        """Metric, what stands before the value, and the text of the value."""
+        head, _, value = line.rpartition(" ")[0].rpartition(" ")
+        if (name := self._names.get(head)) is not None:  # with an instant behind the value
+            return name, head, value
         match = _NAME.match(line)
         if match is None:
             raise ValueError("no name")
-        labels, end = _NO_LABELS, match.end()
+        end = match.end()
         if line[end : end + 1] == "{":
-            labels, close = parse_labels(line, end + 1)
-            end = close + 1
-        words = line[end:].split(None, 2)
-        named = (match[1], labels)
+            end = parse_labels(line, end + 1)[1] + 1
+        head, words = line[:end].rstrip(" "), line[end:].split(None, 2)
+        name = self._remembered(head, match[1])
         if len(words) > 1 and (mark := line.find("# {", end)) >= 0:
-            named = self._remembered(line[:end].rstrip(" "), named)  # equal labels stay one object
-            _example(found, named, line, mark + 3)
-        if len(words) == 1:
-            self._remembered(line[: len(line) - len(words[0])].rstrip(" "), named)
-        return named, words[0]
+            _example(found, (name, self.labels(head)), line, mark + 3)
+        return name, head, words[0]
 
-    def _remembered(self, head: str, named: tuple[str, Labels]) -> tuple[str, Labels]:
-        if len(self._known) >= MAX_CACHED:
-            self._known.clear()
-        return self._known.setdefault(head, named)
+    def _remembered(self, head: str, name: str) -> str:
+        if len(head) > LONGEST:
+            return name
+        if len(self._names) >= MAX_CACHED:
+            self._names.clear()
+        return self._names.setdefault(head, name)
+
+
+def _bounded(text: str, most: int) -> None:
+    """ValueError when there are more samples than that."""
+    told = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        told += line.lstrip()[:1] not in ("", "#")
+        if told > most:
+            raise ValueError(f"more than {most} samples: line {number}")
 
 
 def _example(found: Scrape, named: tuple[str, Labels], line: str, start: int) -> None:

@@ -1,4 +1,4 @@
-"""Histograms of durations: quantiles inside buckets, merging, and what was added since last time.
+"""Histograms and sketches of durations: quantiles, merging, and what was added since last time.
 
 Quantiles follow Prometheus' `histogram_quantile`
 (https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile).
@@ -7,10 +7,19 @@ Quantiles follow Prometheus' `histogram_quantile`
 from __future__ import annotations
 
 import math
+import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Final
+
+ERROR: Final = 0.01  # of a sketch's quantile, as a share of its value
+MOST_BUCKETS: Final = 2048
+SMALLEST, LARGEST = 1e-12, 1e300
+_GROWTH: Final = (1 + ERROR) / (1 - ERROR)
+_PER_LOG: Final = 1 / math.log(_GROWTH)
+LOWEST, HIGHEST = (math.ceil(math.log(edge) * _PER_LOG) for edge in (SMALLEST, LARGEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +114,112 @@ def increase(now: float, before: float | None) -> float:
     if before is None:
         return 0.0
     return now - before if now >= before else now
+
+
+class Sketch:
+    """Quantiles of positive numbers within 1 % of their value, mergeable without loss.
+
+    DDSketch (Masson, Rim, Lee: "DDSketch", VLDB 2019): buckets grow by (1+a)/(1-a). Beyond MOST_BUCKETS the
+    lowest are put together, so that high quantiles stay right. Zero and less count as zero.
+    """
+
+    __slots__ = ("buckets", "count", "total", "zeros")
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, int] = {}
+        self.zeros = 0
+        self.count = 0
+        self.total = 0.0
+
+    def add(self, value: float, times: int = 1) -> None:
+        """See a value; what is no finite number is passed over."""
+        if not -math.inf < value < math.inf:
+            return
+        self.count += times
+        self.total += max(0.0, value) * times
+        if value <= SMALLEST:
+            self.zeros += times
+            return
+        at = math.ceil(math.log(min(value, LARGEST)) * _PER_LOG)
+        self.buckets[at] = self.buckets.get(at, 0) + times
+        if len(self.buckets) > MOST_BUCKETS:
+            self._collapse()
+
+    def merge(self, other: Sketch) -> None:
+        """See all the other has seen."""
+        for at, times in other.buckets.items():
+            self.buckets[at] = self.buckets.get(at, 0) + times
+        self.zeros += other.zeros
+        self.count += other.count
+        self.total += other.total
+        if len(self.buckets) > MOST_BUCKETS:
+            self._collapse()
+
+    def quantile(self, q: float) -> float:
+        """The q-quantile; NaN when nothing was seen, or q is none."""
+        if not self.count or not 0 <= q <= 1:
+            return math.nan
+        rank = q * (self.count - 1)
+        seen = self.zeros
+        if rank < seen:
+            return 0.0
+        at = 0
+        for at in sorted(self.buckets):
+            seen += self.buckets[at]
+            if rank < seen:
+                break
+        return 2 * math.exp(at / _PER_LOG) / (_GROWTH + 1)
+
+    def pack(self) -> bytes:
+        """As bytes: version, zeros, sum, then (step to the next bucket, count) as variable-length numbers."""
+        parts = bytearray(struct.pack(">BQd", 1, self.zeros, self.total))
+        before = LOWEST
+        for at in sorted(self.buckets):
+            _put(parts, at - before)
+            _put(parts, self.buckets[at])
+            before = at
+        return bytes(parts)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Sketch:
+        """The sketch again; ValueError for anything else, however long."""
+        sketch = cls()
+        if len(data) > 20 * MOST_BUCKETS or len(data) < 17 or data[0] != 1:
+            raise ValueError("no sketch")
+        _, sketch.zeros, sketch.total = struct.unpack_from(">BQd", data)
+        place, at = 17, LOWEST
+        while place < len(data):
+            step, place = _take(data, place)
+            times, place = _take(data, place)
+            at += step
+            if at > HIGHEST or not times:
+                raise ValueError("no sketch: a bucket out of range")
+            sketch.buckets[at] = sketch.buckets.get(at, 0) + times
+        sketch.count = sketch.zeros + sum(sketch.buckets.values())
+        if len(sketch.buckets) > MOST_BUCKETS or math.isnan(sketch.total):
+            raise ValueError("no sketch")
+        return sketch
+
+    def _collapse(self) -> None:
+        """Put the lowest buckets together."""
+        lowest = sorted(self.buckets)[: len(self.buckets) - MOST_BUCKETS + 1]
+        self.buckets[lowest[-1]] = sum(self.buckets.pop(at) for at in lowest)
+
+
+def _put(parts: bytearray, number: int) -> None:
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+
+
+def _take(data: bytes, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while place < len(data) and shift < 63:
+        byte = data[place]
+        place += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, place
+        shift += 7
+    raise ValueError("no sketch: cut, or a number too large")

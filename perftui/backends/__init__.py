@@ -3,8 +3,13 @@
 BUILTIN: dict[str, str] = {
     "host": "perftui.backends.host:Host",
     "scrape": "perftui.backends.scrape:Scrape",
+    "targets": "perftui.backends.scrape.targets:Targets",
     "prometheus": "perftui.backends.prometheus:Prometheus",
+    "promhosts": "perftui.backends.prometheus.hosts:PrometheusHosts",
     "valkey": "perftui.backends.valkey:Valkey",
+    "valkey-cluster": "perftui.backends.valkey.cluster:ValkeyCluster",
+    "valkey-sentinel": "perftui.backends.valkey.sentinel:ValkeySentinel",
+    "valkey-regions": "perftui.backends.valkey.pair:ValkeyRegions",
     "postgres": "perftui.backends.postgres:Postgres",
     "varnish": "perftui.backends.varnish:Varnish",
     "pyedge": "perftui.backends.pyedge:PyEdge",
@@ -20,8 +25,13 @@ BUILTIN: dict[str, str] = {
 OPTIONS: dict[str, str] = {
     "host": "perftui.model.options:HostOptions",
     "scrape": "perftui.model.options:ScrapeOptions",
+    "targets": "perftui.model.options:TargetsOptions",
     "prometheus": "perftui.model.options:PrometheusOptions",
+    "promhosts": "perftui.model.options:PromHostsOptions",
     "valkey": "perftui.model.options:ValkeyOptions",
+    "valkey-cluster": "perftui.model.options:ValkeyClusterOptions",
+    "valkey-sentinel": "perftui.model.options:ValkeySentinelOptions",
+    "valkey-regions": "perftui.model.options:ValkeyRegionsOptions",
     "postgres": "perftui.model.options:PostgresOptions",
     "varnish": "perftui.model.options:VarnishOptions",
     "pyedge": "perftui.model.options:PyEdgeOptions",
@@ -43,6 +53,7 @@ CHANNELS: dict[str, str] = {
     "sns": "perftui.backends.aws.sns:Sns",
     "webhook": "perftui.backends.webhook:Webhook",
     "alertmanager": "perftui.backends.alertmanager:Alertmanager",
+    "apprise": "perftui.backends.apprise:Apprise",
     "heartbeat": "perftui.backends.heartbeat:Heartbeat",
 }
 """Every way to reach people, by kind."""
@@ -58,6 +69,7 @@ CHANNEL_OPTIONS: dict[str, str] = {
     "sns": "perftui.model.channels:SnsOptions",
     "webhook": "perftui.model.channels:WebhookOptions",
     "alertmanager": "perftui.model.channels:AlertmanagerOptions",
+    "apprise": "perftui.model.channels:AppriseOptions",
     "heartbeat": "perftui.model.channels:HeartbeatOptions",
 }
 """Kind → the `Options` of its sender, as for backends."""

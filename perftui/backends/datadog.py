@@ -10,11 +10,11 @@ import json
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from perftui.backends.httperrors import bounded
 from perftui.model.business import Figure
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.options import DatadogOptions
@@ -96,7 +96,7 @@ class Datadog:
     async def read(self) -> Reading:
         """The newest points of every query; without one, only whether the key is good."""
         at, began = time.time(), time.monotonic()
-        async with self._bounded():
+        async with bounded(self.name, self._url.split("@")[-1], LOOK):
             asked = self._options.queries[:MOST_QUERIES]
             answers = await asyncio.gather(*(self._query(query, at) for query in asked))
             points = [point for answer in answers for point in answer]
@@ -108,7 +108,7 @@ class Datadog:
 
     async def figures(self, read: str) -> tuple[Figure, ...]:
         """What a query comes to now, a series a figure."""
-        async with self._bounded():
+        async with bounded(self.name, self._url.split("@")[-1], LOOK):
             points = await self._query(read, time.time())
         if not points:
             raise Unsupported(f"{self.name}: {read[:120]!r} has no point of the last {BACK / 60:.0f} minutes")
@@ -117,7 +117,7 @@ class Datadog:
     async def put_figures(self, figures: Sequence[Sent]) -> int:
         """Submit them as gauges; how many were taken."""
         rows = [_series(one) for one in figures if math.isfinite(one.value)]
-        async with self._bounded():
+        async with bounded(self.name, self._url.split("@")[-1], LOOK):
             for start in range(0, len(rows), BATCH):
                 said = await self._ask("POST", "/api/v2/series", body={"series": rows[start : start + BATCH]})
                 if said.get("errors"):
@@ -137,24 +137,6 @@ class Datadog:
             return tuple(_points(said.get("series") or ()))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise Protocol(f"{self.name}: an answer cannot be read: {type(error).__name__}") from error
-
-    @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
-        """A deadline around calls of the client, whose errors become ours."""
-        import httpx
-
-        where = self._url.split("@")[-1]
-        try:
-            async with asyncio.timeout(LOOK):
-                yield
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Lost(f"{self.name}: no answer from {where} in time") from error
-        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            raise Protocol(f"{self.name}: {where} does not speak HTTP") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Unsupported(f"{self.name}: {where!r} is no http address") from error
-        except httpx.HTTPError as error:
-            raise Lost(f"{self.name}: cannot reach {where}: {type(error).__name__}") from error
 
     async def _ask(
         self,

@@ -41,7 +41,11 @@ class PagerDuty(Posting[PagerDutyOptions]):
         """
         found: dict[str, Taken] = {}
         token = self._options.api_token
-        headers = {"Accept": VERSION, "Authorization": f"Token token={token}"}
+        headers = {
+            "Accept": VERSION,
+            "Authorization": f"Token token={token}",
+            "Content-Type": "application/json",  # the API wants it of a GET too
+        }
         for thread in threads[:MOST] if token else ():
             asked = (("incident_key", thread[:KEY]), ("statuses[]", "acknowledged"), ("limit", "1"))
             url = f"{self._options.api_url.rstrip('/')}/incidents?{urlencode(asked)}"

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
+from perftui.backends.httperrors import bounded
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.options import RabbitMqOptions
 from perftui.model.queues import QueueDepth, QueuesReading, QueueView, pace
@@ -112,20 +113,10 @@ class RabbitMq:
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
         """A deadline around calls of the client, whose errors become ours."""
-        import httpx
-
         where = self._where
         try:
-            async with asyncio.timeout(LOOK):
+            async with bounded(self.name, where, LOOK):
                 yield
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Lost(f"{self.name}: no answer from {where} in time") from error
-        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            raise Protocol(f"{self.name}: {where} does not speak HTTP") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Unsupported(f"{self.name}: {where!r} is no http address") from error
-        except httpx.HTTPError as error:
-            raise Lost(f"{self.name}: cannot reach {where}: {type(error).__name__}") from error
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             why = f"{type(error).__name__}: {error}"[:200]
             raise Protocol(f"{self.name}: {where} answers what cannot be read: {why!r}") from error

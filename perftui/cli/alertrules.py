@@ -100,7 +100,7 @@ async def export(session: Session, args: argparse.Namespace) -> int:
 
     assert session.alerts is not None
     desk, version = session.alerts.desk, version_of(args.version) if args.version else NEWEST
-    kinds = {name: entry.kind for name, entry in session.env.backends.items()}
+    kinds = session.env.kinds
     report = await desk.report()
     rules = [status.rule for status in report.rules if not status.rule.expr]
     ours, said = exported(rules, desk.group.interval, kinds, version)

@@ -194,6 +194,7 @@ _FILES = {
     "slo": alertrules.slo,
     "history": alerthistory.run,
     "silences": alertwindows.silences,
+    "calendars": alertwindows.calendars,
 }
 
 

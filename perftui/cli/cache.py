@@ -4,43 +4,124 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from perftui.cli import common
-from perftui.model.cache import CacheNode, CacheReport, CommandSample, KeyInfo, KeyPage, Keyspace
-from perftui.model.errors import ConfigError, Lost, PlanRejected, Unsupported
+from perftui.cli import (
+    cachecurve,
+    cachedoctor,
+    cachelook,
+    cachepurge,
+    cacherehearse,
+    cachereport,
+    cachetrace,
+    cachettl,
+    cachewarm,
+    cachewatch,
+    common,
+)
+from perftui.model.cache import CommandSample, KeyInfo, KeyPage, Keyspace
+from perftui.model.errors import Lost, PlanRejected, Unsupported
 
 if TYPE_CHECKING:
+    from perftui.model.accesses import AccessBurst
     from perftui.session import Session
 
-KINDS = ("valkey",)
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LEADS = {"primary", "cluster", "group"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """`status`, `keys`, `big`, `hot`, `slowlog`, `purge PATTERN`, `undo ID`."""
+    """What looks (`status`, `keys`, …, `cluster`), then what changes (`purge`, `failover`, …, `undo`)."""
     verbs = common.verbs(parser)
-    common.options(verbs.add_parser("status", help="every server: traffic, hit ratio, memory, replication"))
+    status = verbs.add_parser("status", help="every server: traffic, hit ratio, memory, replication")
+    common.options(status)
+    cachewatch.add(status)
     keys = verbs.add_parser("keys", help="keys that match a pattern, or the shares of prefixes")
     keys.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="glob, default *")
     keys.add_argument("--limit", metavar="N", type=int, default=100, help="keys to list, default 100")
     keys.add_argument("--prefixes", action="store_true", help="sample shares of keys and bytes by prefix")
-    _source(keys)
+    _look_options(keys)
     for name, text in (
         ("big", "the biggest keys of a sample"),
         ("hot", "the keys asked for most, from half a second of the command stream"),
+        ("latency", "how long commands take in a server, and what each of them costs it"),
+        ("memory", "what is used of what is allowed, when it is full, and which prefixes hold it"),
         ("slowlog", "the newest entries of the slow log"),
+        ("tiers", "hit ratios of L1, L2 and the edge, and what each namespace of the library does"),
+        ("nodes", "processes that hold a cache of the library, and what they counted"),
+        ("cluster", "every cluster's nodes, slots and lags, and what is wrong"),
+        (
+            "regions",
+            "servers with a replica elsewhere, relays between regions, and how far each is behind",
+        ),
     ):
-        _source(verbs.add_parser(name, help=text))
-    purge = verbs.add_parser("purge", help="move keys that match a pattern to quarantine")
-    purge.add_argument("pattern", metavar="PATTERN", help="glob, such as 'product:*'")
-    purge.add_argument("--keep", metavar="TIME", default="1h", help="how long undo is possible, default 1h")
-    purge.add_argument("--delete", action="store_true", help="delete at once; cannot be undone")
-    purge.add_argument("--resume", metavar="ID", default="", help="go on under the id of a purge cut short")
+        _look_options(verbs.add_parser(name, help=text))
+    doctor = verbs.add_parser("doctor", help="what is wrong with servers, clusters and groups, worst first")
+    cachedoctor.add(doctor)
+    _look_options(doctor)
+    curve = verbs.add_parser("curve", help="what half or twice the memory of a cache's nodes would miss")
+    cachecurve.add(curve)
+    _look_options(curve)
+    cachetrace.add(
+        verbs.add_parser("trace", help="record what is read, and rehearse policies on it"), _source
+    )
+    _add_changes(verbs)
+
+
+def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purge = verbs.add_parser("purge", help="move keys that match a pattern to quarantine, or remove by tag")
+    cachepurge.add(purge)
     _source(purge, change=True)
+    dictionary = verbs.add_parser(
+        "dictionary", help="train a dictionary on a namespace's values, and write with it"
+    )
+    dictionary.add_argument("namespace", metavar="NAMESPACE", help="the cache's name")
+    dictionary.add_argument(
+        "--size", metavar="BYTES", type=int, default=16384, help="of the dictionary (16384)"
+    )
+    dictionary.add_argument("--values", metavar="N", type=int, default=2000, help="to learn from (2000)")
+    dictionary.add_argument("--back", action="store_true", help="go back to the one before, or none")
+    _source(dictionary, change=True)
+    rehearse = verbs.add_parser("rehearse", help="kill a primary of the lab, or list what that took before")
+    cacherehearse.add(rehearse)
+    _source(rehearse, change=True)
+    failover = verbs.add_parser("failover", help="make a replica of a cluster the primary, while both live")
+    failover.add_argument("node", metavar="NODE", help="the replica: host:port, or its id")
+    _source(failover, change=True)
+    warm = verbs.add_parser("warm", help="jobs that warm caches, and the sets of keys that nodes keep warm")
+    cachewarm.add(warm, _source)
+    ttl = verbs.add_parser("ttl", help="how long entries of a cache live that are given no TTL, or set it")
+    cachettl.add(ttl, _source)
+    reshard = verbs.add_parser("reshard", help="move hash slots with their keys between primaries")
+    reshard.add_argument("node", metavar="FROM", help="the primary that holds them: host:port, or its id")
+    reshard.add_argument("to", metavar="TO", help="the primary that takes them")
+    reshard.add_argument("slots", metavar="SLOTS", help="ranges such as 0-99,200-200, or how many")
+    _source(reshard, change=True)
+    promote = verbs.add_parser(
+        "promote", help="make a replica a primary of its own, as when its region is lost"
+    )
+    promote.add_argument("source", metavar="NAME", help="the replica's backend, or a pair of regions")
+    promote.add_argument("--node", metavar="HOST:PORT", default="", help="of a pair: which region")
+    promote.add_argument(
+        "--bound", metavar="TIME", default="", help="refuse when it heard nothing for longer (60s)"
+    )
+    promote.add_argument("--force", action="store_true", help="promote it however long that is")
+    common.options(promote, change=True)
+    follow = verbs.add_parser("follow", help="let a server follow another: what it holds is replaced")
+    follow.add_argument("source", metavar="NAME", help="the backend that is to follow, or a pair of regions")
+    follow.add_argument("--node", metavar="HOST:PORT", default="", help="of a pair: which region")
+    follow.add_argument("to", metavar="HOST:PORT", help="whom")
+    common.options(follow, change=True)
     undo = verbs.add_parser("undo", help="bring back what a purge moved to quarantine")
     undo.add_argument("id", metavar="ID", help="the id that the purge printed")
+    undo.add_argument(
+        "--replace", action="store_true", help="over keys that were written since: they are lost"
+    )
     _source(undo, change=True)
+
+
+def _look_options(parser: argparse.ArgumentParser) -> None:
+    _source(parser)
+    cachewatch.add(parser)
 
 
 def _source(parser: argparse.ArgumentParser, *, change: bool = False) -> None:
@@ -50,39 +131,65 @@ def _source(parser: argparse.ArgumentParser, *, change: bool = False) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was typed."""
+    if args.verb == "trace":
+        if args.step == "replay":
+            return cachetrace.replay(args)
+        cachetrace.check(args)
+        if args.dry_run:
+            return common.DONE
+    if args.verb == "tiers":
+        from perftui.cli import cachetiers
+
+        return common.go(cachetiers.show(args))
     return common.go(_run(args))
 
 
 async def _run(args: argparse.Namespace) -> int:
+    if getattr(args, "step", "") in cachewarm.DESK:
+        return await cachewarm.go(args)
     only = {args.source} if getattr(args, "source", None) else None
-    async with common.headless_session(args, only=only, kinds=None if only else KINDS) as session:
-        if args.verb in {"purge", "undo"}:
+    if args.verb == "rehearse":
+        async with common.headless_session(
+            args, only=only, kinds=None if only else cacherehearse.KINDS
+        ) as session:
+            return await cacherehearse.run(session, args)
+    if args.verb in {"cluster", "failover", "reshard"}:
+        from perftui.cli import cachecluster
+
+        async with common.headless_session(
+            args, only=only, kinds=None if only else cachecluster.KINDS
+        ) as session:
+            if args.verb != "cluster":
+                return await cachecluster.change(session, args)
+            return await cachewatch.watched(
+                session, args, ("cachecluster",), lambda: cachecluster.show(session, args)
+            )
+    if args.verb == "regions":
+        from perftui.cli import cacheregions
+
+        async with common.headless_session(
+            args, only=only, kinds=None if only else cacheregions.KINDS
+        ) as session:
+            return await cachewatch.watched(
+                session, args, cacheregions.TOPICS, lambda: cacheregions.show(session, args)
+            )
+    kinds = cachedoctor.KINDS if args.verb == "doctor" else cachereport.KINDS
+    async with common.headless_session(args, only=only, kinds=None if only else kinds) as session:
+        changes = {"purge", "undo", "dictionary", "promote", "follow"}
+        sets = args.verb == "ttl" and cachettl.changes(args)
+        if args.verb in changes or sets or getattr(args, "step", "") == "run":
             return await _change(session, args)
-        if args.verb in {"status", "slowlog"}:
-            report = await _report(session)
-            return _status(report, args) if args.verb == "status" else _slowlog(report, args)
-        return await _look(session, args)
-
-
-async def _report(session: Session) -> CacheReport:
-    """The report once every link has answered or failed, and rates are known where they can be."""
-    frame = await common.first_frame(session, "cache", 4.0, lambda f: _settled(f.report))
-    return common.report_of(frame, CacheReport)
-
-
-def _settled(report: Any) -> bool:
-    if not isinstance(report, CacheReport) or not report.nodes:
-        return False
-    waiting = [n for n in report.nodes if n.health.link.value in {"waiting", "late"}]
-    return not waiting and all(n.reading is None or n.reading.ops_per_s is not None for n in report.nodes)
+        if args.verb in {"trace", "warm", "ttl"}:
+            return await _look(session, args)
+        topics = cachedoctor.TOPICS if args.verb == "doctor" else cachereport.TOPICS
+        return await cachewatch.watched(session, args, topics, lambda: _look(session, args))
 
 
 async def _primary(session: Session, args: argparse.Namespace) -> str:
-    """The backend meant: the one named, else the first primary that answers."""
+    """The backend meant: the one named, else the first primary that answers, else the first cluster."""
     if getattr(args, "source", None):
         return str(args.source)
-    known = lambda f: isinstance(f.report, CacheReport) and any(n.role == "primary" for n in f.report.nodes)  # noqa: E731
-    report = common.report_of(await common.first_frame(session, "cache", 4.0, known), CacheReport)
+    report = await cachereport.servers(session, lambda nodes: any(node.role in LEADS for node in nodes))
     node = report.primary
     if node is None or node.reading is None:
         raise Lost(f"no cache answers: {node.health.error if node else 'none configured'}")
@@ -91,28 +198,52 @@ async def _primary(session: Session, args: argparse.Namespace) -> str:
 
 async def _change(session: Session, args: argparse.Namespace) -> int:
     source = await _primary(session, args)
-    if args.verb == "undo":
-        action = session.action("cache.restore", source, quarantine=args.id)
-        return await common.perform(session, action, args)
-    keep = 0.0 if args.delete else seconds(args.keep)
-    params = {"pattern": os.fsencode(args.pattern), "keep": keep, "quarantine": args.resume}
-    return await common.perform(session, session.action("cache.purge", source, **params), args)
+    if args.verb in {"promote", "follow"}:
+        from perftui.cli import cacheregions
 
-
-def seconds(text: str) -> float:
-    """`90s`, `15m`, `1h`, `2d` in seconds; ConfigError for anything else or less than a second."""
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "s")
-    try:
-        value = float(number) * UNITS[unit]
-    except ValueError:
-        value = 0.0
-    if not 1 <= value <= 30 * 86400:
-        raise ConfigError(f"--keep takes a time such as 90s, 15m, 1h or 2d, at most 30d; not {text!r}")
-    return value
+        return await common.perform(session, cacheregions.action(session, source, args), args)
+    if args.verb == "warm":
+        return await cachewarm.run(session, source, args)
+    if args.verb == "ttl":
+        return await cachettl.change(session, source, args)
+    if args.verb == "dictionary":
+        how = {} if args.back else {"size": args.size, "values": args.values}
+        name = "cache.dictionary-back" if args.back else "cache.dictionary"
+        return await common.perform(
+            session, session.action(name, source, namespace=args.namespace, **how), args
+        )
+    made = cachepurge.action if args.verb == "purge" else cachepurge.back
+    return await common.perform(session, await made(session, source, args), args)
 
 
 async def _look(session: Session, args: argparse.Namespace) -> int:
+    if args.verb == "doctor":
+        return await cachedoctor.show(session, args)
+    if args.verb in {"status", "slowlog"}:
+        return await cachelook.newest(session, args)
     source = await _primary(session, args)
+    if args.verb in {"latency", "memory"}:
+        return await _measured(session, source, args)
+    if args.verb == "trace":
+
+        async def look(limit: int, length: float) -> AccessBurst:
+            return cast(
+                "AccessBurst",
+                await _probe(session, source, "CommandSampler", lambda p: p.watch_accesses(limit, length)),
+            )
+
+        return await cachetrace.record(look, args)
+    if args.verb in {"nodes", "curve", "warm", "ttl"}:
+        from perftui.cli import cachenodes
+
+        if args.verb == "curve" and args.price_per_gb is None:
+            args.price_per_gb = session.setting("cache.price_per_gb") or None
+        nodes = await _probe(session, source, "NodeReader", lambda power: power.nodes())
+        if args.verb == "warm":
+            return await cachewarm.show(session, nodes, args)
+        if args.verb == "ttl":
+            return cachettl.show(nodes, args)
+        return (cachenodes.show if args.verb == "nodes" else cachecurve.show)(nodes, args)
     if args.verb == "hot":
         sample: CommandSample = await _probe(
             session, source, "CommandSampler", lambda power: power.sample_commands(5000, 0.5)
@@ -124,6 +255,14 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
         )
         return _space(space, args)
     return await _keys(session, source, args)
+
+
+async def _measured(session: Session, source: str, args: argparse.Namespace) -> int:
+    report = await cachereport.servers(session, cachelook.measured)
+    if args.verb == "latency":
+        return cachelook.latency(report, args)
+    space = await _probe(session, source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", 256))
+    return cachelook.memory(report, space, args)
 
 
 async def _probe(session: Session, source: str, port: str, call: Any) -> Any:
@@ -149,7 +288,7 @@ async def _keys(session: Session, source: str, args: argparse.Namespace) -> int:
             break
     rows = rows[: args.limit]
     if args.json:
-        common.say([_key_row(row) for row in rows])
+        common.say([_key_row(row) for row in rows], args.json)
     else:
         common.print_lines(map(_key_line, rows))
         common.narrate(f"{len(rows)} keys listed, {page.scanned:.0%} of {page.total:,} gone through")
@@ -178,12 +317,12 @@ def _space(space: Keyspace, args: argparse.Namespace) -> int:
 
     if args.verb == "big":
         if args.json:
-            common.say([_key_row(row) for row in space.biggest])
+            common.say([_key_row(row) for row in space.biggest], args.json)
         else:
             common.print_lines(map(_key_line, space.biggest))
         return common.DONE
     if args.json:
-        common.say(space)
+        common.say(space, args.json)
         return common.DONE
     for share in space.prefixes:
         size = f"{fmt.ratio(share.byte_share, 6)} ± {fmt.ratio(share.byte_error, 5)} of bytes"
@@ -201,72 +340,10 @@ def _hot(sample: CommandSample, args: argparse.Namespace) -> int:
             {"key": key_text(h.key), "count": h.count, "share": h.share, "error": h.error}
             for h in sample.keys
         ]
-        common.say({"commands": sample.commands, "took_s": sample.took_s, "keys": rows})
+        common.say({"commands": sample.commands, "took_s": sample.took_s, "keys": rows}, args.json)
         return common.DONE
     common.print_lines(
         f"{fmt.ratio(h.share, 6)} ± {fmt.ratio(h.error, 5)}  {key_text(h.key)}" for h in sample.keys[:30]
     )
     common.narrate(f"{sample.commands:,} commands in {fmt.duration(sample.took_s)}")
-    return common.DONE
-
-
-def _status(report: CacheReport, args: argparse.Namespace) -> int:
-    if args.json:
-        common.say([_node_row(node) for node in report.nodes])
-    else:
-        common.print_lines(line for node in report.nodes for line in _node_lines(node))
-    return common.DONE if any(n.health.link.value == "live" for n in report.nodes) else common.LOST
-
-
-def _node_row(node: CacheNode) -> dict[str, Any]:
-    facts = node.reading
-    row: dict[str, Any] = {"source": node.source, "link": node.health.link.value, "error": node.health.error}
-    if facts is None:
-        return row
-    return row | {
-        "role": node.role,
-        "product": facts.product,
-        "version": facts.version,
-        "ops_per_s": facts.ops_per_s,
-        "hit_ratio": facts.hit_ratio,
-        "used_bytes": facts.used_bytes,
-        "max_bytes": facts.max_bytes,
-        "policy": facts.policy,
-        "evicted_per_s": facts.evicted_per_s,
-        "clients": facts.clients,
-        "keys": facts.keys,
-        "replicas": [{"address": r.address, "state": r.state} for r in facts.replication.replicas],
-        "lag_bytes": node.lag_bytes,
-        "lag_s": node.lag_s,
-    }
-
-
-def _node_lines(node: CacheNode) -> list[str]:
-    from perftui.draw import format as fmt
-
-    facts = node.reading
-    if facts is None:
-        return [f"{node.source}: {node.health.link.value} {node.health.error}"]
-    lag = "" if node.lag_bytes is None else f", lag {fmt.bytes_(node.lag_bytes)} {fmt.duration(node.lag_s)}"
-    limit = fmt.bytes_(facts.max_bytes) if facts.max_bytes else "no limit"
-    traffic = f"{fmt.rate(facts.ops_per_s)} commands, hit ratio {fmt.ratio(facts.hit_ratio)}"
-    memory = f"{fmt.bytes_(facts.used_bytes)} of {limit} used ({facts.policy})"
-    return [
-        f"{node.source}: {facts.product} {facts.version} {node.role}, {node.health.link.value}",
-        f"  {traffic}, {fmt.count(facts.keys)} keys, {facts.clients} clients",
-        f"  {memory}, {fmt.rate(facts.evicted_per_s)} evicted{lag}",
-    ]
-
-
-def _slowlog(report: CacheReport, args: argparse.Namespace) -> int:
-    from perftui.draw import format as fmt
-
-    node = report.node(args.source) if args.source else report.primary
-    slow = node.reading.slow if node and node.reading else ()
-    if args.json:
-        common.say(list(slow))
-    else:
-        common.print_lines(
-            f"{fmt.stamp(e.at)}  {fmt.duration(e.took_s, 9)}  {e.client}  {e.text}" for e in slow
-        )
     return common.DONE

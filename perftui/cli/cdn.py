@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from perftui.cli import common
+from perftui.cli import cdnrelay, common
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.model.cdn import CdnReport, EdgeLook, UrlUse
@@ -15,7 +15,7 @@ KINDS = ("varnish", "pyedge")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """`status`, `top`, `look URL` and `purge URL… | --tag TAG…`."""
+    """`status`, `top`, `look URL`, `purge URL… | --tag TAG…` and `relay`."""
     verbs = common.verbs(parser)
     status = verbs.add_parser("status", help="what every edge serves and holds")
     common.options(status)
@@ -28,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     purge.add_argument("--tag", nargs="+", default=[], metavar="TAG", help="tags instead of URLs")
     for parser_ in (top, look, purge):
         parser_.add_argument("--cdn", metavar="NAME", help="backend to ask; needed when there are several")
+    cdnrelay.add(verbs)
     common.options(top)
     common.options(look)
     common.options(purge, change=True)
@@ -35,7 +36,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was typed."""
-    work = {"status": _status, "top": _top, "look": _look, "purge": _purge}[args.verb]
+    work = {"status": _status, "top": _top, "look": _look, "purge": _purge, "relay": cdnrelay.relay}[
+        args.verb
+    ]
     return common.go(work(args))
 
 

@@ -59,8 +59,17 @@ def narrate(text: str) -> None:
         print(f"perftui: {inert(line, 2000)}", file=sys.stderr, flush=True)
 
 
-def say(value: Any) -> None:
-    """Print a value as JSON on stdout."""
+MORE = "csv, more"
+"""How to print records below a header that stands there already."""
+
+
+def say(value: Any, how: bool | str = True) -> None:
+    """Print a value on stdout: as JSON, or as CSV where `how`, the value of `--json` or `--csv`, says so."""
+    if how in ("csv", MORE):
+        from perftui.export import rows
+
+        print(rows.text(value, header=how != MORE), end="")
+        return
     from perftui.export.json import dumps
 
     print(dumps(value))

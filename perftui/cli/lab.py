@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 DONE, NO, USAGE, LOST = 0, 1, 2, 3
@@ -15,6 +16,7 @@ DONE, NO, USAGE, LOST = 0, 1, 2, 3
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the noun's verbs."""
+    from perftui.cli import labgroups
     from perftui.lab.parts import PARTS
 
     parser.description = "Real servers, real load and real trouble on this machine; alone: lab and console."
@@ -42,19 +44,22 @@ def add(parser: argparse.ArgumentParser) -> None:
         if part != "load":
             one = verbs.add_parser(part, parents=[common], help=f"the part {part} alone")
             one.add_argument("what", choices=("up", "down", "status"))
+    labgroups.add(verbs, common)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it; the exit code. LabError becomes a line on standard error and 3."""
+    from perftui.cli import labgroups
     from perftui.lab import LabError
 
-    doers = {
+    doers: dict[str | None, Callable[[argparse.Namespace], int]] = {
         None: _console,
         "up": _up,
         "status": _status,
         "down": _down,
         "load": _load,
         "incident": _incident,
+        **dict.fromkeys(labgroups.KINDS, labgroups.run),
     }
     try:
         return doers.get(args.verb, _part)(args)
@@ -74,6 +79,7 @@ def _console(args: argparse.Namespace) -> int:
     print("Starting the lab …", file=sys.stderr)
     held = remote.start(bound=True, rate=args.rate, parts=args.parts)
     try:
+        _enter_job(held.endpoints)
         return int(open_console(held.endpoints["config"], env="lab") or 0)
     finally:
         held.release()
@@ -89,11 +95,20 @@ def _up(args: argparse.Namespace) -> int:
         return DONE
     print("Starting the lab …", file=sys.stderr)
     held = remote.start(bound=not args.detach, rate=args.rate, parts=args.parts)
+    _enter_job(held.endpoints)
     _print_endpoints(args, held.endpoints)
     if not args.detach:
         _until_interrupted()
         held.release()
     return DONE
+
+
+def _enter_job(endpoints: dict[str, Any]) -> None:
+    """The shop has its warm job, so that Cache ▸ Warming lives."""
+    from perftui.cli import labjob
+
+    if endpoints.get("shop"):
+        asyncio.run(labjob.enter(endpoints["config"]))
 
 
 def _until_interrupted() -> None:
@@ -116,6 +131,8 @@ def _print_endpoints(args: argparse.Namespace, endpoints: dict[str, Any]) -> Non
         print(f"postgres  {postgres['primary']['dsn']}\n  replica {postgres['replica']['dsn']}")
     if shop:
         print(f"shop      {shop['url']}\n  pool    {shop['admin_socket']}")
+    if endpoints.get("shards"):
+        print(f"shards    {endpoints['shards']['url']}")
     print(f"console   perftui run --env lab --config {endpoints['config']}")
 
 
@@ -142,6 +159,9 @@ def _details(part: dict[str, Any]) -> str:
     if "sent" in part:
         state = "paused" if part["paused"] else f"{part['rate']:.0f}/s"
         return f"{state}, {part['sent']} sent, {part['errors'] + part['failed']} failed, {part['shed']} shed"
+    if "nodes" in part:
+        nodes = part["nodes"].values()
+        return f"{sum(node['running'] for node in nodes)} of {len(nodes)} nodes"
     servers = [
         f"{k} port {v['port']} pid {v['pid']}" for k, v in part.items() if isinstance(v, dict) and "port" in v
     ]

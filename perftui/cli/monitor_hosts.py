@@ -13,7 +13,7 @@ from perftui.model.health import Link
 from perftui.model.resources import HostRank, ResourcesReport
 
 HELP = "every host that is watched, the worst first"
-KINDS = ("host", "scrape")
+KINDS = ("host", "scrape", "targets", "promhosts")
 PATIENCE = 12.0  # seconds in which every target answers twice or is given up
 
 
@@ -45,9 +45,11 @@ def _settled(frame: Frame) -> bool:
     if any(health.link is Link.WAITING for health in frame.health.values()):
         return False
     report = frame.report
-    known = isinstance(report, ResourcesReport)
-    return not known or all(
-        view.reading.window or frame.health[view.source].link in GONE for view in report.hosts
+    if not isinstance(report, ResourcesReport):
+        return True
+    health = report.standing(frame.health)
+    return not any(one.link is Link.WAITING for one in health.values()) and all(
+        view.reading.window or health[view.source].link in GONE for view in report.hosts
     )
 
 

@@ -63,7 +63,7 @@ def _newest(session: Session, args: argparse.Namespace) -> list[Sent]:
             continue
         series = session.history.series(key, now - NEWEST, now)
         if series.last is not None and math.isfinite(series.last.value):
-            labels = dict(metric_labels(key, session.env.backends[key.source].kind))
+            labels = dict(metric_labels(key, session.env.kinds.get(key.source)))
             name = labels.pop("__name__")
             told = tuple(sorted(labels.items()))
             found.append(Sent(name, told, series.last.value, series.unit, series.last.at))

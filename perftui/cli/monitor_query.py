@@ -95,7 +95,7 @@ async def _ask_history(
     from perftui.runtime.localseries import LocalSeries
 
     plan = parse(args.expr)
-    kinds = {name: entry.kind for name, entry in config.environment.backends.items()}
+    kinds = config.environment.kinds
     span = (end - (args.range or 0.0), end)
     async with desk(args) as session:
         assert session.memory is not None

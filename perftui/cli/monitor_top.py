@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 from dataclasses import asdict
+from functools import partial
 
 from perftui.cli import common
 from perftui.draw import format as fmt
 from perftui.model.errors import Unsupported
 from perftui.model.frame import Frame
 from perftui.model.resources import HostReading, HostView, ProcessList, ResourcesReport
+from perftui.model.targets import BETWEEN, whole
 from perftui.session import Session
 
 HELP = "the host's figures and its busiest processes"
@@ -25,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="one look, then stop")
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds between looks (1)")
     parser.add_argument(
-        "--source", metavar="NAME", help="backend of the host (default: the first of kind host)"
+        "--source", metavar="NAME", default="", help="backend of the host (default: the first of kind host)"
     )
     parser.add_argument("--rows", type=int, default=20, metavar="N", help="processes shown (20)")
 
@@ -39,14 +41,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _top(args: argparse.Namespace) -> int:
-    only = {args.source} if args.source else None
+    only = {whole(args.source)} if args.source else None
     async with common.headless_session(args, only=only, kinds=None if only else KINDS) as session:
-        frame = await common.first_frame(session, "resources", FIRST, _has_rates)
-        view = _view(frame)
+        frame = await common.first_frame(session, "resources", FIRST, partial(_has_rates, args.source))
+        view = _view(frame, args.source)
         await _processes(session, view, args.rows)  # the first look at processes knows no rates
         while True:
             await asyncio.sleep(args.every)
-            view = _view(session.frame("resources"))
+            view = _view(session.frame("resources"), args.source)
             found = await _processes(session, view, args.rows)
             if args.json:
                 common.say({"at": view.at, "host": asdict(view.reading), "processes": asdict(found)})
@@ -56,13 +58,21 @@ async def _top(args: argparse.Namespace) -> int:
                 return common.DONE
 
 
-def _has_rates(frame: Frame) -> bool:
+def _has_rates(source: str, frame: Frame) -> bool:
     report = frame.report
-    return isinstance(report, ResourcesReport) and any(view.reading.window for view in report.hosts)
+    if not isinstance(report, ResourcesReport):
+        return False
+    views = [view for view in report.hosts if view.source == source] or report.hosts
+    return any(view.reading.window for view in views if BETWEEN not in source or view.source == source)
 
 
-def _view(frame: Frame) -> HostView:
+def _view(frame: Frame, source: str) -> HostView:
     report = common.report_of(frame, ResourcesReport)
+    if BETWEEN in source:
+        if (found := report.host(source)) is None:
+            known = ", ".join(view.source for view in report.hosts[:10])
+            raise Unsupported(f"{source}: no host of that name has answered; there are {known}")
+        return found
     if not report.hosts:
         raise Unsupported(f"{', '.join(frame.health)}: that is no host: it has no node_cpu_seconds_total")
     return report.hosts[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 from perftui.backends import BUILTIN, CHANNEL_OPTIONS, OPTIONS
 from perftui.config import paths
+from perftui.config.cache import CacheSettings
 from perftui.config.convert import Converter, KeyPath, nearest
 from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import key_lines
@@ -48,14 +49,15 @@ SECTIONS: dict[str, type] = {
     "anomaly": AnomalySettings,
     "agent": AgentSettings,
     "price": PriceSettings,
+    "cache": CacheSettings,
     "remote_write": RemoteWriteSettings,
 }
 NOTICES = ("channels", "routes", "escalation", "oncall")
 TOP = (*SECTIONS, *NOTICES, "read_only", "keys", "targets", "business", "schedules", "env")
 LOCAL = "local"  # the environment of a machine where nothing is configured: its own host
 _LOCAL_KINDS = ("host", "pyspy")
-LOOPS = ("alerts", "recorder", "roll-up")  # what runs by itself without being scheduled
-RESERVED = ("alerts", "tuning", "grafana")  # names that stand beside those of backends
+LOOPS = ("alerts", "recorder", "roll-up", "regions")  # what runs by itself without being scheduled
+RESERVED = ("alerts", "tuning", "grafana", "rehearsals")  # names that stand beside those of backends
 _MAX_BYTES = 4 << 20
 
 

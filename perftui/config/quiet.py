@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:  # made when a session asks for them
     from perftui.model.alerts import Inhibition, Maintenance, Matcher
+    from perftui.model.calendar import CalendarFile
 
 
 def _matchers(text: str, word: str) -> tuple[Matcher, ...]:
@@ -29,7 +31,11 @@ class MaintenanceSettings:
 
     match: str = field(default="", metadata={"help": 'Alerts that are hushed, such as `source=~"db.*"`.'})
     when: str = field(
-        default="", metadata={"help": "When it begins: `sat 02:00`, `mon-fri 22:30`, `daily 3:00`, or cron."}
+        default="",
+        metadata={
+            "help": "When it begins: `sat 02:00`, `mon-fri 22:30`, `daily 3:00`, cron, or `calendar NAME`: at"
+            " the events of `[alerts.calendars.NAME]`, for as long as they last."
+        },
     )
     lasting: float = field(default=3600.0, metadata={"help": "Seconds it lasts, up to seven days."})
     timezone: str = field(default="UTC", metadata={"help": "Zone of `when`, such as Europe/Berlin."})
@@ -47,6 +53,45 @@ class MaintenanceSettings:
         cron = cron_of(self.when)
         made = Maintenance(name, matchers, cron, self.lasting, self.timezone, note=self.note, place=place)
         return checked(made)
+
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarSettings:
+    """Days that are not like others: holidays, planned events, from a calendar file."""
+
+    file: str = field(
+        default="", metadata={"help": "Calendar file (.ics); a relative one lies beside the configuration."}
+    )
+    timezone: str = field(
+        default="UTC", metadata={"help": "Zone of whole days and of times that name none: Europe/Berlin."}
+    )
+    like: str = field(
+        default="",
+        metadata={
+            "help": "Weekday its days are like, such as `sunday`, for series that have a week; empty: what"
+            " happens then teaches nothing and is not called unusual."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if not self.file:
+            raise ValueError("needs `file`: a calendar file")
+        if self.like and self.like not in WEEKDAYS:
+            raise ValueError(f"`like` is a weekday: {', '.join(WEEKDAYS)}")
+        from perftui.analysis.maintenance import timed
+
+        timed("0 0 * * *", self.timezone)
+
+    def calendar(self, name: str, config: Path, place: str = "") -> CalendarFile:
+        """As whoever reads it takes it."""
+        from perftui.model.calendar import CalendarFile
+
+        file = config.parent / Path(self.file).expanduser()
+        like = WEEKDAYS.index(self.like) if self.like else None
+        return CalendarFile(name, str(file), self.timezone, like, place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from perftui.config.quiet import InhibitSettings, MaintenanceSettings
+from perftui.config.quiet import CalendarSettings, InhibitSettings, MaintenanceSettings
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:  # most starts read no rule: what rules are made of is imported when one is made
@@ -121,6 +121,10 @@ class AlertSettings:
     maintenance: Mapping[str, MaintenanceSettings] = field(
         default_factory=dict, metadata={"help": "Times that come again in which nobody is told, by name."}
     )
+    calendars: Mapping[str, CalendarSettings] = field(
+        default_factory=dict,
+        metadata={"help": "Holidays and planned events from calendar files, by name."},
+    )
     inhibit: Mapping[str, InhibitSettings] = field(
         default_factory=dict,
         metadata={
@@ -130,9 +134,14 @@ class AlertSettings:
     )
 
     def __post_init__(self) -> None:
-        for name in self.maintenance:
-            if not re.fullmatch(r"[\w.-]{1,60}", name):
-                raise ValueError(f"maintenance.{name[:60]}: a name is letters, digits, . _ and -")
+        for word, names in (("maintenance", self.maintenance), ("calendars", self.calendars)):
+            for name in names:
+                if not re.fullmatch(r"[\w.-]{1,60}", name):
+                    raise ValueError(f"{word}.{name[:60]}: a name is letters, digits, . _ and -")
+        for name, one in self.maintenance.items():
+            wanted = one.window(name).calendar if one is not None else ""
+            if wanted and wanted not in self.calendars:
+                raise ValueError(f"maintenance.{name}: there is no [alerts.calendars.{wanted[:60]}]")
         if not self.rules:
             return
         from perftui.model.alertrules import DEFAULTS
@@ -169,6 +178,10 @@ class AlertSettings:
             windows=tuple(windows),
             inhibitions=(_down(), *(one.inhibition(name) for name, one in self.inhibit.items())),
             labels=tuple(labels.items()),
+            calendars=tuple(
+                one.calendar(name, config, place("alerts", "calendars", name))
+                for name, one in self.calendars.items()
+            ),
         )
 
     def where(self, config: Path) -> Path:

@@ -13,7 +13,8 @@ HOW = 'write "env:NAME", "file:PATH" or "keyring:service/user"'
 _REFERENCE = re.compile(r"(env:[A-Za-z_]\w*|file:.+|keyring:[^/]+/.+)\Z", re.DOTALL)
 _MAX_BYTES = 65536
 _PARAMETER = re.compile(r"(?i)\b((?:password|passwd)\s*=\s*)('[^']*'|[^\s&;]+)")
-_USERINFO = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^\s:/@]*:)[^\s/]*@")
+# A scheme is short: without a bound, a name of a megabyte (a hostile key) would take minutes.
+_USERINFO = re.compile(r"(?P<head>[a-zA-Z][\w+.-]{0,31}://[^\s:/@]*:)[^\s/]*@")
 MASK = "••••"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from perftui.config import paths
+from perftui.config.cache import CacheSettings
 from perftui.config.grafana import GrafanaSettings
 from perftui.config.lines import line_of
 from perftui.config.notices import Notices
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from perftui.model.alerts import RuleGroup
     from perftui.model.notify import Telling
     from perftui.model.schedule import Schedule
+    from perftui.model.targets import Kinds
 
 Theme = Literal["dark", "light", "high-contrast", "colour-blind", "mono", "terminal"]
 
@@ -96,10 +98,19 @@ class AnomalySettings:
     every: float = option(10.0, "Seconds a judged point stands for.")
     sigmas: float = option(3.0, "Distance, in standard deviations, from which a point is odd.")
     trees: bool = option(True, "Name what is rare about a point, with half-space trees.")
+    learner: Literal["trees", "neighbours"] = option(
+        "trees",
+        "`neighbours` compares the last hour with fourteen days, learned in another process (extra `[ml]`).",
+    )
+    rare: float = option(0.001, "How rare a minute must be for neighbours to tell of it: 0.001, 1 in 1,000.")
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.every > 600:
             raise ValueError("`every` is 1 to 600 s")
+        if self.learner == "neighbours" and self.every > 60:
+            raise ValueError("`every` is 60 s at most for neighbours: they look at minutes")
+        if not 0.0002 <= self.rare <= 0.1:
+            raise ValueError("`rare` is 0.0002 to 0.1")
         if self.sigmas < 1:
             raise ValueError("`sigmas` cannot be below 1: half of all points would be odd")
         if self.series != SERIES:
@@ -113,7 +124,7 @@ class AnomalySettings:
 
     def watch(self) -> Watch:
         """What is to be watched, as whoever watches takes it."""
-        return Watch(self.series, self.every, self.sigmas, self.trees)
+        return Watch(self.series, self.every, self.sigmas, self.trees, self.learner, self.rare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +201,17 @@ class BackendConfig:
     options: Any
     place: str = ""  # file and key, for error sentences
 
-    def resolved(self) -> Any:
-        """The options with secrets fetched from where they point; ConfigError names what is missing."""
-        changes: dict[str, str] = {}
+    def resolved(self, *, writes: bool = True) -> Any:
+        """The options with secrets fetched from where they point; ConfigError names what is missing.
+
+        Without `writes` all that would write by itself is at its default: a session may change nothing.
+        """
+        changes: dict[str, Any] = {}
         for spec in dataclasses.fields(self.options):
             value = getattr(self.options, spec.name)
-            if isinstance(value, str) and (is_secret(spec) or is_url(spec)):
+            if not writes and spec.metadata.get("writes"):
+                changes[spec.name] = spec.default
+            elif isinstance(value, str) and (is_secret(spec) or is_url(spec)):
                 changes[spec.name] = resolve(value, f"{self.place}.{spec.name}")
         return dataclasses.replace(self.options, **changes)
 
@@ -231,6 +247,13 @@ class Environment:
         """Whether mistakes here hurt customers."""
         return self.kind == "production"
 
+    @property
+    def kinds(self) -> Kinds:
+        """Kinds of its backends by name, and of what stands behind them."""
+        from perftui.model.targets import Kinds
+
+        return Kinds({name: one.kind for name, one in self.backends.items()})
+
 
 @dataclass(frozen=True)
 class Config:
@@ -246,6 +269,7 @@ class Config:
     anomaly: AnomalySettings
     agent: AgentSettings
     price: PriceSettings
+    cache: CacheSettings
     remote_write: RemoteWriteSettings
     keys: Mapping[str, str]
     targets: Mapping[str, TargetSettings]

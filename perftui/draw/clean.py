@@ -76,8 +76,10 @@ def cut(text: str, width: int, ellipsis: str = ELLIPSIS) -> str:
 
 def fit(text: str, width: int, align: str = "left", ellipsis: str = ELLIPSIS) -> str:
     """`text` in exactly `width` cells; `align` is left, right or center."""
-    text = cut(text, width, ellipsis)
     room = width - cell_width(text)
+    if room < 0:
+        text = cut(text, width, ellipsis)
+        room = width - cell_width(text)
     if room <= 0:
         return text
     if align == "right":

@@ -118,6 +118,18 @@ def _duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def life(value: float | None) -> str:
+    """A TTL in seconds as one would type it, with a space: `90 s`, `5 m`, `24 h`; `never` when infinite."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "never"
+    if value <= 0:
+        return "not kept"
+    sizes = ((86400, "d"), (3600, "h"), (60, "m")) if value >= 172800 else ((3600, "h"), (60, "m"))
+    return next((f"{value / size:g} {unit}" for size, unit in sizes if value % size == 0), f"{value:g} s")
+
+
 def age(value: float | None, width: int = 0) -> str:
     """How long ago, in one unit: `7 s`, `3 m`, `2 h`, `4 d`."""
     if value is None or _absent(value) or math.isinf(value):

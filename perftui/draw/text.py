@@ -24,6 +24,11 @@ def row_width(row: Iterable[Span]) -> int:
 
 def clip(row: Iterable[Span], width: int) -> Row:
     """The row in at most `width` cells; a span that is cut ends in `…`."""
+    return tuple(_clipped(row, width)[0])
+
+
+def _clipped(row: Iterable[Span], width: int) -> tuple[list[Span], int]:
+    """The spans that fit, and the cells they leave."""
     out: list[Span] = []
     room = width
     for span in row:
@@ -33,21 +38,22 @@ def clip(row: Iterable[Span], width: int) -> Row:
         if need > room:
             if room > 0:
                 out.append(Span(fit(span.text, room), span.style))
+                room = width - row_width(out)
             break
         out.append(span)
         room -= need
-    return tuple(out)
+    return out, room
 
 
 def pad(row: Iterable[Span], width: int, style: str = "") -> Row:
     """The row in exactly `width` cells, filled up with `style`."""
-    clipped = clip(row, width)
-    room = width - row_width(clipped)
-    if room <= 0:
-        return clipped
-    if clipped and clipped[-1].style == style:
-        return (*clipped[:-1], Span(clipped[-1].text + " " * room, style))
-    return (*clipped, Span(" " * room, style))
+    clipped, room = _clipped(row, width)
+    if room > 0:
+        if clipped and clipped[-1].style == style:
+            clipped[-1] = Span(clipped[-1].text + " " * room, style)
+        else:
+            clipped.append(Span(" " * room, style))
+    return tuple(clipped)
 
 
 def line(width: int, *pieces: Piece) -> Row:

@@ -20,12 +20,12 @@ from perftui import __version__
 from perftui.analysis.metricnames import label_name, metric_name
 from perftui.export.families import Cell, Families, Family, Labels, bounded
 from perftui.export.hostmetrics import HostCounters, put_host
-from perftui.export.prometheus import bound, exemplar, number
+from perftui.export.prometheus import PIECE, bound, exemplar, number
 from perftui.model.endpoint import ApiReading, Exemplar
 from perftui.model.health import Link
-from perftui.model.reading import Look, Reading
-from perftui.model.resources import HostReading, ScrapedHost
-from perftui.model.series import SeriesKey
+from perftui.model.reading import Look, Measure
+from perftui.model.resources import HostReading
+from perftui.model.targets import ScrapedHost
 
 WINDOW = 300.0  # seconds a summary looks back
 QUANTILES = (0.5, 0.9, 0.99)
@@ -86,7 +86,7 @@ class Exposition:
             await asyncio.sleep(1.0)
 
     async def families(self) -> list[Family]:
-        """Everything, as of now; the loop gets its turn after each backend."""
+        """Everything, as of now; the loop gets its turn after each backend, and within a long one."""
         self.note()
         found = Families()
         looks = self._looks()
@@ -101,7 +101,10 @@ class Exposition:
             if isinstance(facts, HostReading):
                 extra: Labels = (("source", name),) if len(hosts) > 1 else ()
                 put_host(found, facts, self._hosts.get(name, HostCounters()), look.reading.at, extra)
-            put_samples(found, look.kind, look.reading)  # exported rules ask for them by these names
+            samples = look.reading.samples  # exported rules ask for them by these names
+            for at in range(0, len(samples), PIECE):
+                put_samples(found, look.kind, samples[at : at + PIECE])
+                await asyncio.sleep(0)
             if isinstance(facts, ScrapedHost):
                 facts = facts.api  # the host has an exporter of its own
             if isinstance(facts, ApiReading):
@@ -137,22 +140,26 @@ async def _one_by_one(looks: Mapping[str, Look]) -> AsyncIterator[tuple[str, Loo
 
 
 @lru_cache(maxsize=20_000)
-def _place(kind: str, key: SeriesKey, unit: str) -> tuple[str, str, Labels] | None:
-    """Name, help and labels of a series; None for what is not told as a gauge. The same for every scrape."""
-    if kind == "scrape" and key.name.startswith("http.") and key.labels:
+def _place(kind: str, unit: str, source: str, name: str, labels: Labels) -> tuple[str, str, Labels] | None:
+    """Name, help and labels of a series; None for what is not told as a gauge. The same for every scrape.
+
+    Asked with a key's parts: they are hashed without a step of Python's.
+    """
+    if kind == "scrape" and name.startswith("http.") and labels:
         return None  # by route: told as counters and a histogram
-    if any(name in ("le", "quantile") for name, _ in key.labels):
+    if any(label in ("le", "quantile") for label, _ in labels):
         return None  # rates by bucket: under these labels nobody may tell gauges
     said = {"1": "a number", "1/s": "a second", "s": "seconds", "ratio": "a ratio"}.get(unit, unit)
-    words = key.name.replace(".", " ").replace("_", " ")
-    labels = (("source", key.source), *((label_name(n), v) for n, v in key.labels))
-    return metric_name(key.name, kind), f"{kind}: {words}, as last read ({said}).", bounded(labels)
+    words = name.replace(".", " ").replace("_", " ")
+    kept = bounded((("source", source), *((label_name(n), v) for n, v in labels)))
+    return metric_name(name, kind), f"{kind}: {words}, as last read ({said}).", kept
 
 
-def put_samples(found: Families, kind: str, reading: Reading) -> None:
-    """A reading's samples as gauges."""
-    for measure in reading.samples:
-        place = _place(kind, measure.key, measure.unit)
+def put_samples(found: Families, kind: str, samples: Iterable[Measure]) -> None:
+    """Samples of a reading as gauges."""
+    for measure in samples:
+        key = measure.key
+        place = _place(kind, measure.unit, key.source, key.name, key.labels)
         if place is not None:
             name, words, labels = place
             found.family(name, "gauge", words).put_bounded(labels, (("", (), measure.value),))

@@ -42,12 +42,12 @@ class Family:
 
     def put_bounded(self, kept: Labels, cells: Sequence[Cell]) -> None:
         """The same for labels that are short enough already."""
-        if kept not in self.rows and len(self.rows) >= MOST_ROWS:
-            kept = tuple((name, OTHER) for name, _ in kept)
-            self.folded += 1
-        elif kept in self.rows:
-            self.folded += 1
         before = self.rows.get(kept)
+        if before is not None or len(self.rows) >= MOST_ROWS:
+            self.folded += 1
+            if before is None:
+                kept = tuple((name, OTHER) for name, _ in kept)
+                before = self.rows.get(kept)
         self.rows[kept] = tuple(cells) if before is None else self._joined(before, cells)
 
     def _joined(self, before: Sequence[Cell], cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -71,7 +71,10 @@ class Families:
 
     def family(self, name: str, type_: str, help_: str) -> Family:
         """The family of that name."""
-        return self._all.setdefault(name, Family(name, type_, help_))
+        found = self._all.get(name)
+        if found is None:
+            found = self._all[name] = Family(name, type_, help_)
+        return found
 
     def sorted(self) -> list[Family]:
         """Those with rows, by name; what was folded is told in one of its own."""

@@ -59,7 +59,7 @@ async def gather(
     plain = Story(env.name, env.kind, start, end, who()[0], time.time())
     if past is None:
         return plain
-    known, kinds = past.keys(), {name: backend.kind for name, backend in env.backends.items()}
+    known, kinds = past.keys(), env.kinds
     return replace(
         plain,
         objectives=tuple(
@@ -88,7 +88,7 @@ async def _chapters(
 ) -> AsyncIterator[Chapter]:
     from perftui.export.story import Chapter
 
-    kinds = {name: backend.kind for name, backend in config.environment.backends.items()}
+    kinds = config.environment.kinds
     goals = {(t.kind, t.series): t.goal for t in config.objectives() if t.series}
     for screen, layer, of, names in CHAPTERS:
         wanted = [

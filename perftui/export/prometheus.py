@@ -50,16 +50,14 @@ async def written(families: Iterable[Family], *, openmetrics: bool) -> bytes:
     lines: list[str] = []
     for family in families:
         lines += _head(family, openmetrics=openmetrics)
-        name = family.name
+        name, exemplars = family.name, family.exemplars if openmetrics else {}
         for labels, cells in family.rows.items():
             inside = _labels(labels)
             for suffix, more, value in cells:
-                both = ",".join(filter(None, (inside, _labels(more))))
-                line = (
-                    f"{name}{suffix}{{{both}}} {number(value)}" if both else f"{name}{suffix} {number(value)}"
-                )
-                told = family.exemplars.get((labels, suffix, more)) if openmetrics else None
-                lines.append(f"{line} # {told}" if told else line)
+                both = f"{inside},{_labels(more)}" if inside and more else inside or _labels(more)
+                line = f"{name}{suffix}{{{both}}}" if both else f"{name}{suffix}"
+                told = exemplars.get((labels, suffix, more)) if exemplars else None
+                lines.append(f"{line} {number(value)} # {told}" if told else f"{line} {number(value)}")
             if len(lines) >= PIECE:
                 pieces.append(("\n".join(lines) + "\n").encode())
                 lines = []
@@ -99,11 +97,14 @@ def _value(text: str) -> str:
 
 def number(value: float) -> str:
     """As Go reads it back to the last digit."""
+    if -1e15 < value < 1e15:
+        whole = int(value)
+        return str(whole) if whole == value else repr(float(value))
     if value != value:  # noqa: PLR0124 (NaN is what differs from itself)
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return repr(float(value))
 
 
 def bound(value: float) -> str:

@@ -73,9 +73,7 @@ class Folder:
         sweep(base)
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
         path.chmod(0o711 if owner else 0o700)
-        lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return cls(path, owner, lock)
+        return cls(path, owner, _held_lock(path))
 
     def part(self, name: str) -> Path:
         """A server's own folder, 0700, belonging to the user the server runs as."""
@@ -110,6 +108,15 @@ class Folder:
         if self.lock >= 0:
             os.close(self.lock)
             self.lock = -1
+
+
+def _held_lock(path: Path) -> int:
+    """A lock that is held before it has its name: a sweep in between would take it for a dead lab's."""
+    unnamed = path / ".lock"
+    lock = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(path / "lock")
+    return lock
 
 
 def write_private(path: Path, text: str, owner: Owner | None = None) -> Path:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 PARTS: dict[str, str] = {
     "valkey": "perftui.lab.datastores:ValkeyPart",
     "postgres": "perftui.lab.datastores:PostgresPart",
+    "shards": "perftui.lab.shardspart:ShardsPart",
     "shop": "perftui.lab.shoppart:ShopPart",
     "edge": "perftui.lab.edgepart:EdgePart",
     "load": "perftui.lab.loadpart:LoadPart",
     "receivers": "perftui.lab.receiverpart:ReceiverPart",
 }
 DEFAULT = ("valkey", "postgres", "shop", "edge", "load")
+WHOLE = (*DEFAULT, "shards")
+"""What `perftui lab` starts: a cluster is no part of what shop needs."""
 
 
 class Part(Protocol):

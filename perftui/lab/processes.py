@@ -66,13 +66,6 @@ def allow_tracing() -> None:
         prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
 
 
-def trim_memory() -> None:
-    """Give freed heap pages back to the system where the C library can (glibc keeps them)."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
-
-
 # The parent-death signal follows the *thread* that forked: one thread, which lives as long as
 # the process, starts every child, whoever asks.
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lab-spawner")

@@ -69,7 +69,7 @@ class ReceiverPart:
             "channels.slack": {"token": secret, "channel": "C0LAB", "base_url": f"{url}/api"},
             "channels.email": {"port": self.receivers.smtp_port, "tls": "none", "to": ["lab@localhost.lab"]},
             "channels.sms": {
-                "account": "AC0",
+                "account": "AC" + "0" * 32,
                 "token": secret,
                 "sender": "+15005550006",
                 "to": ["+15005550009"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
 import itertools
 import json
 import time
@@ -15,8 +14,12 @@ from email import message_from_bytes, policy
 from typing import Any
 from urllib.parse import parse_qsl
 
-from perftui.lab.shapecheck import problems, shape
+from perftui.lab import vendors
+from perftui.lab.mailcheck import mail_problems
+from perftui.lab.shapecheck import operation
 
+OPERATIONS = ("pagerduty", "incidents", "slack-post", "slack-update", "slack-webhook", "sms", "webhook")
+FORMS = ("incidents", "sms")
 SERVICES = ("pagerduty", "slack", "sms", "webhook", "email", "heartbeat")
 MOST = 4 << 20  # bytes of one request
 REMEMBERED = 5000
@@ -112,61 +115,34 @@ class Receivers:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, path, _ = head[0].split(" ")
+        method, target, _ = head[0].split(" ")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
         length = int(headers.get("content-length", "0"))
         if length > MOST:
             return False
         body = await reader.readexactly(length)
-        if method == "GET" and path.startswith("/incidents"):
-            return await self._reply(writer, *self._incidents(path, headers))
-        if method == "GET":
+        path, _, query = target.partition("?")
+        if method == "GET" and path != "/incidents":
             return await self._reply(writer, 200, [_row(one) for one in self.arrivals])
-        service, what, key, value, wrong = _read(path, headers, body)
-        answer = self._came(service, what, key, value, wrong)
+        call = _read(method, path, headers, body or query.encode())
+        answer = self._came(call.service, call.what, call.key, call.value, call.wrong)
         if answer == "timeout":
             await asyncio.sleep(SILENCE)
             return False
-        status, said = self._answered(service, answer, value, wrong)
+        if call.name == "incidents" and answer == "ok":
+            who = self.acked.get(call.value["incident_key"])
+            return await self._reply(writer, *vendors.incidents(who))
+        stamp = f"1700000000.{next(self._stamps):06d}"
+        status, said = vendors.answered(call.name, answer, call.value, call.wrong, stamp, path)
         return await self._reply(writer, status, said)
 
-    def _incidents(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
-        """PagerDuty's list of incidents: those of a key that somebody has acknowledged."""
-        query: dict[str, Any] = dict(parse_qsl(path.partition("?")[2]))
-        wrong = (
-            *problems(query, shape("incidents")),
-            *problems(headers, shape("incidents-headers"), "headers"),
-        )
-        answer = self._came("incidents", "list", str(query), query, wrong)
-        if answer != "ok":
-            return int(answer), {"error": {"message": "Invalid Input Provided", "errors": wrong}}
-        key = query.get("incident_key", "")
-        who = self.acked.get(key)
-        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        ack = {"at": at, "acknowledger": {"id": "PXPGF42", "type": "user_reference", "summary": who}}
-        one = {"id": "PT4KHLK", "type": "incident", "status": "acknowledged", "acknowledgements": [ack]}
-        return 200, {"incidents": [{**one, "incident_key": None}] if who else [], "limit": 1, "more": False}
-
-    def _answered(self, service: str, answer: str, value: Any, wrong: tuple[str, ...]) -> tuple[int, Any]:
-        """What the vendor says."""
-        if answer == "ok:false":
-            return 200, {"ok": False, "error": "invalid_auth"}
-        if service == "slack" and answer == "400":
-            return 200, {"ok": False, "error": "invalid_blocks", "errors": wrong}
-        if answer != "ok":
-            return int(answer), {"status": "invalid event", "message": "not accepted", "errors": wrong}
-        stamp = f"1700000000.{next(self._stamps):06d}"
-        return {
-            "pagerduty": (202, {"status": "success", "message": "Event processed"}),
-            "slack": (200, {"ok": True, "channel": value.get("channel"), "ts": value.get("ts", stamp)}),
-            "sms": (201, {"sid": "SM" + "0" * 32, "status": "queued"}),
-        }.get(service, (200, {}))
-
     async def _reply(self, writer: asyncio.StreamWriter, status: int, said: Any) -> bool:
-        body = json.dumps(said).encode()
+        plain = isinstance(said, str)
+        body = (said if plain else json.dumps(said)).encode()
         again = f"Retry-After: {self.retry_after:g}\r\n" if status == 429 and self.retry_after else ""
-        kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        writer.write(f"HTTP/1.1 {status} -\r\n{kind}{again}\r\n".encode() + body)
+        kind = f"Content-Type: {'text/html' if plain else 'application/json'}\r\n"
+        size = f"Content-Length: {len(body)}\r\n"
+        writer.write(f"HTTP/1.1 {status} -\r\n{kind}{size}{again}\r\n".encode() + body)
         await writer.drain()
         return True
 
@@ -203,53 +179,68 @@ class Receivers:
 
     async def _took(self, text: bytes) -> str:
         mail: Any = message_from_bytes(text, policy=policy.default)
-        wanted = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted")
-        wrong = tuple(f"the mail lacks {name}" for name in wanted if not mail[name])
-        headers = {name: str(mail[name]) for name in (*wanted, "References") if mail[name]}
+        shown = ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "References")
+        headers = {name: str(mail[name]) for name in shown if mail[name]}
         words = mail.get_body(("plain",)).get_content() if mail.get_body(("plain",)) else ""
         key = str(mail["Message-ID"])
-        answer = self._came("email", "mail", key, {**headers, "text": words}, wrong)
+        answer = self._came("email", "mail", key, {**headers, "text": words}, mail_problems(text))
         if answer == "timeout":
             await asyncio.sleep(SILENCE)
         return {"ok": "250 taken", "400": "550 not taken"}.get(answer, "451 later")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request: the vendor's operation, the service people know, and what it is about."""
+
+    name: str
+    service: str
+    what: str
+    key: str
+    value: Any
+    wrong: tuple[str, ...]
 
 
 def _row(one: Arrival) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Arrival.__dataclass_fields__}
 
 
-def _read(path: str, headers: dict[str, str], body: bytes) -> tuple[str, str, str, Any, tuple[str, ...]]:
-    """Service, what it is about, its key, the value, and what is wrong with it."""
-    if path.endswith("/Messages.json"):
-        value: Any = dict(parse_qsl(body.decode()))
-        key = headers.get("idempotency-key", value.get("Body", ""))
-        return "sms", "message", key, value, (*problems(value, shape("sms")), *_login(headers))
+def _read(method: str, path: str, headers: dict[str, str], body: bytes) -> _Call:
+    name = next(name for name in OPERATIONS if operation(name).path.search(path))
+    value: Any = None
     try:
-        value = json.loads(body)
+        value = dict(parse_qsl(body.decode())) if name in FORMS else json.loads(body)
     except ValueError:
-        return "webhook", "nothing", "", None, ("the body is no JSON",)
-    if path == "/v2/enqueue":
+        return _Call(name, name.partition("-")[0], "nothing", "", None, ("the body cannot be read",))
+    if path == "/beat" and isinstance(value, dict):
+        return _Call("heartbeat", "heartbeat", "beat", str(value.get("at")), value, ())
+    wrong = operation(name).wrong(method, path, headers, value)
+    if len(body) > operation(name).most:
+        wrong = (*wrong, f"the body has {len(body)} bytes")
+    if name == "sms" and _login(headers) != path.split("/")[3]:
+        wrong = (*wrong, "the login is not the account's")
+    what, key = _about(name, value if isinstance(value, dict) else {}, headers)
+    return _Call(name, name.partition("-")[0], what, key, value, wrong)
+
+
+def _about(name: str, value: dict[str, Any], headers: dict[str, str]) -> tuple[str, str]:
+    """What it is about, and the key by which the vendor counts it once."""
+    stands = headers.get("idempotency-key", "")
+    if name == "pagerduty":
         what = str(value.get("event_action"))
-        return (
-            "pagerduty",
-            what,
-            f"{value.get('dedup_key')} {what}",
-            value,
-            problems(value, shape("pagerduty")),
-        )
-    if path.startswith("/api/chat."):
-        method = path.removeprefix("/api/")
-        wrong = () if headers.get("authorization", "").startswith("Bearer ") else ("no bearer token",)
-        ts = ("no ts",) if method == "chat.update" and "ts" not in value else ()
-        key = f"{method} {value.get('ts', '')} {value.get('text', '')}"
-        return "slack", method, key, value, (*problems(value, shape("slack")), *wrong, *ts)
-    if path == "/beat":
-        return "heartbeat", "beat", str(value.get("at")), value, ()
-    key = headers.get("idempotency-key", "")
-    return "webhook", str(value.get("status")), key, value, problems(value, shape("webhook"))
+        return what, f"{value.get('dedup_key')} {what}"
+    if name.startswith("slack"):
+        what = {"slack-post": "chat.postMessage", "slack-update": "chat.update"}.get(name, "webhook")
+        return what, f"{what} {value.get('ts', '')} {value.get('text', '')}"
+    if name == "sms":
+        return "message", stands or str(value.get("Body", ""))
+    return ("list", str(value)) if name == "incidents" else (str(value.get("status")), stands)
 
 
-def _login(headers: dict[str, str]) -> tuple[str, ...]:
-    scheme, _, text = headers.get("authorization", "").partition(" ")
-    fine = scheme == "Basic" and b":" in base64.b64decode(text or "", validate=False)
-    return () if fine else ("no basic login",)
+def _login(headers: dict[str, str]) -> str:
+    """The name of a basic login."""
+    text = headers.get("authorization", "").partition(" ")[2]
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from perftui.lab import holding
 from perftui.lab.folders import state_dir
-from perftui.lab.processes import LabError, die_with_parent, python_env, tail, until
-from perftui.lab.talking import ask
+from perftui.lab.processes import die_with_parent
 
 START_SECONDS = 90.0
-ASK_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -48,70 +42,21 @@ def start(*, bound: bool, rate: float = 80.0, parts: Sequence[str] = ()) -> Held
     Raises:
         LabError: it did not come up, or another one is up.
     """
-    state = state_dir()
-    log = state / "lab.log"
+    log = state_dir() / "lab.log"
     parent = os.getpid()
-    with open(os.open(log, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "perftui.lab.supervisor"],
-            env={**os.environ, "PYTHONPATH": python_env(state)["PYTHONPATH"], "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=(lambda: die_with_parent(parent)) if bound else None,  # noqa: PLW1509
-        )
+    tie = (lambda: die_with_parent(parent)) if bound else None
+    process = holding.spawned("perftui.lab.supervisor", log=log, stdin=subprocess.PIPE, preexec_fn=tie)
     assert process.stdin is not None
-    assert process.stdout is not None
     process.stdin.write(json.dumps({"bound": bound, "rate": rate, "parts": list(parts)}).encode() + b"\n")
     process.stdin.flush()
     if not bound:
         process.stdin.close()
-    answer = _first_line(process, log)
-    if "error" in answer:
-        process.wait(15)
-        raise LabError(answer["error"]["message"])
-    return Held(process, answer["endpoints"])
-
-
-def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    import select
-
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
-    line = process.stdout.readline() if readable else b""
-    process.stdout.close()
-    if not line:
-        process.terminate()
-        raise LabError(f"the lab did not come up:\n{tail(log)}")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
+    return Held(process, holding.first_line(process, log, START_SECONDS, "the lab")["endpoints"])
 
 
 def running() -> dict[str, Any] | None:
-    """The facts of the lab that is up ("pid", "socket", "dir"), or None; a dead one's file is no lab."""
-    file = state_dir() / "lab.json"
-    try:
-        facts: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return facts if _locked() else None
-
-
-def _locked() -> bool:
-    """Whether some supervisor holds the state folder's lock."""
-    try:
-        lock = os.open(state_dir() / "lab.lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    """The facts of the lab that is up ("pid", "socket", "dir"), or None."""
+    return holding.running("lab")
 
 
 async def question(message: dict[str, Any]) -> dict[str, Any]:
@@ -120,10 +65,7 @@ async def question(message: dict[str, Any]) -> dict[str, Any]:
     Raises:
         LabError: none is up, it does not answer, or it refuses.
     """
-    facts = await asyncio.to_thread(running)
-    if facts is None:
-        raise LabError("no lab is up: perftui lab up --detach")
-    return await ask(facts["socket"], message, ASK_SECONDS)
+    return await holding.question("lab", message, "no lab is up: perftui lab up --detach")
 
 
 async def end() -> bool:
@@ -132,15 +74,4 @@ async def end() -> bool:
     Raises:
         LabError: it did not go even when killed.
     """
-    facts = await asyncio.to_thread(running)
-    if facts is None:
-        return False
-    try:
-        await ask(facts["socket"], {"op": "down"}, 5)
-        await until(lambda: not _locked(), 20, "the end of the lab", 0.02)
-    except LabError:
-        # It hangs; its servers are tied to its life.
-        if _locked():
-            os.kill(int(facts["pid"]), signal.SIGKILL)
-        await until(lambda: not _locked(), 5, "the end of the lab", 0.02)
-    return True
+    return await holding.end("lab", "the end of the lab")

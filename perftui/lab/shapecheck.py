@@ -1,10 +1,15 @@
-"""As much of JSON Schema as the vendors' shapes need, so that the lab's receivers depend on nothing more."""
+"""As much of JSON Schema as the vendors' shapes need, so that the lab's receivers depend on nothing more.
+
+Each file of `shapes/` is one request of a vendor's API, or a part that several have; its `$comment` names the
+published description it was compared with, and the version of that.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +22,61 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
+ANY: Mapping[str, Any] = {}
+MOST = 1 << 20  # bytes of a body where the vendor names no bound
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request: how it must look, and by status what is answered; `most` bytes of body."""
+
+    method: str
+    path: re.Pattern[str]
+    headers: Mapping[str, Any]
+    body: Mapping[str, Any]
+    answers: Mapping[str, Any]
+    most: int = MOST
+
+    def wrong(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> tuple[str, ...]:
+        """Why the vendor would not take it; header names in lower case, `path` without its query."""
+        found = [] if method == self.method else [f"{method} instead of {self.method}"]
+        if not self.path.search(path):
+            found.append(f"the path does not look like {self.path.pattern}")
+        return (*found, *problems(dict(headers), self.headers, "headers"), *problems(body, self.body))
+
+    def odd(self, status: int, said: Any) -> tuple[str, ...]:
+        """Why the vendor would never answer that."""
+        if str(status) not in self.answers:
+            return (f"status {status} is none of {', '.join(self.answers)}",)
+        return problems(said, self.answers[str(status)], "answer")
+
+
+@cache
+def operation(name: str) -> Operation:
+    """A vendor's request by its file's name."""
+    found = _read(name)
+    return Operation(
+        found["method"],
+        re.compile(found["path"]),
+        found["headers"],
+        found["body"],
+        found["answers"],
+        found.get("most", MOST),
+    )
 
 
 @cache
 def shape(name: str) -> Mapping[str, Any]:
-    """The shape of a vendor's request."""
-    found: Mapping[str, Any] = json.loads(
-        (Path(__file__).parent / "shapes" / f"{name}.json").read_text("utf-8")
+    """The shape of a request's body, or of a part."""
+    found: Mapping[str, Any] = _read(name)["body"]
+    return found
+
+
+def _read(name: str) -> dict[str, Any]:
+    """The file, with the parts it refers to in their places."""
+    text = (Path(__file__).parent / "shapes" / f"{name}.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(
+        text, object_hook=lambda one: shape(one["$ref"]) if set(one) == {"$ref"} else one
     )
     return found
 
@@ -56,6 +109,8 @@ def _problems(value: Any, schema: Mapping[str, Any], place: str) -> Iterable[str
             if name in value:
                 yield from _problems(value[name], inner, f"{place}.{name}")
         yield from _more(value, known, schema.get("additionalProperties", True), place)
+    for one in schema.get("allOf", ()):
+        yield from _problems(value, one, place)
     choices = [tuple(_problems(value, one, place)) for one in schema.get("anyOf", ())]
     if choices and all(choices):
         yield from min(choices, key=len)

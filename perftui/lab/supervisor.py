@@ -5,77 +5,37 @@ pipe does (a console started it); otherwise it goes on until told. Standard outp
 {"endpoints": …} or {"error": {"message": …}}, after which nobody need listen any more.
 
 Control: a 0600 unix socket, line-JSON, named by `lab.json` in the state folder:
-{"op": "status" | "load" | "incident" | "part" | "down", …}; a refusal is {"error": {"code", "message"}}.
+{"op": "status" | "load" | "incident" | "part" | "cluster" | "kill" | "revive" | "down", …}; a refusal is
+{"error": {"code", "message"}}.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from perftui.lab.folders import state_dir, write_private
-from perftui.lab.parts import DEFAULT
+from perftui.lab.cluster import Cluster
+from perftui.lab.folders import write_private
+from perftui.lab.holding import Holder, alone, say
+from perftui.lab.parts import WHOLE
 from perftui.lab.processes import LabError, die_with_parent, end_all
+from perftui.lab.shardspart import ShardsPart
 from perftui.lab.whole import Lab, LabOptions
 
-Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
-
-class Supervisor:
+class Supervisor(Holder):
     """Holds one lab; its methods answer the control socket."""
 
     def __init__(self, lab: Lab) -> None:
+        super().__init__()
         self.lab = lab
-        self.ended = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._operations: dict[str, Operation] = {
-            "status": self.status,
-            "load": self.load,
-            "incident": self.incident,
-            "part": self.part,
-            "down": self.down,
-        }
-
-    async def serve(self, socket_path: Path) -> asyncio.Server:
-        """Listen for questions."""
-        before = os.umask(0o177)
-        try:
-            return await asyncio.start_unix_server(self._converse, path=str(socket_path))
-        finally:
-            os.umask(before)
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while line := await reader.readline():
-                answer = await self.answer(line)
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
-        writer.close()
-
-    async def answer(self, line: bytes) -> dict[str, Any]:
-        """One question; changes take turns."""
-        try:
-            question = json.loads(line)
-            operation = self._operations[question["op"]]
-        except (ValueError, KeyError, TypeError):
-            return {"error": {"code": "usage", "message": "no such operation"}}
-        try:
-            if operation == self.status:
-                return await operation(question)
-            async with self._turn:
-                return await operation(question)
-        except LabError as error:
-            return {"error": {"code": "lab", "message": str(error)}}
-        except (ValueError, KeyError, TypeError) as error:
-            return {"error": {"code": "usage", "message": f"cannot be read: {error}"}}
+        self.operations |= {"load": self.load, "incident": self.incident, "part": self.part}
+        self.operations |= {"kill": self.kill, "revive": self.revive}
+        self.looks = {"status": self.status, "cluster": self.cluster}
 
     async def status(self, question: dict[str, Any]) -> dict[str, Any]:
         """Everything: parts, incidents, endpoints."""
@@ -117,32 +77,35 @@ class Supervisor:
         part = self.lab.parts.get(name)
         return {"part": name, **(part.status() if part else {"running": False})}
 
-    async def down(self, question: dict[str, Any]) -> dict[str, Any]:
-        """End the lab and this process."""
+    async def cluster(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Every node of `shards`."""
         del question
-        self.ended.set()
-        return {"ending": True}
+        return await self._shards().status()
+
+    async def kill(self, question: dict[str, Any]) -> dict[str, Any]:
+        """{"node": N}: end one as a crash does."""
+        return await self._shards().operations["kill"](question)
+
+    async def revive(self, question: dict[str, Any]) -> dict[str, Any]:
+        """{"node": N}: start one that was killed again."""
+        return await self._shards().operations["revive"](question)
+
+    def _shards(self) -> Cluster:
+        cluster = self.lab.part(ShardsPart).cluster
+        if cluster is None:
+            raise LabError("the cluster is down: perftui lab shards up")
+        return cluster
 
 
 async def hold(config: dict[str, Any], state: Path) -> None:
     """Start the lab, tell its endpoints, keep it until it is told to end."""
-    parts = tuple(dict.fromkeys((*DEFAULT, *config.get("parts", ()))))
+    parts = tuple(dict.fromkeys((*WHOLE, *config.get("parts", ()))))
     lab = Lab(LabOptions(float(config.get("rate", 80)), int(config.get("workers", 3)), parts))
     supervisor = Supervisor(lab)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.ended.set)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if config.get("bound"):
         await _bind(supervisor.ended)
-    starting = asyncio.create_task(lab.start())
-    ending = asyncio.create_task(supervisor.ended.wait())
-    await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
+    if not await supervisor.started(lab.start()):
         return
-    await starting
     try:
         await _serve(supervisor, state)
     finally:
@@ -181,13 +144,6 @@ async def _bind(ended: asyncio.Event) -> None:
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def say(message: dict[str, Any]) -> None:
-    """The one line to whoever started us."""
-    with contextlib.suppress(OSError):
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-
-
 def main() -> int:
     """Read the configuration, take the state folder's lock, hold the lab."""
     parent = os.getppid()
@@ -195,19 +151,8 @@ def main() -> int:
     if config.get("bound"):
         # At once: the servers follow by their own tie, and the next start sweeps the folder.
         die_with_parent(parent)
-    state = state_dir()
-    lock = os.open(state / "lab.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        say({"error": {"message": "another lab is up or coming up: perftui lab status"}})
-        return 1
-    try:
-        asyncio.run(hold(config, state))
-    except LabError as error:
-        say({"error": {"message": str(error)}})
-        return 3
-    return 0
+    other = "another lab is up or coming up: perftui lab status"
+    return alone("lab", lambda state: hold(config, state), other)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "CacheHitRatioLow",
         "Cache hit ratio",
-        _of("valkey", "hit_ratio"),
+        _of("valkey", "served_ratio"),
         "<",
         0.9,
         "ratio",
@@ -140,6 +140,7 @@ SUDDEN: tuple[str, ...] = (
     "cache.replica-cut-off",
     "cdn.errors",
     "cdn.origin-sick",
+    "cluster.node-failed",
     "db.connections-leaking",
     "db.lock-storm",
     "db.missing-index",

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from perftui.model.calendar import CalendarFile
 from perftui.model.finding import Severity
 from perftui.model.series import SeriesKey
 
@@ -118,6 +119,7 @@ class Inhibition:
     name: str = ""
 
 
+CALENDAR = "calendar "  # what begins a `when` that names one
 MAINTENANCE = "maintenance:"  # what ids of silences that come again begin with
 
 
@@ -125,8 +127,8 @@ MAINTENANCE = "maintenance:"  # what ids of silences that come again begin with
 class Maintenance:
     """A time that comes again in which alerts that match are not told of.
 
-    Each firing of `cron` in `timezone` begins one of `lasting` seconds. `place` is the file and line it is
-    declared in, "" when people entered it.
+    Each firing of `cron` in `timezone` begins one of `lasting` seconds; a cron of `calendar NAME` means the
+    events of that calendar. `place` is the file and line it is declared in, "" when people entered it.
     """
 
     name: str
@@ -142,6 +144,16 @@ class Maintenance:
     def id(self) -> str:
         """Of the silence that each of its occurrences is."""
         return MAINTENANCE + self.name
+
+    @property
+    def calendar(self) -> str:
+        """The calendar whose events it is in force at, "" where cron says when."""
+        return self.cron.removeprefix(CALENDAR) if self.cron.startswith(CALENDAR) else ""
+
+    @property
+    def again(self) -> str:
+        """When, in words."""
+        return self.cron if self.calendar else f"{self.cron} {self.timezone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,7 @@ class RuleGroup:
     inhibitions: tuple[Inhibition, ...] = ()
     labels: Labels = ()
     sigmas: float = 3.0
+    calendars: tuple[CalendarFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from perftui.model.health import Health
+from perftui.model.tierview import NamespaceView, TierFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,17 @@ class CommandCost:
 
 @dataclass(frozen=True, slots=True)
 class SlowCommand:
-    """One line of the slow log; `text` is inert and its secrets are masked, `at` is epoch seconds."""
+    """One line of the slow log; `text` is inert and its secrets are masked, `at` is epoch seconds.
+
+    `node` is whose log it is, where there are several.
+    """
 
     id: int
     at: float
     took_s: float
     text: str
     client: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,32 @@ class CacheReading:
     slow_threshold_s: float | None = None
     limits: tuple[tuple[str, str], ...] = ()
     watched: CommandSample | None = None
+    tiers: TierFacts | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def hit_ratio(self) -> float | None:
         """Hits of all lookups since the last look; None when there were none."""
         lookups = (self.hits_per_s or 0.0) + (self.misses_per_s or 0.0)
         return (self.hits_per_s or 0.0) / lookups if lookups > 0 else None
+
+    @property
+    def served_ratio(self) -> float | None:
+        """What was answered without a load, of all lookups here and in the memory of nodes above it.
+
+        Their memory takes the lookups of what is asked for often: what is left for the server hits less.
+        """
+        if self.hits_per_s is None or self.misses_per_s is None:
+            return None
+        traffic = self.tiers.traffic if self.tiers is not None else None
+        if traffic is None:
+            return self.hit_ratio
+        # One load of the library looks here twice: before it has the lease for it, and after.
+        other_misses = max(0.0, self.misses_per_s - 2 * traffic.misses)
+        other_hits = max(0.0, self.hits_per_s - traffic.l2_hits)
+        served = traffic.requests - traffic.misses + other_hits
+        lookups = served + traffic.misses + other_misses
+        return served / lookups if lookups > 0 else None
 
     @property
     def memory_ratio(self) -> float | None:
@@ -181,6 +206,7 @@ class HotKey:
 
     `writes` counts the commands that wrote it, `writers` the connections they came from, `loads` those that
     put a whole value there (SET and its kin): a list, a set or a hash that many add to is not loaded.
+    `ttl_s` is how long the last of these lives; None: for good, or not told.
     """
 
     key: bytes
@@ -190,6 +216,7 @@ class HotKey:
     writes: int = 0
     writers: int = 0
     loads: int = 0
+    ttl_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +272,10 @@ class KeyTally:
 class CacheNode:
     """One server on the Cache screen: its newest reading (None until the first) and what history adds.
 
-    `hit_ratio_1m` and `lookups_1m` are over the last minute; `full_in_s` is the time to a full memory at
-    the pace of the last five minutes; `lag_bytes`, `lag_s` are the worst replica's on a primary, its own
-    on a replica; `replicas_seen` is the most replicas it had since the console started.
+    `hit_ratio_1m`, `lookups_1m`, `served_ratio_1m` are over the last minute; `full_in_s` is the time to a
+    full memory at the pace of the last five minutes; `lag_bytes`, `lag_s` are the worst replica's on a
+    primary, its own on a replica; `replicas_seen` is the most replicas it had since the console started;
+    `namespaces` are those of the cache library whose nodes publish there.
     """
 
     source: str
@@ -256,15 +284,17 @@ class CacheNode:
     at: float = 0.0
     hit_ratio_1m: float | None = None
     lookups_1m: float = 0.0
+    served_ratio_1m: float | None = None
     keys_1m_ago: float | None = None
     full_in_s: float | None = None
     lag_bytes: int | None = None
     lag_s: float | None = None
     replicas_seen: int = 0
+    namespaces: tuple[NamespaceView, ...] = ()
 
     @property
     def role(self) -> str:
-        """`primary`, `replica`, or `` before the first reading."""
+        """`primary`, `replica`; of servers told as one `cluster`, `group`; `` before the first reading."""
         return self.reading.replication.role if self.reading else ""
 
 

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+_TWILIO = "https://api.twilio.com"
+_ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}\Z")
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}\Z")
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}\Z")
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d{1,2}\Z")
 _ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+\Z")
@@ -77,13 +80,15 @@ class SmsOptions:
     token: str = _option("auth token", secret=True)
     sender: str = _option("number messages come from, as +E.164, or a messaging service's SID (MG…)")
     to: tuple[str, ...] = _option("numbers messages go to where no person is named, as +E.164", ())
-    base_url: str = _option("where the API is", "https://api.twilio.com")
+    base_url: str = _option("where the API is", _TWILIO)
     hourly: int = _option("most messages an hour to one number; the rest are summed up in one", 6)
 
     def __post_init__(self) -> None:
         if not self.account.isalnum():
             raise ValueError("`account` is an account SID: letters and digits")
-        numbers = (*self.to, *(() if self.sender.startswith("MG") else (self.sender,)))
+        if self.base_url.rstrip("/") == _TWILIO and not _ACCOUNT.match(self.account):
+            raise ValueError("`account` of Twilio is AC and 32 hexadecimal digits")
+        numbers = (*self.to, *(() if _SERVICE.match(self.sender) else (self.sender,)))
         for number in numbers:
             if not _NUMBER.match(number):
                 raise ValueError(f"{number[:30]!r} is no number like +4915112345678")
@@ -135,6 +140,17 @@ class AlertmanagerOptions:
 
     base_url: str = _option("where it is", "http://127.0.0.1:9093")
     token: str = _option("bearer token; empty: none", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AppriseOptions:
+    """Services that the library apprise knows, each by a URL that it documents (extra `[notify]`)."""
+
+    urls: str = _option("URLs such as ntfy://topic or tgram://token/chat, with spaces between", secret=True)
+
+    def __post_init__(self) -> None:
+        if not self.urls:
+            raise ValueError("needs `urls`")
 
 
 @dataclass(frozen=True, slots=True)

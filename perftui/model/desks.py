@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:  # as in ports
     from perftui.model.action import Action
     from perftui.model.alerts import Ack, Alert, Maintenance, Matcher, Rehearsal, Rule, Silence
+    from perftui.model.calendar import CalendarsReport
     from perftui.model.schedule import LoopRow, Mode, Schedule, TuningReport
 
 
@@ -70,6 +71,10 @@ class AlertDesk(Protocol):
 
     async def maintain(self, name: str, window: Maintenance | None) -> Maintenance | None:
         """Enter a maintenance window, None: take it away; the one before. PlanRejected: it is declared."""
+        ...
+
+    async def calendars(self) -> CalendarsReport:
+        """What the calendars say around now."""
         ...
 
     async def reached(self, matchers: Sequence[Matcher]) -> Sequence[Alert]:

@@ -32,6 +32,23 @@ class ScrapeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetsOptions:
+    """Which addresses, given here, in a file of Prometheus' file discovery, or both."""
+
+    targets: tuple[str, ...] = field(
+        default=(), metadata={"help": "addresses: web1:9100, or http://web1:9100/metrics"}
+    )
+    file: str = field(
+        default="",
+        metadata={"help": "JSON file of Prometheus' file_sd_configs; read again when it changes"},
+    )
+    token: str = field(
+        default="", repr=False, metadata={"help": "bearer token sent to all of them", "secret": True}
+    )
+    every: float = field(default=5.0, metadata={"help": "seconds between reads of one target (1-300)"})
+
+
+@dataclass(frozen=True, slots=True)
 class ValkeyOptions:
     """How to reach one server; secrets never show in a repr."""
 
@@ -52,6 +69,100 @@ class ValkeyOptions:
         metadata={
             "help": "seconds between looks at the command stream (MONITOR, 500 commands or 2 s at most) that"
             " find hot keys unasked; 0: only by key"
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeySentinelOptions:
+    """How to reach a group that sentinels watch: some of them; the others and the servers are found."""
+
+    url: str = field(
+        default="redis+sentinel://127.0.0.1:26379/mymaster",
+        repr=False,
+        metadata={
+            "help": "redis+sentinel://host:port,host:port/NAME (rediss+sentinel: TLS): the group's name"
+        },
+    )
+    username: str = field(default="", metadata={"help": "ACL user of the servers; empty: the default user"})
+    password: str = field(
+        default="", repr=False, metadata={"help": "password of that user at the servers", "secret": True}
+    )
+    sentinel_password: str = field(
+        default="", repr=False, metadata={"help": "password of the sentinels", "secret": True}
+    )
+    ca_file: str = field(default="", metadata={"help": "CA certificate for TLS; empty: the system's"})
+    heartbeat: float = field(
+        default=0.0,
+        metadata={
+            "help": "seconds between writes of a key (`perftui:beat:…`, 10 s life) to the primary, which"
+            " measure how long it cannot be written; 0, or read-only from the start: none are made",
+            "writes": True,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyRegionsOptions:
+    """How to reach a server and its replica in another region, and what is done when the primary is lost."""
+
+    url: str = field(
+        default="redis+region://127.0.0.1:6379,127.0.0.1:6380",
+        repr=False,
+        metadata={"help": "redis+region://host:port,host:port (rediss+region: TLS), with one login for all"},
+    )
+    username: str = field(default="", metadata={"help": "ACL user; empty: the default user"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for TLS; empty: the system's"})
+    bound: float = field(
+        default=60.0,
+        metadata={"help": "seconds since it heard from its primary above which a replica is not promoted"},
+    )
+    automatic: bool = field(
+        default=False,
+        metadata={
+            "help": "an agent promotes the replica when the primary is lost, and lets one that comes back"
+            " follow the one promoted since (what it holds is replaced); else both wait for an operator",
+            "writes": True,
+        },
+    )
+    heartbeat: float = field(
+        default=0.0,
+        metadata={
+            "help": "seconds between writes of a key (`perftui:beat:…`, 10 s life) to the primary, which"
+            " measure how long it cannot be written; 0, or read-only from the start: none are made",
+            "writes": True,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyClusterOptions:
+    """How to reach a cluster: some of its nodes; the rest are found."""
+
+    url: str = field(
+        default="redis+cluster://127.0.0.1:7000",
+        repr=False,
+        metadata={
+            "help": "redis+cluster://host:port,host:port (rediss+cluster: TLS): a few nodes are enough"
+        },
+    )
+    username: str = field(default="", metadata={"help": "ACL user; empty: the default user"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for TLS; empty: the system's"})
+    heartbeat: float = field(
+        default=0.0,
+        metadata={
+            "help": "seconds between writes of a key (`perftui:beat:…`, 10 s life) to each primary, which"
+            " measure how long it cannot be written; 0, or read-only from the start: none are made",
+            "writes": True,
+        },
+    )
+    control: str = field(
+        default="",
+        metadata={
+            "help": "file that says how the lab that holds the cluster is told what to do (`lab.json` or"
+            " `cluster.json` in the state folder): its nodes may be killed in a rehearsal"
         },
     )
 
@@ -130,6 +241,15 @@ class PrometheusOptions:
     cert_file: str = field(default="", metadata={"help": "our certificate, where the server asks for one"})
     key_file: str = field(default="", metadata={"help": "key of our certificate"})
     timeout: float = field(default=8.0, metadata={"help": "seconds a query may take"})
+
+
+@dataclass(frozen=True, slots=True)
+class PromHostsOptions(PrometheusOptions):
+    """How to reach the server, and which of its hosts are watched."""
+
+    match: str = field(
+        default="", metadata={"help": 'matchers of their series, such as job="node"; empty: every host'}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+from perftui.model.clusterports import (  # noqa: F401 (found by their names, as all are)
+    FailoverDriver,
+    FailoverRehearser,
+    GroupFailover,
+    RegionPair,
+    RehearsalShelf,
+    ReplicaPromoter,
+    SlotMover,
+    TagKeeper,
+)
 from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its name, as all are)
 from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401
 from perftui.model.errors import Unsupported
 from perftui.model.hostports import ProcessNicer, ProcessReader, ProcessSignaller  # noqa: F401 (as above)
+from perftui.model.warmports import TtlKeeper, WarmDesk, WarmQueue  # noqa: F401
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
@@ -144,6 +155,9 @@ class CommandSampler(Protocol):
     async def sample_commands(self, limit: int, seconds: float) -> Any:
         """A `CommandSample` of at most `limit` commands or `seconds`: the hot keys; slows the server."""
 
+    async def watch_accesses(self, limit: int, seconds: float) -> Any:
+        """An `AccessBurst` (`perftui.model.accesses`) of as many: reads with their sizes; slows it too."""
+
 
 @runtime_checkable
 class KeyPurger(Protocol):
@@ -173,8 +187,8 @@ class KeyPurger(Protocol):
         """One step over the names of a quarantine."""
         ...
 
-    async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: Any) -> None:
-        """Bring quarantined `names` back; a name whose place is taken again is `kept`, not overwritten."""
+    async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: Any, over: bool) -> None:
+        """Bring quarantined `names` back; one whose place is taken again is `kept`, unless put `over` it."""
         ...
 
 
@@ -307,6 +321,48 @@ class QueueReader(Protocol):
 
     async def queues(self) -> Any:
         """`QueueDepth`s (`perftui.model.queues`) of every queue that was found."""
+
+
+@runtime_checkable
+class NodeReader(Protocol):
+    """A server in which nodes of the cache library publish their counts, and find what they are asked."""
+
+    async def nodes(self) -> Any:
+        """A `NodesLook` (`perftui.model.noderecord`) of those that did lately."""
+
+    async def ask_warm(self, namespace: str, name: str) -> None:
+        """Let the nodes that have this warm set begin; their records say how far they are."""
+
+
+@runtime_checkable
+class DictionaryKeeper(Protocol):
+    """A server in which a cache's namespaces keep values, and the dictionaries to pack them with."""
+
+    async def sample_values(self, namespace: str, want: int) -> tuple[bytes, ...]:
+        """Up to `want` values as they are stored, each cut at 128 KiB."""
+
+    async def dictionary_state(self, namespace: str) -> Any:
+        """A `DictionaryState` (`perftui.model.dictionaries`)."""
+
+    async def dictionary(self, namespace: str, number: int) -> bytes:
+        """One of them; empty when it is not there."""
+
+    async def put_dictionary(self, namespace: str, number: int, data: bytes) -> None:
+        """Add it and put it in force."""
+
+    async def use_dictionary(self, namespace: str, number: int) -> None:
+        """Put one that is there in force, or none with 0."""
+
+
+@runtime_checkable
+class PurgeQueue(Protocol):
+    """A server in which purges wait for whoever can reach the edge."""
+
+    async def queued_purges(self, limit: int) -> Any:
+        """A `PurgesLook` (`perftui.model.purgequeue`) of `limit` entries at most, oldest first."""
+
+    async def unqueue(self, done: Sequence[tuple[bytes, str]]) -> int:
+        """Take entries (queue, id) off; how many were there."""
 
 
 @runtime_checkable

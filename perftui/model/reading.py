@@ -24,7 +24,8 @@ class Reading:
 
     `at` is epoch seconds (UTC) of the moment the system was asked, `took` the seconds it needed,
     `samples` go into history, `facts` is the backend family's own frozen value (`CacheReading`,
-    `DatabaseReading`, …) that its engine understands.
+    `DatabaseReading`, …) that its engine understands. `parts` are readings of what stands behind the
+    backend, each with a source of its own, as far as it was asked this time.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Reading:
     took: float
     samples: tuple[Measure, ...]
     facts: Any
+    parts: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

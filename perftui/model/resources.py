@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from perftui.model.endpoint import ApiReading, ApiView
+from perftui.model.endpoint import ApiView
+from perftui.model.health import Health
 from perftui.model.queues import QueueView
 
 
@@ -286,14 +288,6 @@ class HostReading:
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapedHost:
-    """What a target told that is a host's exporter, perhaps beside an application's own figures."""
-
-    api: ApiReading
-    host: HostReading
-
-
-@dataclass(frozen=True, slots=True)
 class ProcessList:
     """Processes of one host, busiest first; `total` counts also those not listed.
 
@@ -387,13 +381,19 @@ class ResourcesReport:
     """Hosts, the applications' requests, errors and durations, and the queues of message brokers.
 
     Each is by its backend's name; `queues` leaves out those in key-value servers, which are asked for apart.
-    `silent` are targets that never answered yet: what they are cannot be told.
+    `silent` are targets that never answered yet: what they are cannot be told. `told` is how those stand
+    that are behind a list, by their sources.
     """
 
     hosts: tuple[HostView, ...] = ()
     apis: tuple[ApiView, ...] = ()
     queues: tuple[QueueView, ...] = ()
     silent: tuple[str, ...] = ()
+    told: tuple[tuple[str, Health], ...] = ()
+
+    def standing(self, links: Mapping[str, Health]) -> dict[str, Health]:
+        """Health by source, of those behind lists too; `links` is that of backends."""
+        return {**links, **dict(self.told)}
 
     def host(self, source: str) -> HostView | None:
         """The host behind a backend."""

@@ -54,7 +54,7 @@ DEFAULTS: tuple[Target, ...] = (
         "ratio",
         above=0.95,
         kind="valkey",
-        series="hit_ratio",
+        series="served_ratio",
         connect="a valkey backend",
     ),
     Target(

@@ -33,11 +33,13 @@ from perftui.model.alerts import (
 )
 from perftui.model.anomaly import MARK, marked
 from perftui.model.backtest import Backtest
+from perftui.model.calendar import CalendarsReport
 from perftui.model.errors import ActionError, PlanRejected
 from perftui.model.notify import Taken
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import MOST_EVENTS, Book, Page, event_of
 from perftui.runtime.audit import who
+from perftui.runtime.calendars import Calendars
 from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
@@ -76,11 +78,13 @@ class Desk:
         self._history = history
         self._changed = changed
         self.shelf = RuleShelf(group.file)
+        self.days = Calendars(group.calendars, clock)
 
     async def report(self) -> AlertsReport:
         """What the store says, for who does not evaluate."""
         now, page = self._clock.wall(), await self._book.page()
         await self.shelf.refresh()
+        await self.days.refresh()
         past = await self._book.events(now - PAST)
         rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in self.group.rules)
         rules += tuple(RuleStatus(rule, 0.0) for rule in self.shelf.rules)
@@ -94,7 +98,7 @@ class Desk:
             stats(past, now),
             page.evaluated,
             page.holder,
-            self.shelf.problem,
+            self.shelf.problem or self.days.problem,
         )
 
     async def events(self, since: float, most: int = MOST_EVENTS) -> tuple[AlertEvent, ...]:
@@ -164,6 +168,10 @@ class Desk:
         await self._book.resume(silence.id, _line(silence, "silenced", self._clock.wall()))
         self._changed()
 
+    async def calendars(self) -> CalendarsReport:
+        """What the calendars say around now."""
+        return await self.days.report()
+
     async def windows(self) -> tuple[Maintenance, ...]:
         """Every maintenance window: declared ones, then those that people entered."""
         return (*self.group.windows, *(await self._book.page()).windows)
@@ -180,7 +188,7 @@ class Desk:
         made = replace(window, who=person()) if window is not None else None
         kind = "maintenance" if window else "maintenance ended"
         title, now = ", ".join(map(str, shown.matchers)), self._clock.wall()
-        note = f"{shown.cron} {shown.timezone} for {shown.lasting:g} s"
+        note = shown.again if shown.calendar else f"{shown.again} for {shown.lasting:g} s"
         event = AlertEvent(now, kind, "", shown.id, title=title, who=person(), note=note)
         await self._book.maintain(name, made, event)
         self._changed()
@@ -277,7 +285,7 @@ class Desk:
         return dressed(page.alerts.values(), page.acks, self._quiet(page, now), now, self.group)
 
     def _quiet(self, page: Page, now: float) -> tuple[Silence, ...]:
-        return silences((*self.group.windows, *page.windows), page.silences, now)
+        return silences((*self.group.windows, *page.windows), page.silences, now, self.days.occasions)
 
     @staticmethod
     def _set(rule: Rule, page: Page) -> Rule:

@@ -93,6 +93,7 @@ class Alerting:
             told=self._publish,
             note=note,
             files=files,
+            days=self.desk.days,
         )
         return self.ruler
 
@@ -118,6 +119,7 @@ class Alerting:
             keep,
             self._silences,
             lambda: self.ruler.thresholds if self.ruler else {},
+            self.desk.days,
         )
         self._observers[engine.stem] = made
         await made.run()

@@ -29,6 +29,7 @@ from perftui.model.errors import StoreError
 from perftui.model.event import Event
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book, Entry, Page, event_of
+from perftui.runtime.calendars import Calendars
 from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.leases import Lease, Leases
@@ -75,9 +76,11 @@ class Ruler:
         told: Callable[[AlertsReport], None],
         note: Callable[[Event], None],
         files: GroupRuler | None = None,
+        days: Calendars | None = None,
     ) -> None:
         self.group = group
         self._files = files
+        self._days = days
         self.problem = ""
         self._sights = sights
         self._clock = clock
@@ -98,6 +101,10 @@ class Ruler:
     def holder(self) -> bool:
         """Whether this one evaluates."""
         return self._lease is not None or self._alone
+
+    @property
+    def _unread(self) -> str:
+        return self._days.problem if self._days is not None else ""
 
     def wake(self) -> None:
         """Evaluate now: somebody changed something."""
@@ -139,7 +146,10 @@ class Ruler:
         now = self._clock.wall()
         if self._files is not None:
             await self._files.shelf.refresh()
-        quiet = silences((*self.group.windows, *self._page.windows), self._page.silences, now)
+        if self._days is not None:
+            await self._days.refresh()
+        windows, occasions = (*self.group.windows, *self._page.windows), self._days and self._days.occasions
+        quiet = silences(windows, self._page.silences, now, occasions or ())
         if self.holder:
             changed = self._evaluate(now)
             if self._files is not None:
@@ -263,7 +273,7 @@ class Ruler:
             return frozenset()
         looks = self._sights.looks()
         read = {n for n, look in looks.items() if look.reading is not None and look.reading.at >= resumed}
-        return frozenset(self._sights.kinds.keys() - read)
+        return frozenset((self._sights.kinds.keys() | looks.keys()) - read)
 
     def _hushes(self, shown: Sequence[Alert], quiet: Sequence[Silence], now: float) -> Iterable[AlertEvent]:
         """Lines of history: what keeps an alert that fires quiet from now on, and what no longer does."""
@@ -318,7 +328,7 @@ class Ruler:
                 stats(past, now),
                 evaluated,
                 self._lease.holder if self._lease else ("" if self._alone else self._page.holder),
-                self.problem or (self._files.shelf.problem if self._files else ""),
+                self.problem or (self._files.shelf.problem if self._files else "") or self._unread,
             )
         )
 

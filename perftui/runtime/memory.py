@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,8 @@ from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
+from perftui.model.rehearsal import SHELF
+from perftui.runtime import heap
 from perftui.runtime.budgets import Budgets
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
@@ -23,6 +26,7 @@ from perftui.runtime.framelog import FrameLog
 from perftui.runtime.history import History, Writing
 from perftui.runtime.leases import AGENT, RENEW, WAIT, Lease, Leases, Turn
 from perftui.runtime.observer import Observer
+from perftui.runtime.rehearsals import RehearsalLog
 from perftui.runtime.rewind import Rewind
 from perftui.runtime.store import Store
 from perftui.runtime.tasks import Crew
@@ -30,6 +34,7 @@ from perftui.runtime.tasks import Crew
 log = logging.getLogger(__name__)
 
 EVERY = 60.0  # seconds between two savings of the newest reports
+FORGET = 3600.0  # seconds between looks for events past their time
 SOON = 2.0  # seconds between two savings of what happened
 LOOK = 1.0  # seconds between two looks at whether we may write
 OVERLAP = 30.0  # seconds of events looked at again: another's clock may be behind
@@ -62,6 +67,8 @@ class Memory:
         self.budgets = Budgets(self.history, self.store, clock)
         self.frames = FrameLog(self.store, clock, max_bytes)
         self.past = Rewind(self.store, self.frames, self.history)
+        self.rehearsals = RehearsalLog(self.store)
+        self.desks: dict[str, Any] = {SHELF: self.rehearsals}  # what stands beside the backends
         self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}", looks_on=looks_on)
         self.recorder = Turn(self.leases, f"{RECORDER}/{env}", clock)
         self.presence = Turn(self.leases, f"{AGENT}/{env}", clock) if agent else None
@@ -112,6 +119,7 @@ class Memory:
             group.create_task(self.frames.run(self._allowed), name="frames")
             group.create_task(self._keep_reports(observers), name="last reports")
             group.create_task(self._keep_events(log_, spans), name="events")
+            group.create_task(heap.tidy(), name="heap")
 
     def _allowed(self) -> bool:
         return self.allowed()
@@ -164,19 +172,29 @@ class Memory:
     async def _keep_events(self, log_: EventLog, spans: Spans) -> None:
         """Bring back what happened before, then write down what happens."""
         try:
-            await self.events.expire(self._clock.wall())
             before = await self.events.load()
             log_.restore(before)
             spans.resume(before, self._clock.wall())
         except StoreError as error:
             log.info("events of earlier runs are not there: %s", error)
-        looked = self._clock.wall()
+        looked, expired = self._clock.wall(), -math.inf
         while True:
+            now = self._clock.monotonic()
+            if self.writes and self.history.folds() and now - expired >= FORGET:
+                expired = now
+                await self.let_go_of_events()
             await self.remember_events(log_)
             if self._shared and self._clock.wall() - looked >= RENEW:
                 looked, since = self._clock.wall(), looked - OVERLAP
                 await self._bring_events(log_, since)
             await asyncio.sleep(SOON)
+
+    async def let_go_of_events(self) -> None:
+        """Delete what is past its time, by whoever folds the history; a failure waits for the next time."""
+        try:
+            await self.events.expire(self._clock.wall())
+        except StoreError as error:
+            log.debug("%s", error)
 
     async def _bring_events(self, log_: EventLog, since: float) -> None:
         """What others did and were told meanwhile."""

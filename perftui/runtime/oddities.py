@@ -9,16 +9,21 @@ from statistics import fmean
 from typing import Any
 
 from perftui.analysis.matchers import matches, parse_selector
+from perftui.analysis.occasions import Days
 from perftui.model.alerts import Selector, Silence
 from perftui.model.anomaly import MARK, SOURCE
+from perftui.model.calendar import Occasion
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.reading import Look, Reading
 from perftui.model.series import SeriesKey
+from perftui.runtime.calendars import Calendars
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.observer import BUGS, Observer
 from perftui.runtime.rings import Rings
+from perftui.runtime.tasks import Crew
+from perftui.runtime.teaching import Teacher
 from perftui.runtime.topic import Topic
 
 log = logging.getLogger(__name__)
@@ -43,6 +48,7 @@ class Oddities(Observer):
         keep: Callable[[Reading], None],
         silences: Callable[[], Sequence[Silence]] = tuple,
         thresholds: Callable[[], Mapping[str, float]] = dict,
+        days: Calendars | None = None,
     ) -> None:
         super().__init__(engine, {}, rings, clock, hold=False, topic=topic)
         self._judge = engine  # the same by what only it can do
@@ -52,23 +58,31 @@ class Oddities(Observer):
         self._record = keep
         self._silences = silences
         self._thresholds = thresholds
+        self._days = days
         self._selectors = tuple(parse_selector(text) for text in engine.watch.series)
-        self._fed: dict[SeriesKey, float] = {}
+        self._noted: tuple[Occasion, ...] = ()
 
     async def run(self) -> None:
         """Judge at whole multiples of the pace until cancelled; what was missed is not made up for."""
         every = self._judge.watch.every
-        while True:
-            await asyncio.sleep(every - self._clock.wall() % every)
-            try:
-                await self.tick()
-            except BUGS:  # costs this round, never the console
-                log.exception("unusual values")
+        async with Crew("unusual") as crew:
+            if self._judge.watch.learner == "neighbours":
+                teacher = Teacher(self._judge, self._past, self._clock, lambda: self._judge.days)
+                crew.start("learning", teacher.run())
+            while True:
+                await asyncio.sleep(every - self._clock.wall() % every)
+                try:
+                    await self.tick()
+                except BUGS:  # costs this round, never the console
+                    log.exception("unusual values")
 
     async def tick(self) -> None:
         """One point of every series that has news."""
         now, every = self._clock.wall(), self._judge.watch.every
         own = self._thresholds()
+        if self._days is not None and (await self._days.refresh() or self._noted is not self._days.occasions):
+            self._noted = self._days.occasions
+            self._judge.days = Days(self._noted)
         hushed = [one.matchers for one in self._silences() if one.runs(now)]
         for key in self._wanted():
             if not self._judge.knows(key):

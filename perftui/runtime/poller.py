@@ -50,7 +50,8 @@ class Poller:
 
     Publishes a `Look` on `topic` after every read and when the link's state changes; a lost link
     keeps the last good reading. `keep` is called with every good reading (for history: topics may
-    skip). Broad `except` lives here: whatever a backend throws becomes a state, never a crash.
+    skip) and those of its parts. Broad `except` lives here: whatever a backend throws becomes a state,
+    never a crash.
     """
 
     def __init__(
@@ -203,7 +204,8 @@ class Poller:
         self._slot = aligned(self._slot, self._clock.monotonic(), self.period)
         if self._keep is not None:
             try:
-                self._keep(reading)
+                for one in (reading, *reading.parts):
+                    self._keep(one)
             except Exception:
                 log.exception("%s: reading could not be kept", self.backend.name)
         self._publish(Link.LIVE)

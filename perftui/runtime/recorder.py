@@ -30,7 +30,17 @@ log = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds between two writings of events and audit lines
 AUDIT = 500
-TOPICS = ("resources", "cache", "cdn", "database", "autoscaling", "profiler", "optimization", "alerts")
+TOPICS = (
+    "resources",
+    "cache",
+    "cachecluster",
+    "cdn",
+    "database",
+    "autoscaling",
+    "profiler",
+    "optimization",
+    "alerts",
+)
 
 
 class Seen(Protocol):

@@ -177,11 +177,12 @@ class Recording:
         self.store = Store(lambda: RecordedDriver(path), str(path), self.env)
         self.past = Rewind(self.store, None, History(self.store, Clock()))
         self.past.serve(str(self.told.get("tz") or "UTC")[:40], self._audit)
-        self.end = self._last_whole() or 0.0
+        with self.past.patiently(QUERY):
+            self.end = self._last_whole() or 0.0
+            first = self.past.first() or self.end
         if not self.end:
             raise StoreError(f"{path} holds no whole frame")
         began = self.told.get("began")  # what stood already then is in it with its own, earlier instants
-        first = self.past.first() or self.end
         self.start = min(max(first, began if isinstance(began, int | float) else first), self.end)
 
     @property

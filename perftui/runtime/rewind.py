@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from perftui.draw.format import clock
 from perftui.model.auditlog import AuditReport
@@ -16,16 +17,17 @@ from perftui.runtime.driver import Driver
 from perftui.runtime.events import GONE
 from perftui.runtime.framecode import frame_of, unpack
 from perftui.runtime.framelog import KEEP, MICRO, STEPS, FrameLog, micros
+from perftui.runtime.patient import Patient
 from perftui.runtime.store import Store
 
-T = TypeVar("T")
-
 PATIENCE = 0.25  # seconds a key may wait for the store
+LATE = "the store has not answered yet: what was shown then comes as soon as it does"
 FOREVER = float(1 << 40)
 SLOW = 20.0  # seconds between frames of what nobody watches, a lost link's longest pause included
 STANDS = 3600.0
 EVENTS = 2000
-CACHED = 64
+FRAMES = 24  # decoded ones kept: what a few steps back and forth ask for
+SERIES = 64
 
 _AT = (
     "SELECT f.at, f.base, f.data, k.data FROM perftui_frame f LEFT JOIN perftui_frame k "
@@ -50,7 +52,11 @@ class Gap(NamedTuple):
 
 
 class Rewind:
-    """Reads frames, events and the audit as they stood; every method is bounded by `PATIENCE`."""
+    """Reads frames, events and the audit as they stood; every method is bounded by `PATIENCE`.
+
+    What a slow store has not told by then is missing and said to be late, and is there when asked again
+    after it came (`answered`).
+    """
 
     def __init__(self, store: Store, log: FrameLog | None, history: SeriesReader) -> None:
         self.store = store
@@ -60,6 +66,25 @@ class Rewind:
         self._log = log
         self._decoded: dict[tuple[str, int], Frame] = {}
         self._asked: dict[str, tuple[float, Frame]] = {}
+        self._patient = Patient(store, PATIENCE)
+
+    @contextmanager
+    def patiently(self, within: float) -> Iterator[None]:
+        """Wait so many seconds meanwhile: nobody is kept from a key yet."""
+        usual, self._patient.within = self._patient.within, within
+        try:
+            yield
+        finally:
+            self._patient.within = usual
+
+    @property
+    def late(self) -> bool:
+        """Whether the last thing asked for was not answered in time."""
+        return self._patient.late
+
+    def answered(self) -> bool:
+        """Whether what was late has come since the last call: it is time to look again."""
+        return self._patient.arrived()
 
     def serve(self, tz: str, audited: Callable[[], AuditReport | None]) -> None:
         """Tell times in the zone of the screens, and the audit from the file the console writes."""
@@ -67,10 +92,17 @@ class Rewind:
 
     def frame(self, topic: str, at: float) -> Frame:
         """What `topic` showed at an instant; a frame without report says why there is none."""
+        self._patient.late = False
+        return self._frame(topic, at)
+
+    def _frame(self, topic: str, at: float) -> Frame:
         known = self._asked.get(topic)
-        if known is None or known[0] != at:
-            known = self._asked[topic] = (at, self._made(topic, at))
-        return known[1]
+        if known is not None and known[0] == at:
+            return known[1]
+        made = self._made(topic, at)
+        if not self.late:
+            self._asked[topic] = (at, made)
+        return made
 
     def _made(self, topic: str, at: float) -> Frame:
         if topic == "events":
@@ -85,7 +117,8 @@ class Rewind:
             self.shown(at - found.at, at) or ("." in topic and at - found.at <= STANDS)
         ):
             return found
-        return Frame(topic, at, None, {}, history=self.history, error=self._absence(topic, at))
+        why = LATE if self.late else self._absence(topic, at)
+        return Frame(topic, at, None, {}, history=self.history, error=LATE if self.late else why)
 
     def shown(self, late: float, at: float) -> bool:
         """Whether a frame `late` seconds old is what was shown at an instant.
@@ -119,7 +152,7 @@ class Rewind:
         if frame.topic != topic:
             return None
         self._decoded[topic, at] = frame
-        if len(self._decoded) > CACHED:
+        if len(self._decoded) > FRAMES:
             del self._decoded[next(iter(self._decoded))]
         return frame
 
@@ -157,7 +190,7 @@ class Rewind:
     def topics(self) -> tuple[str, ...]:
         """Topics of which frames are kept."""
         none: tuple[str, ...] = ()
-        stored = self._ask(self._stored_topics, none)
+        stored = self._patient.ask("topics", self._stored_topics, none)
         return tuple(dict.fromkeys([*stored, *(frame.topic for frame in self._waiting())]))
 
     def _stored_topics(self, driver: Driver) -> tuple[str, ...]:
@@ -166,11 +199,9 @@ class Rewind:
             found.append(topic)
         return tuple(found)
 
-    def _ask(self, work: Callable[[Driver], T], otherwise: T) -> T:
-        return self.store.read_now(work, otherwise, PATIENCE)
-
     def _rows(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        return self._ask(lambda driver: driver.query(sql, values), [])
+        none: list[tuple[Any, ...]] = []
+        return self._patient.ask((sql, values), lambda driver: driver.query(sql, values), none)
 
     def whole(self, topic: str, at: float) -> bool:
         """Whether there is a frame of exactly that instant that can be read."""
@@ -187,6 +218,7 @@ class Rewind:
 
     def step(self, topics: Iterable[str], at: float, by: int) -> float | None:
         """The instant `by` readings away (of the first topic that has any there), None at the end."""
+        self._patient.late = False
         for topic in topics:
             found = self._instants(topic, at, 1 if by > 0 else -1, abs(by))
             if found:
@@ -226,7 +258,7 @@ class Rewind:
         return replace(report, entries=tuple(entry for entry in report.entries if entry.at <= at))
 
     def _health(self, at: float) -> Frame:
-        frames = [self.frame(topic, at) for topic in self.topics() if "." not in topic]
+        frames = [self._frame(topic, at) for topic in self.topics() if "." not in topic]
         health = {name: health for frame in frames for name, health in frame.health.items()}
         return Frame("health", at, None, health, history=self.history, seen=at)
 
@@ -247,7 +279,7 @@ class Clipped:
             at, value = read.between(start, end)
             found = Series(key, read.unit, capacity=max(1, len(at)), _at=at, _value=value)
         self._known[place] = found
-        if len(self._known) > CACHED:
+        if len(self._known) > SERIES:
             del self._known[next(iter(self._known))]
         return found
 

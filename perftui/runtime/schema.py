@@ -128,6 +128,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (env, name)
         )""",
     ),
+    (
+        # jobs that warm caches; `keys` are those a job names, one a line
+        """CREATE TABLE perftui_warm_job (
+            env TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL,
+            keys TEXT NOT NULL, who TEXT NOT NULL, at DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+        # what they last did; `run` is the run under way, `slot` the firing dealt with last
+        """CREATE TABLE perftui_warm_run (
+            env TEXT NOT NULL, name TEXT NOT NULL, slot DOUBLE PRECISION NOT NULL, run TEXT NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (env, name)
+        )""",
+    ),
 )
 
 

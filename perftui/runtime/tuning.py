@@ -13,7 +13,8 @@ from perftui.model.action import Action, Plan
 from perftui.model.errors import Cancelled, PartlyDone, PerftuiError, PlanRejected, StoreError
 from perftui.model.finding import Offer
 from perftui.model.frame import Frame
-from perftui.model.schedule import TUNING_TOPIC, LoopRow, LoopState, Mode, Schedule, TuningReport
+from perftui.model.schedule import TUNING, TUNING_TOPIC, LoopRow, LoopState, Mode, Schedule, TuningReport
+from perftui.model.warmjob import WARMING
 from perftui.runtime.alertdesk import person
 from perftui.runtime.clock import Clock
 from perftui.runtime.conductor import Conductor
@@ -22,6 +23,7 @@ from perftui.runtime.looptable import LoopTable, Sheet
 from perftui.runtime.memory import Memory
 from perftui.runtime.tasks import Crew, end
 from perftui.runtime.topic import Topic
+from perftui.runtime.warmer import Warmer
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,10 @@ LOOPS: Mapping[str, tuple[str, str]] = {
     "alerts": ("alerts", "evaluates the alert rules"),
     "recorder": ("recorder", "writes samples, reports and events for all on the store"),
     "roll-up": ("recorder", "folds old samples into coarser ones"),
+    "regions": ("regions", "promotes a lost region's replica, where its backend is automatic"),
+    WARMING: (WARMING, "runs the warm jobs of caches"),
 }
-"""Loop → its lease, what it does. They change no system, so they begin on."""
+"""Loop → its lease, what it does. They change no system but as its configuration or people's jobs say: on."""
 
 Make = Callable[..., Action]
 
@@ -69,13 +73,20 @@ class Tuning:
         self._sheet = Sheet()
         self._changed = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self.warmer = Warmer(memory, conductor, make, target, clock)
         past = memory.history
         self._told: dict[str, Callable[[], str]] = {  # what this process' own loops say
             "recorder": lambda: f"{past.written} blocks of samples written" if past.written else "",
             "roll-up": lambda: f"{past.folded} windows folded" if past.folded else "nothing is old enough",
+            WARMING: self.warmer.said,
         }
         memory.allowed = lambda: self.mode("recorder") is not Mode.OFF
         memory.history.folds = lambda: self.mode("roll-up") is not Mode.OFF
+
+    @property
+    def desks(self) -> dict[str, object]:
+        """What stands where backends do, by its name."""
+        return {TUNING: self, WARMING: self.warmer}
 
     def mode(self, name: str) -> Mode:
         """How far a loop may go, as far as we have heard."""
@@ -112,6 +123,7 @@ class Tuning:
         async with Crew("schedules") as crew:
             try:
                 await self._memory.store.ready()
+                crew.start("warm jobs", self.warmer.run())
                 while True:
                     await self.tick(crew)
                     await asyncio.sleep(QUICK if self._runs_something() else SLOW)

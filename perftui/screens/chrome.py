@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from perftui.draw.clean import inert
@@ -34,10 +35,9 @@ def findings_of(frame: Frame | None) -> tuple[Finding, ...]:
     return tuple(f for f in found if f.severity >= Severity.WARNING)
 
 
-def status(app: PerftuiApp, screen: LiveScreen) -> Status:
-    """What the header of `screen` tells now."""
+def status(app: PerftuiApp, screen: LiveScreen, alerts: Sequence[Alert]) -> Status:
+    """What the header of `screen` tells now, with the alerts that want somebody."""
     found = findings_of(app.findings)
-    alerts = open_alerts(app)
     link, state = link_text(app)
     env = app.session.env
     return Status(

@@ -48,7 +48,10 @@ def theme_of(chosen: Palette) -> Theme:
         panel=chosen.surface,
         dark=chosen.dark,
         text_alpha=1.0,
-        variables=_cursor(chosen.background, chosen.foreground, "none"),
+        variables={
+            "text-disabled": chosen.hex("faint"),  # of a field that waits for words
+            **_cursor(chosen.background, chosen.foreground, "none"),
+        },
     )
 
 

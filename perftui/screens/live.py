@@ -19,10 +19,11 @@ from perftui.draw.rows import Look, Size
 from perftui.draw.text import message
 from perftui.model.action import Receipt
 from perftui.model.frame import Frame
-from perftui.model.health import Link
+from perftui.screens import alarm, chrome
 from perftui.screens.commands import SCREENS, Command, screen_title
 from perftui.screens.keys import KeyReader
-from perftui.screens.notice import DOWN, empty_text, hides, lost_row, past_row, problem_row
+from perftui.screens.news import WithNews
+from perftui.screens.notice import all_down, empty_text, hides, lost_row, past_row, problem_row
 from perftui.screens.tab import Tab, Table, focusables
 from perftui.screens.work import begin
 from perftui.widgets.guard import BUGS, failed
@@ -58,14 +59,14 @@ def load_tab(name: str) -> type[Tab]:
     raise KeyError(name)
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(WithNews, Screen[None]):
     """Header, tabs, body and footer; only the tab in front is watched and drawn."""
 
     DEFAULT_CSS = """
     LiveScreen { layout: vertical; background: $background; color: $foreground; overflow: hidden; }
     LiveScreen { layers: default toast; }
     LiveScreen #body { width: 1fr; height: 1fr; }
-    LiveScreen #notice, LiveScreen #drawer { display: none; }
+    LiveScreen #banner, LiveScreen #notice, LiveScreen #drawer { display: none; }
     LiveScreen.-empty #body { height: 0; }
     LiveScreen #toasts { position: absolute; layer: toast; display: none; }
     LiveScreen #small, LiveScreen #empty { display: none; height: 1fr; }
@@ -80,7 +81,6 @@ class LiveScreen(Screen[None]):
         self.index = 0
         self.tabs: dict[str, Tab] = {}
         self.frames: dict[str, Frame] = {}
-        self.fresh = False  # there is nothing to draw from before it follows something
         self.frozen_at: float | None = None
         self.comparing = False  # another instant is being drawn, to be compared with
         self.reader = KeyReader(self)
@@ -114,9 +114,10 @@ class LiveScreen(Screen[None]):
         return self.tabs.get(self.tab_name)
 
     def compose(self) -> ComposeResult:
-        """Header, tab row, notice, body, drawer, footer; toasts float above."""
+        """Header, tab row, banner, notice, body, drawer, footer; toasts float above."""
         yield RowBox(id="header")
         yield RowBox(id="tabs")
+        yield RowBox(id="banner")
         yield RowBox(id="notice")
         with Container(id="body"):  # the front tab comes with its screen: one layout, one painting less
             if self.words:
@@ -212,7 +213,7 @@ class LiveScreen(Screen[None]):
                 continue
             first = self.frames[topic].report is None and frame.report is not None
             self.frames[topic] = frame
-            self.fresh = True
+            self.came(topic)
             if first:
                 self.tick()  # a first picture does not wait for its turn
 
@@ -231,7 +232,7 @@ class LiveScreen(Screen[None]):
         """Whether every engine the tab draws from has answered, with a report or an error."""
         engines = [frame for topic, frame in self.frames.items() if "." not in topic]
         return self.tab is not None and all(
-            f.report is not None or f.error or not f.health or _all_down(f) for f in engines
+            f.report is not None or f.error or not f.health or all_down(f) for f in engines
         )
 
     # -- drawing
@@ -244,7 +245,7 @@ class LiveScreen(Screen[None]):
             return
         if not self.frames.keys() >= set(tab.topics):  # the tab may be there before the screen follows it
             return
-        self.fresh = False
+        news = self.take_news()
         self._toggle("#empty", hidden := hides(self.frames))
         self.set_class(hidden, "-empty")
         tab.display = not hidden
@@ -256,7 +257,8 @@ class LiveScreen(Screen[None]):
             if self.console_app.compares:
                 draw_against = import_module("perftui.screens.compare").draw_against
                 draw_against(self, tab, self.console_app.travel.pinned)
-            tab.show(dict(self.frames))
+                news = None
+            tab.show(dict(self.frames), news)
         except BUGS as error:
             self.toast(failed(error, self.tab_name), "crit")
         # A tab that was hidden for want of figures could not take the keys from the tab before it.
@@ -264,7 +266,7 @@ class LiveScreen(Screen[None]):
             self._refocus()
 
     def chrome(self) -> None:
-        """Header, tab row, notice, drawer, footer and toasts, each painted only when it changed."""
+        """Header, tab row, banner, notice, drawer, footer and toasts, each painted only when it changed."""
         if not self.is_mounted or self.size.width == 0 or not self._whole:
             return
         width = self.size.width
@@ -275,7 +277,9 @@ class LiveScreen(Screen[None]):
         self._toggle("#small", small)
         for name in ("#tabs", "#body", "#footer"):
             self._toggle(name, not small)
-        self.query_one("#header", RowBox).show([app.header_row(self, width)])
+        alerts = chrome.open_alerts(app)
+        self.query_one("#header", RowBox).show([app.header_row(self, width, alerts)])
+        self._maybe("#banner", alarm.banner_row(alerts, self.session.clock.now().at, width, self.look))
         if small:
             self.query_one("#small", RowBox).show([app.small_row(self)])
             return
@@ -389,10 +393,6 @@ class LiveScreen(Screen[None]):
     def go(self, name: str) -> None:
         """Go to a tab, on whatever screen it is."""
         self.console_app.go(name)
-
-
-def _all_down(frame: Frame) -> bool:
-    return all(health.link in DOWN or health.link is Link.OFF for health in frame.health.values())
 
 
 def screen_class(stem: str) -> type[LiveScreen]:

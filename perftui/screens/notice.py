@@ -27,6 +27,11 @@ def hides(frames: Mapping[str, Frame]) -> bool:
     return bool(engines) and all(frame.report is None for frame in engines)
 
 
+def all_down(frame: Frame) -> bool:
+    """Whether nothing behind the frame answers or is meant to."""
+    return all(health.link in DOWN or health.link is Link.OFF for health in frame.health.values())
+
+
 def links(frames: Mapping[str, Frame]) -> dict[str, Health]:
     """Health of every backend behind these frames, as the newest of them has it."""
     newest_last = sorted(frames.values(), key=lambda frame: frame.at)
@@ -73,7 +78,9 @@ def problem_row(problem: str, width: int, look: Look) -> Row | None:
 def past_row(frames: Mapping[str, Frame], moment: Moment, width: int, look: Look) -> Row | None:
     """One row where not all of a past instant is known, None where it was read just then."""
     told = {topic: frame for topic, frame in frames.items() if "." not in topic} or dict(frames)
-    missing = [frame.error for frame in told.values() if frame.report is None and frame.error]
+    some = any(frame.report is not None for frame in told.values())
+    bare = [frame for frame in told.values() if frame.report is None and frame.error]
+    missing = [frame.error for frame in bare if frame.health or not some]  # else nothing of its kind is there
     newest = max((frame.at for frame in told.values() if frame.report is not None), default=moment.at)
     late = moment.at - newest
     if not missing and late < LATE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -52,6 +53,7 @@ class Tab(Widget):
         super().__init__()
         self.frames: Mapping[str, Frame] = {}
         self.layout_now = 0
+        self.news: AbstractSet[str] | None = None
 
     def on_hide(self) -> None:
         """Another tab is in front."""
@@ -128,18 +130,23 @@ class Tab(Widget):
         """The arrangement for a width in columns."""
         return layout_for(width)
 
-    def show(self, frames: Mapping[str, Frame]) -> None:
-        """Arrange for the present width and draw; the screen calls it."""
+    def show(self, frames: Mapping[str, Frame], news: AbstractSet[str] | None = None) -> None:
+        """Arrange for the present width and draw; the screen calls it.
+
+        `news` are the topics that are all that is new, None when everything is to be drawn.
+        """
         layout = layout_for(self.live.size.width)
         if layout != self.layout_now:
             self.layout_now = layout
             self.arrange_for(layout)
-        self.frames = frames
+            news = None
+        self.frames, self.news = frames, news
         self.draw(frames)
 
     def redraw(self) -> None:
         """Draw the last frames again after the cursor, filter or order changed."""
         if self.frames:
+            self.news = None
             self.draw(self.frames)
 
     def source_for(self, power: str) -> str:

@@ -45,10 +45,17 @@ class Travel:
         found = past.step([*topics, *more], self.session.clock.now().at, by)
         if found is not None:
             self.show(found)
+        elif past.late:
+            self.app.toast("the store has not answered yet: press again in a moment", "warn")
         elif by > 0 and self.session.clock.now().state is TimeState.PAST:
             self.live()
         else:
             self.app.toast("nothing was recorded before" if by < 0 else "nothing is there after this")
+
+    def moves(self) -> bool:
+        """Whether another picture is due: a recording plays, or what a slow store was asked for has come."""
+        past = self.session.past
+        return self.session.clock.playing or (past is not None and past.answered())
 
     def ask(self) -> None:
         """Ask for an instant, an alert or an event."""

@@ -164,6 +164,10 @@ class ChartPanel(Panel):
         self.redraw()
         self.post_message(self.Moved(self, self.cursor))
 
+    def column_move(self, by: int) -> None:
+        """Left and right; a chart has no rows."""
+        self.cursor_move(by)
+
     def _snap(self, at: float, step: float) -> float:
         """The sample nearest to an instant when one lies in the same cell."""
         near = [t for line in self._lines[:1] for t in line.at if abs(t - at) <= step / 2]

@@ -22,7 +22,7 @@ class ColumnChooser(ModalScreen[set[str] | None]):
     """
 
     DEFAULT_CSS = """
-    ColumnChooser { align: center middle; }
+    ColumnChooser { align: center middle; background: transparent; }
     ColumnChooser > Panel { width: 60; max-width: 90%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -65,7 +65,15 @@ class HeatmapPanel(Panel):
         """The map."""
         return heatmap(self._heat, size, look, unit=self.unit, cursor=self.cursor)
 
-    def cursor_move(self, by: int, up: int) -> None:
+    def cursor_move(self, down: int) -> None:
+        """Move by buckets, as the keys of all tables do."""
+        self.go(0, -down)
+
+    def column_move(self, by: int) -> None:
+        """Move by columns."""
+        self.go(by, 0)
+
+    def go(self, by: int, up: int) -> None:
         """Move by columns and buckets; the first move puts the cursor on the newest column."""
         heat, here = self._heat, self.cursor
         if not heat.counts:
@@ -80,7 +88,7 @@ class HeatmapPanel(Panel):
 
     def action_move(self, by: int, up: int) -> None:
         """Arrows."""
-        self.cursor_move(by, up)
+        self.go(by, up)
 
     def action_cursor_off(self) -> None:
         """Take the cursor away."""

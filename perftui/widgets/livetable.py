@@ -22,6 +22,7 @@ MOST_FILTER = 200
 class LiveTable(Panel):
     """Items in rows. `key` names an item for as long as it lives; all else is in `TableView`."""
 
+    EXACT = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "cursor_move(-1)", "Row up", show=False, id="table.up"),
         Binding("down", "cursor_move(1)", "Row down", show=False, id="table.down"),
@@ -132,11 +133,12 @@ class LiveTable(Panel):
         self._page = max(1, size.height - 1)
         self._scroll()
         keys = self.view.order[self._top : self._top + self._page]
-        rows: Rows = [(Span(" "), *head)]
+        rows: Rows = [pad((Span(" "), *head), size.width)]
         for key in keys:
             row = body_row(fitted, self.view.items[key], width)
             rows.append(self._dressed(row, key, size.width, look))
-        return rows
+        blank = pad((), size.width)
+        return [*rows[: size.height], *[blank] * (size.height - len(rows))]
 
     def _dressed(self, row: Row, key: Hashable, width: int, look: Look) -> Row:
         here, marked = key == self.view.cursor_key, key in self.view.marks

@@ -34,7 +34,7 @@ severity = "critical"
 routing_key = "env:TEST_KEY"
 base_url = "{url}"
 [channels.sms]
-account = "AC1"
+account = "AC00000000000000000000000000000000"
 token = "env:TEST_KEY"
 sender = "+15005550006"
 base_url = "{url}"

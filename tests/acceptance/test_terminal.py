@@ -194,7 +194,7 @@ def test_fifty_resizes_under_load_end_in_the_right_picture(open_console: Open, t
     seen = terminal.lines()
     wanted = exported(terminal, tmp_path)
     differing = [(a, b) for a, b in zip(seen, wanted, strict=False) if a != b]
-    assert [pair for pair in differing if "frozen" not in pair[0]] == []
+    assert [pair for pair in differing if "FROZEN" not in pair[0]] == []
 
 
 HOSTILE = (

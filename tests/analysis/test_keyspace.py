@@ -1,8 +1,6 @@
-"""Prefix shares: folding of names, exact counts, and intervals that cover what they promise."""
+"""Folding of names, intervals of what samples say, and how far a SCAN has come."""
 
 from __future__ import annotations
-
-import random
 
 import pytest
 from hypothesis import given
@@ -12,9 +10,8 @@ from perftui.analysis.keyspace import (
     mean_error,
     prefix,
     proportion_error,
-    ratio,
     scanned_share,
-    shares,
+    slotted_share,
     t95,
 )
 
@@ -38,57 +35,6 @@ def test_prefix(key: bytes, base: bytes, expected: bytes) -> None:
     assert prefix(key, base) == expected
 
 
-def test_exact_counts() -> None:
-    pages = [[(b"a:1", 10), (b"b:1", 30)], [(b"a:2", 10)]]
-    by = {s.prefix: s for s in shares(pages, 3, exact=True)}
-    assert (by[b"a:"].keys, by[b"a:"].bytes_, by[b"a:"].key_error) == (2, 20, 0.0)
-    assert by[b"b:"].byte_share == pytest.approx(0.6)
-
-
-def test_nothing_sampled() -> None:
-    assert shares([], 0) == ()
-    assert shares([[], []], 10) == ()
-    assert ratio({}, []) == (0.0, 1.0)
-
-
-def test_drill_down_keeps_shares_of_the_whole() -> None:
-    pages = [[(b"a:x:1", 1), (b"a:y:1", 1), (b"b:1", 2)]]
-    by = {s.prefix: s.byte_share for s in shares(pages, 3, base=b"a:", exact=True)}
-    assert by == {b"a:x:": 0.25, b"a:y:": 0.25}
-
-
-def test_interval_covers_in_19_of_20_runs() -> None:
-    """Heavy-tailed weights, clusters of uneven size: the byte share of a prefix, 400 samples of 64 pages."""
-    draw = random.Random(7)
-    table = []
-    for i in range(40_000):
-        name = b"a:" if draw.random() < 0.3 else b"b:"
-        table.append((name + str(i).encode(), int(50 + draw.lognormvariate(4, 1))))
-    draw.shuffle(table)
-    buckets, i = [], 0
-    while i < len(table):
-        size = draw.randint(2, 14)
-        buckets.append(table[i : i + size])
-        i += size
-    truth = sum(w for k, w in table if k[:1] == b"a") / sum(w for _, w in table)
-    runs = 400
-    covered = 0
-    for _ in range(runs):
-        found = {s.prefix: s for s in shares(draw.choices(buckets, k=64), len(table))}[b"a:"]
-        covered += abs(found.byte_share - truth) <= found.byte_error
-    assert covered / runs >= 0.93
-
-
-def test_more_pages_narrow_the_interval() -> None:
-    draw = random.Random(1)
-    pages = [
-        [(b"ab"[i : i + 1] + b":", 1) for i in (draw.randint(0, 1) for _ in range(10))] for _ in range(400)
-    ]
-    few = shares(pages[:25], 1)[0].key_error
-    many = shares(pages, 1)[0].key_error
-    assert many < few / 2
-
-
 @given(st.integers(min_value=1, max_value=20), st.data())
 def test_scanned_share_counts_up(bits: int, data: st.DataObject) -> None:
     """The server's own step: the reversed cursor counts up whatever the size of the table."""
@@ -99,6 +45,17 @@ def test_scanned_share_counts_up(bits: int, data: st.DataObject) -> None:
 
 def test_end_of_scan_is_everything() -> None:
     assert scanned_share(0) == 1.0
+
+
+def test_a_cursor_over_slots_counts_up() -> None:
+    held = [(100, 199), (300, 399)]
+    assert slotted_share(0, held) == 1.0
+    assert slotted_share(100, held) == 0.0
+    half = int("1".ljust(50, "0")[::-1], 2)  # the middle of a slot's table
+    assert slotted_share(half << 14 | 150, held) == pytest.approx((50 + 0.5) / 200)
+    assert slotted_share(300, held) == pytest.approx(0.5)
+    assert slotted_share(399, held) < slotted_share(0, held)
+    assert slotted_share(7, []) == 1.0
 
 
 def test_errors_of_means_and_proportions() -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from perftui.analysis.promtext import Scanner
+from perftui.analysis.promtext import LONGEST, Samples, Scanner, Scrape
 
 LABEL = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
 
@@ -100,3 +100,90 @@ def test_too_many_samples_are_refused():
 def test_no_text_does_more_than_refuse(text):
     with contextlib.suppress(ValueError):
         Scanner().scan(text)
+
+
+PIECES = (
+    "m",
+    "n",
+    " ",
+    " ",
+    "{",
+    "}",
+    '="',
+    '"',
+    '"',
+    ",",
+    "a",
+    "le",
+    "\\",
+    '\\"',
+    "\n",
+    "\n",
+    "#",
+    "\r",
+    "1",
+    "-2.5",
+    "=",
+)
+SERIES = (
+    'm{a="b"} 1\n',
+    'm{a="c",le="1"} 2 17\n',
+    "n 3\n",
+    "# TYPE m gauge\n",
+    'm{a="\\"}"} 4\n',
+    ' m{ a="x",} 5\n',
+)
+
+
+def said(scanner, read):
+    """What a text was found to say, or why it was refused."""
+    found = Scrape(Samples(scanner.labels))
+    try:
+        found = read(found)
+    except ValueError as error:
+        return str(error)
+    return dict(found.samples), found.types
+
+
+@given(st.lists(st.sampled_from((*PIECES, *SERIES)), max_size=40).map("".join))
+def test_cut_at_once_a_text_says_what_it_says_letter_by_letter(text):
+    def by_letter(found):
+        Scanner()._by_line(text, found)
+        return found
+
+    scanner = Scanner()
+    scanner.scan("".join(SERIES))  # its heads and shapes are known
+    assert said(scanner, lambda _: scanner.scan(text)) == said(Scanner(), by_letter)
+
+
+@pytest.mark.parametrize("line", ['m{a="x"}"z 5', 'm{a="x","y"} 5', 'm{a="x"}"" 5', 'm{a="x" 5', 'm{"x"} 5'])
+def test_what_only_looks_like_a_known_head_is_refused(line):
+    scanner = Scanner()
+    scanner.scan('m{a="x"} 5\n')
+    with pytest.raises(ValueError, match="line 1"):
+        scanner.scan(line)
+
+
+def test_equal_labels_stay_one_object_with_and_without_an_instant():
+    scanner = Scanner()
+    first = scanner.scan('m{a="b"} 1\nm{a="\\n"} 1\n').samples["m"]
+    again = scanner.scan('m{a="b"} 2 1712345678901\nm{a="\\n"} 3 1712345678901\n').samples["m"]
+    assert [labels for labels, _ in first] == [(("a", "b"),), (("a", "\n"),)]
+    assert all(one[0] is two[0] for one, two in zip(first, again, strict=True))
+    assert [value for _, value in again] == [2.0, 3.0]
+
+
+def test_labels_are_spelled_out_for_metrics_that_are_asked_for():
+    scanner = Scanner()
+    found = scanner.scan('m{a="b"} 1\nn{a="b"} 2\n')
+    assert "n" in found.samples
+    assert (len(found.samples), scanner._labels) == (2, {})
+    assert found.samples["n"] == [((("a", "b"),), 2.0)]
+    assert list(scanner._labels) == ['n{a="b"}']
+
+
+def test_a_head_longer_than_the_bound_is_read_and_not_kept():
+    scanner, value = Scanner(), "x" * (LONGEST + 1)
+    found = scanner.scan(f'm{{a="{value}"}} 1\nm{{a="y"}} 2\n')
+    assert found.samples["m"] == [((("a", value),), 1.0), ((("a", "y"),), 2.0)]
+    assert all(len(head) < LONGEST for head in (*scanner._names, *scanner._labels))

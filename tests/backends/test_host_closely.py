@@ -16,9 +16,10 @@ LOAD = """
 import os, sys, tempfile
 held = [os.open("/dev/null", os.O_RDONLY) for _ in range(40)]
 out = tempfile.NamedTemporaryFile(dir=sys.argv[1])
+block = b"x" * (1 << 20)  # kept: memory taken and given back each time would make its size a matter of luck
 print("go", flush=True)
 while True:
-    out.write(b"x" * (1 << 20)); out.flush(); os.fsync(out.fileno()); out.seek(0)
+    out.write(block); out.flush(); os.fsync(out.fileno()); out.seek(0)
     sum(range(20000))
 """
 

@@ -167,6 +167,7 @@ def test_descriptors_of_this_process_and_of_one_that_is_gone():
         return ProcessRow(pid, 1, "x", "x", "u", "S", "", None, 0, 1, 0.0)
 
     extras = Extras("/proc")
+    extras.of([row(os.getpid())])  # keeps a descriptor itself
     (mine,) = extras.of([row(os.getpid())])
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
     (more,) = extras.of([row(os.getpid())])
@@ -175,6 +176,9 @@ def test_descriptors_of_this_process_and_of_one_that_is_gone():
     assert more.fds == mine.fds + 50
     assert mine.fd_limit > 0
     (gone,) = extras.of([row(1 << 30)])
+    (back,) = extras.of([row(os.getpid())])
+    assert back.fds == mine.fds - 1  # of who is asked for no more nothing is kept open
+    extras.close()
     assert (gone.fds, gone.fd_limit) == (None, None)
     assert parse_files(b"1200\t200\t9000\n") == (1000, 9000)
 

@@ -11,7 +11,7 @@ import pytest
 from perftui.backends.host import Host, HostOptions
 from perftui.backends.scrape import Scrape, ScrapeOptions
 from perftui.model.errors import Lost
-from perftui.model.resources import ScrapedHost
+from perftui.model.targets import ScrapedHost
 from tests.needs import needs
 from tests.nodes import PROGRAM, Exporter
 from tests.waiting import until

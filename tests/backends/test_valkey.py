@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from perftui.backends.valkey import Valkey, ValkeyOptions, info, latency, slowlog
+from perftui.backends.valkey import Valkey, ValkeyOptions, info, keys, latency, slowlog
 from perftui.backends.valkey.link import Link, parse_url
 from perftui.backends.valkey.monitor import arguments, tally
 from perftui.backends.valkey.quarantine import hash_tag, original, written
@@ -17,12 +17,19 @@ from perftui.model.cache import CacheReading, KeyTally
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import (
     CommandSampler,
+    DictionaryKeeper,
     FigureSource,
     KeyPurger,
     KeyspaceReader,
+    NodeReader,
+    PurgeQueue,
     QueueReader,
+    ReplicaPromoter,
     ServerTuner,
     SettingsReader,
+    TagKeeper,
+    TtlKeeper,
+    WarmQueue,
 )
 from tests.backends.contract import At, BackendContract, Make
 from tests.waiting import until
@@ -76,9 +83,16 @@ class TestContract(BackendContract):
         KeyspaceReader,
         KeyPurger,
         CommandSampler,
+        NodeReader,
+        DictionaryKeeper,
+        PurgeQueue,
         QueueReader,
+        ReplicaPromoter,
         ServerTuner,
         SettingsReader,
+        TagKeeper,
+        TtlKeeper,
+        WarmQueue,
     )
 
     @pytest.fixture
@@ -205,6 +219,8 @@ class TestReading:
         facts = (await viewer.read()).facts
         assert "+slowlog" in facts.limit("slow log")
         assert "+latency" in facts.limit("latency")
+        assert "+zrangebyscore" in facts.limit("nodes")
+        assert facts.tiers is None
         assert facts.used_bytes > 0
         await viewer.close()
         await raw.one("ACL", "DELUSER", "viewer", deadline=2)
@@ -346,6 +362,21 @@ class TestKeys:
         assert abs(share.key_share - 1 / 3) < 2 * share.key_error
         assert 0 < share.key_error < 0.1
 
+    async def test_more_keys_than_are_weighed_are_never_all_counted(
+        self, server: Valkey, raw: Link, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keys, "WEIGH_LIMIT", 500)
+        await fill(raw, 400, "a:{}")
+        await fill(raw, 200, "b:{}")
+        space = await server.sample_keyspace(b"", 100)
+        assert not space.exact
+        assert space.sampled <= 500
+        assert all(share.key_error > 0 for share in space.prefixes)
+        await raw.one("DEL", *(f"b:{n}" for n in range(150)), deadline=5)
+        space = await server.sample_keyspace(b"", 100)
+        assert space.exact
+        assert {share.prefix: share.keys for share in space.prefixes} == {b"a:": 400, b"b:": 50}
+
     async def test_hot_keys_from_the_command_stream(self, server: Valkey, raw: Link) -> None:
         watch = asyncio.ensure_future(server.sample_commands(200, 2.0))
         hot = [("GET", b"hot\x1b")] * 3 + [("GET", "cold:{}")]
@@ -471,7 +502,18 @@ class TestPure:
         assert tally([line, line], 1.0, 0.1).keys[0].count == 2
         sets = [b'1.0 [0 127.0.0.1:%d] "SET" "k" "v"' % port for port in (1, 1, 2)]
         hot = tally(sets, 1.0, 0.1).keys[0]
-        assert (hot.writes, hot.writers) == (3, 2)
+        assert (hot.writes, hot.writers, hot.loads) == (3, 2, 3)
+
+    def test_a_lock_is_no_load_and_a_script_s_digest_no_key(self) -> None:
+        lines = [
+            b'1.0 [0 127.0.0.1:1] "SET" "lease" "t" "NX" "PX" "5000"',
+            b'1.0 [0 127.0.0.1:1] "SET" "k" "say \\"NX\\"" "EX" "5"',
+            b'1.0 [0 127.0.0.1:1] "EVALSHA" "abc" "1" "k" "v"',
+            b'1.0 [0 lua] "SET" "k" "v"',
+        ]
+        sample = tally(lines, 1.0, 0.1)
+        assert {key.key: (key.count, key.loads) for key in sample.keys} == {b"lease": (1, 0), b"k": (2, 2)}
+        assert sample.commands == 4
 
     def test_old_server_names_what_is_missing(self) -> None:
         from hiredis import ReplyError

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import time
 
 import pytest
 
@@ -79,3 +81,25 @@ def test_a_maintenance_window_and_its_end(alerts):
     assert alerts("unmaintain", "nightly", "--yes")[0] == 4
     assert alerts("maintain", "x", 'a="b"', "--when", "noo 03:00", "--yes")[0] == 4
     assert [line.split()[2] for line in alerts("history")[1].splitlines()] == ["maintenance", "maintenance"]
+
+
+def test_calendars_say_what_is_coming_and_what_is_wrong(alerts, tmp_path):
+    soon = time.time() + 2 * 86400  # begins a whole day from now at least, whatever the hour
+    day = dt.datetime.fromtimestamp(soon, dt.UTC)
+    file = tmp_path / "h.ics"
+    event = f"BEGIN:VEVENT\nDTSTART;VALUE=DATE:{day:%Y%m%d}\nSUMMARY:Moon\\, \x1b[31mday\nEND:VEVENT\n"
+    file.write_text(f"BEGIN:VCALENDAR\n{event}END:VCALENDAR\n")
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write(f'[alerts.calendars.moon]\nfile = "{file}"\nlike = "sunday"\n')
+    code, out = alerts("calendars")
+    assert code == 0
+    assert "Moon, [31mday  (moon: like sunday)" in out
+    assert f"{day:%a %Y-%m-%d} 00:00 to " in out
+    assert alerts("calendars", "--days", "0.1")[1] == ""
+    assert alerts("calendars", "sun")[0] == 2
+    assert alerts("maintain", "m", 'a="b"', "--when", "calendar moon", "--yes")[0] == 0
+    assert "calendar moon; next " in alerts("silences")[1]
+    file.write_text("nothing")
+    code, out = alerts("calendars", "--json")
+    assert code == 1
+    assert "is no calendar" in json.loads(out)["problems"]["moon"][0]

@@ -73,3 +73,34 @@ def test_spans():
     assert (seconds("90m"), seconds("7d")) == (5400, 604800)
     with pytest.raises(ConfigError):
         seconds("soon")
+
+
+def test_neighbours_name_the_hour_that_is_like_few_before(state_dir, tmp_path, capsys):
+    """Eight quiet days, then in the last half hour nothing moves any more."""
+    state_dir.mkdir(mode=0o700, parents=True)
+    r, now = random.Random(1), time.time() // 60 * 60
+
+    async def fill():
+        history = History(Store.open(str(state_dir / "store.sqlite"), "bare"), Clock())
+        for n in range(8 * 1440):
+            left = 8 * 1440 - n
+            value = 0.1 if left < 30 else r.gauss(0.1, 0.002)
+            history.record(Reading("shop", now - 60 * left, 0.0, (Measure(KEYS[0], value, "s"),), None))
+        assert await history.flush()
+        await history.store.close(2)
+
+    asyncio.run(fill())
+    file = tmp_path / "config.toml"
+    file.write_text("[env.bare]\n")
+    file.chmod(0o600)
+    words = ["monitor", "anomaly", "shop/http.p95_s", "--learner", "neighbours", "--config", str(file)]
+    assert main([*words, "--since", "60m"]) == 1
+    out = capsys.readouterr().out
+    assert "an hour like 1 in " in out
+    assert "spread of 15 min -" in out
+    assert main([*words, "--since", "60m", "--json"]) == 1
+    rare = json.loads(capsys.readouterr().out)["rare"]
+    assert 10 <= len(rare) <= 40
+    assert all(one["rank"] <= 0.001 for one in rare)
+    assert main([*words, "--since", "4d"]) in (0, 1)
+    assert "days without gaps are known, 7 are needed" in capsys.readouterr().err

@@ -24,7 +24,7 @@ token = "env:TEST_SLACK"
 channel = "C0123"
 base_url = "http://127.0.0.1:{port}/api"
 [channels.sms]
-account = "AC1"
+account = "AC00000000000000000000000000000000"
 token = "env:TEST_SMS"
 sender = "+15005550006"
 base_url = "http://127.0.0.1:{port}"
@@ -52,7 +52,7 @@ def receivers():
 def alerts(tmp_path, monkeypatch, capsys, receivers):
     monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
     for name in ("PD", "SLACK", "SMS"):
-        monkeypatch.setenv(f"TEST_{name}", "abc")
+        monkeypatch.setenv(f"TEST_{name}", "abc" if name != "PD" else "abc" + "0" * 29)
     path = tmp_path / "config.toml"
     path.write_text(CONFIG.format(port=receivers.http_port))
     path.chmod(0o600)

@@ -47,12 +47,13 @@ def options(path: Path, at: float) -> argparse.Namespace:
 
 
 def plain(text: str) -> list[str]:
-    """The body, whatever panel has the keys; where a curve is, not its dots.
+    """The body, whatever panel has the keys and wherever its cursor is; where a curve is, not its dots.
 
     Samples are kept to seven digits: one that lies on the edge of two dots may fall to the other side.
     """
     dots = re.compile("[\u2801-\u28ff]")
-    return [dots.sub("⣿", line.replace("━", "─")) for line in body(text)]
+    cursor = re.compile(r"▸|\b\d+(?=/\d+ ─)")
+    return [cursor.sub(" ", dots.sub("⣿", line.replace("━", "─"))) for line in body(text)]
 
 
 async def recorded(lab: Lab, path: Path) -> tuple[float, dict[str, Any]]:
@@ -65,6 +66,7 @@ async def recorded(lab: Lab, path: Path) -> tuple[float, dict[str, Any]]:
         await until(lambda: app.session.frame("resources").report is not None)
         at = time.time()
         await read_on(console, "cache", 1)
+        await read_on(console, "autoscaling", 1)  # it tells what happened up to then
         app.toasts.prune(time.monotonic() + 60.0)
         shown = {}
         for tab in TABS:

@@ -40,7 +40,8 @@ def modes(tune):
 
 
 def test_it_lists_sets_and_stops(tune):
-    assert modes(tune) == {"alerts": "on", "recorder": "on", "roll-up": "on", "nightly": "observe"}
+    loops = dict.fromkeys(("alerts", "recorder", "roll-up", "regions", "warming"), "on")
+    assert modes(tune) == {**loops, "nightly": "observe"}
     code, said = tune("list")
     assert "nightly" in said.out
     assert "0 3 * * * Europe/Berlin" in said.out
@@ -50,7 +51,7 @@ def test_it_lists_sets_and_stops(tune):
     assert tune("set", "nightly", "on", "--yes")[0] == 0
     assert modes(tune)["nightly"] == "on"
     code, said = tune("stop", "--all", "--yes")
-    assert (code, "all 4 loops are off" in said.out) == (0, True)
+    assert (code, "all 6 loops are off" in said.out) == (0, True)
     assert set(modes(tune).values()) == {"off"}
     assert tune("stop", "--all", "--yes")[0] == 4
 

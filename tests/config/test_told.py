@@ -12,6 +12,7 @@ from perftui.config.effective import changes, shown
 from perftui.config.settings import UiSettings
 from perftui.config.starter import found, starter
 from perftui.model.errors import ConfigError
+from perftui.model.options import ValkeyClusterOptions, ValkeySentinelOptions
 
 TEXT = """\
 [ui]
@@ -121,3 +122,19 @@ def test_every_key_is_described():
 def test_toml_values_read_back():
     for value in ['a"\\\n\x1b\u202e', True, 1.5, [1, 2], {"a b": 1}]:
         assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
+
+
+def test_what_writes_by_itself_is_off_where_nothing_may_be_changed():
+    for options in (
+        ValkeyClusterOptions("u", "me", "p", heartbeat=0.1),
+        ValkeySentinelOptions("u", heartbeat=1.0),
+    ):
+        entry = BackendConfig("shards", "valkey-cluster", options)
+        assert entry.resolved() == options
+        quiet = entry.resolved(writes=False)
+        assert quiet.heartbeat == 0.0
+        assert (quiet.url, quiet.username, quiet.password) == (
+            options.url,
+            options.username,
+            options.password,
+        )

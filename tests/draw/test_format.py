@@ -68,3 +68,15 @@ def test_numbers_stay_short(value: float) -> None:
 def test_unknown_zone_falls_back_to_utc() -> None:
     assert fmt.clock(0, "Nowhere/None") == "00:00:00"
     assert fmt.clock(0, "Asia/Tokyo") == "09:00:00"
+
+
+def test_a_life_is_told_as_it_is_typed():
+    told = {5: "5 s", 90: "90 s", 300: "5 m", 5400: "90 m", 86400: "24 h", 172800: "2 d", 0.5: "0.5 s"}
+    assert {seconds: fmt.life(seconds) for seconds in told} == told
+    assert [fmt.life(odd) for odd in (None, float("nan"), float("inf"), 0.0, -1.0)] == [
+        fmt.NOTHING,
+        fmt.NOTHING,
+        "never",
+        "not kept",
+        "not kept",
+    ]

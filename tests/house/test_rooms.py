@@ -19,6 +19,8 @@ CLIENTS = (
     "starlette",
     "psutil",
     "sqlite3",
+    "opentelemetry",
+    "requests",
 )
 FACES = ("textual", "rich.console")
 # What importing a room may not pull in: cold start and the laws depend on it, and a static graph cannot see it.

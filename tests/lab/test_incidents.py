@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from perftui.backends.valkey import Valkey
 from perftui.lab import Lab, LabError
 from perftui.lab.datastores import PostgresPart, ValkeyPart
 from perftui.lab.incidents import CATALOGUE
 from perftui.lab.loadpart import LoadPart
+from perftui.model.options import ValkeyOptions
 from perftui.screens.live import all_tabs
 from tests.lab.client import ShopClient
 from tests.waiting import auntil, until
@@ -75,8 +77,17 @@ async def test_hot_key(lab, shop):
     sent = load.figures["sent"]
     await until(lambda: load.figures["sent"] > sent + 60, 15)
     assert await shop.metric(name, route=route) - before > 0.7 * (load.figures["sent"] - sent - 20)
-    async with lab.part(ValkeyPart).primary.client() as client:
-        assert await client.exists("shop:product:1")
+    server = lab.part(ValkeyPart).primary
+    console = Valkey("cache", ValkeyOptions(url=server.url, password=server.password))
+
+    async def hottest() -> bool:
+        watched = await console.sample_commands(5000, 0.5)
+        return bool(watched.keys) and watched.keys[0].key == b"shop:product:1" and watched.keys[0].share > 0.2
+
+    await auntil(hottest)
+    await lab.incidents.stop("hot-key")
+    assert (await shop.pool())["faults"] == {}
+    await console.close()
 
 
 async def test_stampede(lab, shop, primary):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 
+from perftui.instrument.cache.envelope import Sealer
 from perftui.lab import Lab, LabError, LabOptions
 from perftui.lab.datastores import PostgresPart, ValkeyPart
 from perftui.lab.folders import sweep
@@ -55,15 +54,6 @@ def living(pid: int) -> bool:
         return False
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """An empty folder that servers of another user can pass through."""
-    path = Path(tempfile.mkdtemp())
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path)
-
-
 async def test_a_shop_opens_with_a_warm_cache_whose_keys_do_not_end_together(open_folder):
     async with Lab(LabOptions(parts=("valkey", "postgres", "shop"), base=open_folder)) as lab:
         async with lab.part(ValkeyPart).primary.client() as client:
@@ -73,7 +63,7 @@ async def test_a_shop_opens_with_a_warm_cache_whose_keys_do_not_end_together(ope
         assert sum(value is not None for value in values) > 4900
         assert min(lives) < 300
         assert max(lives) > 1500
-        known = next(json.loads(value) for value in values if value)
+        known = next(Sealer().open(value)[1] for value in values if value)
         shown = await ShopClient(lab).ask(f"/products/{known['id']}")
         assert json.loads(shown.body) == known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,39 @@ def test_sweep_takes_only_what_nobody_holds(tmp_path):
     held.remove()
     held.remove()
     assert not held.path.exists()
+
+
+def test_a_start_wins_against_a_sweep_at_its_worst_moment(tmp_path, monkeypatch):
+    take = fcntl.flock
+
+    def swept_before(lock: int, how: int) -> None:
+        if how == fcntl.LOCK_EX:
+            folders.sweep(tmp_path)
+        take(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept_before)
+    made = Folder.create(None, tmp_path)
+    assert folders.sweep(tmp_path) == []
+    assert [entry.name for entry in made.path.iterdir()] == ["lock"]
+    made.remove()
+
+
+@pytest.mark.parametrize("moment", ["_abandoned", "_living_in"])
+def test_a_folder_may_vanish_under_the_sweep(tmp_path, monkeypatch, moment):
+    for name in ("first", "second"):
+        left = tmp_path / f"{folders.PREFIX}{name}"
+        left.mkdir()
+        (left / "lock").touch()
+    look = getattr(folders, moment)
+
+    def vanished_before(path: Path) -> object:
+        if path.name.endswith("first"):
+            shutil.rmtree(path)
+        return look(path)
+
+    monkeypatch.setattr(folders, moment, vanished_before)
+    assert left in folders.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sweep_follows_no_link(tmp_path):

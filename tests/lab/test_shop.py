@@ -8,9 +8,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from perftui.backends.valkey import Valkey
+from perftui.instrument.cache.envelope import Sealer
 from perftui.lab.datastores import PostgresPart, ValkeyPart
+from perftui.lab.loadpart import LoadPart
 from perftui.lab.shop.assets import ASSETS
+from perftui.lab.shop.caches import LIVES
 from perftui.lab.shop.metrics import BUCKETS, Board, exposition
+from perftui.model.options import ValkeyOptions
 from tests.lab.client import ShopClient
 from tests.waiting import auntil
 
@@ -24,12 +29,22 @@ async def shop(lab) -> AsyncIterator[ShopClient]:
     client.wires.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/categories/lamps", "/products/17", "/assets/app.css"])
-async def test_cacheable_pages_validate(shop, path):
+@pytest.mark.parametrize(
+    ("path", "tags"),
+    [
+        ("/", {"page", "front", "k:shop:page:front"}),
+        ("/categories/lamps", {"page", "category-lamps", "n:shop:page"}),
+        ("/products/17", {"product-17", "k:shop:product:17", "n:shop:product"}),
+        ("/assets/app.css", {"assets"}),
+    ],
+)
+async def test_cacheable_pages_validate(shop, path, tags):
     first = await shop.ask(path)
     assert first.status == 200
     assert first.headers["cache-control"].startswith("public, max-age=")
-    assert first.headers["surrogate-key"] == first.headers["xkey"]
+    assert first.headers["cdn-cache-control"].startswith("max-age=")
+    assert tags <= set(first.headers["surrogate-key"].split())
+    assert first.headers["cache-tag"].replace(",", " ") == first.headers["surrogate-key"]
     again = await shop.ask(path, if_none_match=first.headers["etag"])
     assert (again.status, bytes(again.body)) == (304, b"")
     assert (await shop.ask(path, if_none_match='"other"')).status == 200
@@ -98,8 +113,73 @@ async def test_keys_of_several_prefixes_and_types_appear(lab, shop):
     async with lab.part(ValkeyPart).primary.client() as client:
         types = {await client.type(key) for key in await client.keys("shop:*")}
         assert types >= {b"string", b"hash", b"list", b"zset", b"set"}
-        assert 0 < await client.ttl("shop:page:front") <= 30
+        envelope, value = Sealer().open(await client.get("shop:page:front"))
+        assert {row["category"] for row in value} >= {"lamps", "chairs"}
+        seconds, micros = await client.time()
+        jitter = 5
+        assert envelope.fresh_until - seconds - micros / 1e6 <= LIVES["page"] + jitter
         assert await client.ttl("shop:session:abc123") > 1000
+
+
+@pytest.fixture
+async def nobody_else(lab) -> AsyncIterator[None]:
+    """No visitors for a while."""
+    load = lab.part(LoadPart)
+    await load.order(pause=True)
+    yield
+    await load.order(pause=False)
+
+
+@pytest.mark.usefixtures("nobody_else")
+async def test_one_load_serves_those_who_miss_in_all_workers(lab, shop):
+    question = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%stock, updated_at%WHERE id = $1%'"
+    connection = await lab.part(PostgresPart).primary.admin()
+    await shop.ask("/products/4999")
+    before = await connection.fetchval(question)
+    async with lab.part(ValkeyPart).primary.client() as client:
+        await client.delete("shop:product:4999")  # somebody else's doing: every worker hears of it
+    clients = [ShopClient(lab) for _ in range(12)]
+    replies = await asyncio.gather(*(client.ask("/products/4999") for client in clients))
+    assert {reply.status for reply in replies} == {200}
+    assert await connection.fetchval(question) == before + 1
+    await connection.close()
+    for client in clients:
+        client.wires.close()
+
+
+async def test_what_an_order_found_sold_out_is_read_anew(lab, shop):
+    connection = await lab.part(PostgresPart).primary.admin()
+    await shop.ask("/products/4998")
+    await connection.execute("UPDATE products SET stock = 0 WHERE id = 4998")
+    order = {"customer": 3, "items": [{"product": 4998, "quantity": 1}]}
+    assert (await shop.ask("/orders", "POST", order)).status == 409
+
+    async def told() -> bool:
+        return bool(json.loads((await shop.ask("/products/4998")).body)["stock"] == 0)
+
+    await auntil(told)
+    await connection.close()
+
+
+async def test_the_console_sees_every_worker_s_caches(lab, shop):
+    server = lab.part(ValkeyPart).primary
+    console = Valkey("cache", ValkeyOptions(url=server.url, password=server.password))
+    hits = await shop.metric("shop_cache_requests_total", prefix="product", result="hit")
+
+    async def seen() -> bool:
+        records = (await console.nodes()).records
+        names = sorted(record.stats.namespace for record in records)
+        return names == sorted([f"shop:{prefix}" for prefix in LIVES] * 3) and any(
+            record.stats.of("hit.l1") for record in records
+        )
+
+    async def counted() -> bool:
+        await shop.many("/products/17", 12)
+        return await shop.metric("shop_cache_requests_total", prefix="product", result="hit") >= hits + 12
+
+    await auntil(counted)
+    await auntil(seen, 15)
+    await console.close()
 
 
 async def test_metrics_add_up_over_workers_and_survive_them(shop):

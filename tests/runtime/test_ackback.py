@@ -6,7 +6,7 @@ import pytest
 
 from perftui.backends.httppost import HttpPost
 from perftui.backends.pagerduty import PagerDuty
-from perftui.lab.shapecheck import problems, shape
+from perftui.lab.shapecheck import operation, problems, shape
 from perftui.model import channels as options
 from perftui.model.notify import AckReader, EscalationPolicy, Route, Step, Telling, Way
 from perftui.runtime.clock import Clock
@@ -71,7 +71,15 @@ def test_the_shape_refuses_what_the_api_would():
     assert problems(good, shape("incidents")) == ()
     for wrong in ({"statuses[]": "acked"}, {"limit": "0"}, {"limit": "101"}, {"incident_key": ""}):
         assert problems({**good, **wrong}, shape("incidents"))
-    assert problems({"authorization": "Bearer x", "accept": "*/*"}, shape("incidents-headers"))
+    told = {
+        "authorization": "Token token=x",
+        "accept": "application/vnd.pagerduty+json;version=2",
+        "content-type": "application/json",
+    }
+    assert operation("incidents").wrong("GET", "/incidents", told, good) == ()
+    for wrong in ({"authorization": "Bearer x"}, {"accept": "*/*"}, {"content-type": "text/plain"}):
+        assert operation("incidents").wrong("GET", "/incidents", {**told, **wrong}, good)
+    assert operation("incidents").wrong("POST", "/incidents", told, good)
 
 
 async def test_it_stops_escalation_and_stays_taken_back(store, receivers):

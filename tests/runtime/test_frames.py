@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import threading
+import time
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,8 +27,10 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.eventstore import EventStore
 from perftui.runtime.framelog import MICRO, FrameLog
 from perftui.runtime.history import History
-from perftui.runtime.rewind import Rewind, lapse
+from perftui.runtime.patient import MOST, Patient
+from perftui.runtime.rewind import LATE, PATIENCE, Rewind, lapse
 from perftui.runtime.store import Store
+from tests.waiting import until
 
 T0 = 1_700_000_400.0  # the start of a ten-minute stretch
 OFFER = Offer("cache.purge", "valkey", "purge", (("pattern", "a*"),))
@@ -272,6 +276,48 @@ async def test_charts_of_the_past_end_there(store):
     shown = past.frame("alerts", T0 + 50.2).window(key, 20.0)
     assert shown.last.at == T0 + 50
     assert len(shown) == 21
+
+
+async def test_what_a_slow_store_tells_late_is_shown_then(store):
+    log = FrameLog(store, Clock(), 1 << 30)
+    log.record(frame(T0))
+    await log.flush()
+    past, gate = past_of(store), threading.Event()
+    held = store.read(lambda _driver: gate.wait(30))  # whatever is asked waits behind this
+    try:
+        began = time.monotonic()
+        shown = [past.frame(topic, T0 + 0.5) for topic in ("alerts", "cache", "events", "health")]
+        assert time.monotonic() - began < 2 * PATIENCE  # the first waits, the others do not wait again
+        assert past.late
+        assert (shown[0].report, shown[0].error) == (None, LATE)
+        assert past.step(("alerts",), T0 + 1.0, -1) is None
+        assert past.late
+        assert not past.answered()
+    finally:
+        gate.set()
+    await asyncio.wrap_future(held)
+    past.frame("alerts", T0 + 0.5)  # somebody else may look first: it is news all the same
+    await until(past.answered)
+    await until(lambda: past.frame("alerts", T0 + 0.5).report is not None)
+    assert past.frame("alerts", T0 + 0.5).report == frame(T0).report
+    await until(lambda: past.step(("alerts",), T0 + 1.0, -1) == T0)
+    assert not past.late
+
+
+async def test_answers_nobody_asks_for_again_are_let_go(store):
+    patient, gate = Patient(store, 0.0), threading.Event()
+    held = store.read(lambda _driver: gate.wait(30))
+    for number in range(MOST * 2):
+        assert patient.ask(number, lambda _driver, n=number: n, -1) == -1
+    assert len(patient._awaited) == MOST
+    gate.set()
+    await asyncio.wrap_future(held)
+    await until(lambda: patient.arrived() or not patient._awaited)
+    await until(lambda: not patient._awaited or patient.arrived())
+    assert len(patient._come) <= MOST
+    await until(lambda: patient.ask(MOST * 2 - 1, lambda _driver: -2, -1) == MOST * 2 - 1)
+    broken = patient.ask("broken", lambda driver: driver.query("SELECT nothing", ()), [])
+    assert broken == []
 
 
 def test_a_report_of_analysis_comes_back_too():

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from perftui.model.event import Event
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
 from perftui.model.health import Health, Link
 from perftui.model.reading import Look, Measure, Reading
 from perftui.model.series import SeriesKey
+from perftui.runtime import memory as memory_module
 from perftui.runtime.clock import Clock
+from perftui.runtime.events import EventLog, Spans
+from perftui.runtime.eventstore import KEEP
 from perftui.runtime.memory import Memory, report_type
 from perftui.runtime.observer import Observer
 from perftui.runtime.rings import Rings
 from perftui.runtime.topic import Topic
+from tests.waiting import auntil
 
 KEY = SeriesKey("one", "load")
 
@@ -136,3 +143,34 @@ def test_report_type() -> None:
             return None
 
     assert report_type(Vague()) is None
+
+
+async def test_events_past_their_time_go_while_the_console_runs(path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(memory_module, "SOON", 0.01)
+    monkeypatch.setattr(memory_module, "FORGET", 0.05)
+    memory = Memory(str(path), "here", Clock(), 1 << 20)
+    assert await memory.store.ready()
+    now = time.time()
+    old = Event(now - KEEP - 10.0, "note", "shop", "old")
+    await memory.events.put([replace(old, title="new", at=now)])
+    turn = True
+    memory.history.folds = lambda: turn
+    told = EventLog(lambda _events: None)
+    task = asyncio.create_task(memory._keep_events(told, Spans(told)))
+    try:
+        for _ in range(2):  # not only once
+            await memory.events.put([old])
+
+            async def gone() -> bool:
+                return [event.title for event in await memory.events.load()] == ["new"]
+
+            await auntil(gone, 10.0)
+        turn = False  # whoever may not fold lets nothing go
+        await memory.events.put([old])
+        looks = memory.store.read(lambda _driver: None)
+        await asyncio.wrap_future(looks)
+        before = await memory.events.load()
+        assert [event.title for event in before] == ["old", "new"]
+    finally:
+        task.cancel()
+        await memory.close({}, 1.0)

@@ -16,6 +16,7 @@ from perftui.model.event import Event, Events
 from perftui.model.frame import Frame
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
+from perftui.runtime import rewind
 from perftui.runtime.audit import Audit
 from perftui.runtime.clock import Clock, ReplayClock
 from perftui.runtime.memory import Memory
@@ -90,6 +91,15 @@ async def test_it_holds_everything_and_is_one_private_file(path: Path) -> None:
     assert recording.past.frame("events", T0 + 10).report.events[0].title == "fires"
     assert recording.past.next_event("alert", T0) == T0 + 3
     assert recording.past.frame("overview.audit", T0 + 10).report is not None
+    await recording.close()
+
+
+async def test_a_slow_disk_delays_opening_and_loses_nothing(path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rewind, "PATIENCE", 0.0)  # whatever is asked for later is late
+    recording = Recording(path)
+    assert recording.end == T0 + FRAMES - 1
+    assert recording.start == T0
+    assert not recording.past.late
     await recording.close()
 
 

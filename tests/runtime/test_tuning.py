@@ -173,7 +173,7 @@ class TuningLaws:
         assert running == "Tidy up"
         stop = StopAll(two.tuning, "tuning")
         plan = await stop.plan()
-        assert plan.count == 4
+        assert plan.count == 6
         receipt = await stop.run(lambda _p: None)
         assert "under way: tidy: Tidy up" in receipt.summary
         await one.tuning.tick(one.crew)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,17 @@ async def test_plan_is_told_and_y_runs_it(session: ShellSession) -> None:
         await pilot.press("u")
         await until(lambda: session.conductor.undone == 1)
         assert act.params == {"pattern": "user:*"}
+
+
+async def test_a_rule_in_a_plan_keeps_its_shape_and_one_thing_is_one(session: ShellSession) -> None:
+    rule = ("- alert: Slow", "  labels:", "    severity: critical")
+    async with shown("cache", session) as (app, pilot):
+        await perform(session, Act(replace(PLAN, count=1, affects=rule)), pilot, app)
+        lines = [line.strip("│ ").rstrip() for line in app.text().splitlines()]
+        assert "1 thing, 2.00 KiB" in lines
+        rows = app.text().splitlines()
+        edges = [next(row.index(part.strip()) for row in rows if part.strip() in row) for part in rule]
+        assert [edge - edges[0] for edge in edges] == [0, 2, 4]
 
 
 async def test_escape_declines_and_nothing_runs(session: ShellSession) -> None:

@@ -67,6 +67,27 @@ async def test_this_host_is_shown_with_its_processes(session, size):
         assert any(pid == os.getpid() for pid, _ in table.view.order)
 
 
+async def test_what_came_is_drawn_and_what_did_not_stands(session, monkeypatch):
+    """Figures at the host's pace, the table at the pace of its lists; asked for, both at once."""
+    async with shown("overview.hosts", session, (120, 40)) as (app, _pilot):
+        tab = app.base.tab
+        await until(lambda: tab.selection and "busy " in app.text(), 30)
+        table, drawn = tab.query_one("#processes"), []
+        figures, items = tab._figures, table.set_items
+        monkeypatch.setattr(tab, "_figures", lambda *of: (drawn.append("figures"), figures(*of)))
+        monkeypatch.setattr(table, "set_items", lambda rows: (drawn.append("table"), items(rows)))
+        await until(lambda: drawn.count("table") >= 2 and drawn.count("figures") > drawn.count("table"), 60)
+        listed = tab.frames["resources.processes"].report
+        await until(lambda: tab.frames["resources.processes"].report is not listed, 30)
+        drawn.clear()
+        tab.redraw()
+        assert drawn == ["figures", "table"]
+        drawn.clear()
+        app.base.fresh = True
+        app.base.tick()
+        assert drawn == ["figures", "table"]
+
+
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("cores", [1, 2, 7, 64, 256, 2000])
 @pytest.mark.parametrize("size", [Size(40, 4), Size(79, 6), Size(60, 1)])

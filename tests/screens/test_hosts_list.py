@@ -84,7 +84,12 @@ async def test_hosts_stand_at_the_left_and_the_chosen_one_is_shown(session, expo
         assert any(pid == os.getpid() for pid, _ in tab.query_one("#processes").view.order)
 
 
-async def test_a_small_terminal_chooses_with_a_key(session):
+async def test_a_small_terminal_chooses_with_a_key(config, monkeypatch):
+    told = os.uname()
+    long = os.uname_result((told.sysname, "a-rather-long.name-of-a.machine.example", *tuple(told)[2:]))
+    monkeypatch.setattr(os, "uname", lambda: long)
+    made = load()
+    session = Session.open(made, made.environment)
     async with shown("overview.hosts", session, (80, 24)) as (app, pilot):
         tab = app.base.tab
         await until(lambda: answered(tab) and tab.ranks[0].source == "dead" and tab.selection, 30)

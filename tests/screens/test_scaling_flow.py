@@ -10,6 +10,7 @@ import pytest
 
 from perftui.lab import Lab
 from tests.console import console, state_dir
+from tests.waiting import until
 
 __all__ = ["state_dir"]
 
@@ -37,6 +38,7 @@ async def test_scale_by_key_and_undo(lab: Lab, state_dir: Any) -> None:
         await seen.sees(r"undo")
         await seen.press("y")
         await seen.sees(r"pool .*● 3/3", 20)
+        await until(lambda: len(outcomes(state_dir)) == 4, 20)  # the ending comes after the last worker's
     assert outcomes(state_dir) == [
         ("scaling.set", "started"),
         ("scaling.set", "done"),

@@ -152,6 +152,9 @@ def test_csv_guards_against_formulas() -> None:
     assert csv_text(("name", "n"), [("=1+1", 2), ("a,b", None), ("-x", -3)]) == (
         "name,n\r\n'=1+1,2\r\n\"a,b\",\r\n'-x,-3\r\n"
     )
+    assert csv_text(("name",), [("\x1b[2J\u202e" + "n" * 9000,), (b"\xff\n",)]) == (
+        "name\r\n\\x1b[2J\\u202e" + "n" * 9000 + "\r\n\\xff\\n\r\n"
+    )
     assert json.loads(json_text(("a", "b"), [(1, "é")])) == [{"a": 1, "b": "é"}]
 
 

@@ -53,6 +53,38 @@ def card(**changes: Any) -> Any:
     return next(c for c in made if c.layer.name == "cache")
 
 
+def clustered(link: Link = Link.LIVE, findings: tuple[Finding, ...] = ()) -> dict[str, Frame]:
+    """No single server, but a cluster that has told of itself."""
+    kept = Rings(seconds=3600)
+    figures = {"hit_ratio": 0.97, "used_bytes": 3e6, "evicted_per_s": 2.0}
+    kept.record(
+        Reading(
+            "shards", NOW, 0.0, tuple(Measure(SeriesKey("shards", n), v) for n, v in figures.items()), None
+        )
+    )
+    health = {"shards": Health(link, NOW, "no node answers" if link is Link.LOST else "", seen=NOW)}
+    frame = Frame("cachecluster", NOW, object(), health, findings, history=kept)
+    return {layer.topic: Frame(layer.topic, NOW, None, {}) for layer in LAYERS} | {"cachecluster": frame}
+
+
+@pytest.mark.parametrize("kind", ["valkey-cluster", "valkey-sentinel"])
+def test_a_cluster_or_group_has_the_caches_card_where_there_is_no_server(kind: str) -> None:
+    def of(told: dict[str, Frame]) -> Any:
+        kinds = {"shards": kind, "cache": "valkey"}
+        return next(c for c in cards(told, lambda name: kinds.get(name, "")) if c.layer.name == "cache")
+
+    it = of(clustered())
+    assert (it.source, it.figure.strip(), it.state) == ("shards", "97.0%", "ok")
+    assert dict(it.more)["evict"].strip() == "2/s"
+    assert "2.86 MiB" in dict(it.more)["used"]
+    assert it.frame.topic == "cachecluster"
+    assert of(clustered(findings=(found(Severity.CRITICAL, "shards"),))).state == "crit"
+    assert of(clustered(link=Link.LOST)).state == "lost"
+    both = of({**frames(hit_ratio=0.5), "cachecluster": clustered(Link.LOST)["cachecluster"]})
+    assert (both.source, both.state) == ("cache", "lost")  # the worst link of all behind it
+    assert both.frame.topic == "cache"
+
+
 def found(severity: Severity, source: str = "cache") -> Finding:
     return Finding("cache.x", severity, source, "Hit ratio below target", ("measured",))
 

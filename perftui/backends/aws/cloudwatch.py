@@ -12,12 +12,12 @@ import json
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from perftui.backends.aws import credentials, domain
+from perftui.backends.httperrors import bounded
 from perftui.model.business import Figure
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.options import CloudWatchOptions
@@ -169,7 +169,7 @@ class CloudWatch:
         if self._client is None:
             raise Lost(f"{self.name}: not open")
         content = json.dumps(body).encode()
-        async with self._bounded():
+        async with bounded(self.name, self._url, LOOK):
             headers = await asyncio.to_thread(self._signed, operation, content)
             async with self._client.stream(
                 "POST", f"{self._url}/", content=content, headers=headers
@@ -190,23 +190,6 @@ class CloudWatch:
         request: Any = AWSRequest("POST", f"{self._url}/", data=content, headers=told)
         SigV4Auth(self._keys.get_frozen_credentials(), "monitoring", self._options.region).add_auth(request)
         return dict(request.headers.items())
-
-    @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
-        """A deadline around calls of the client, whose errors become ours."""
-        import httpx
-
-        try:
-            async with asyncio.timeout(LOOK):
-                yield
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Lost(f"{self.name}: no answer from {self._url} in time") from error
-        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            raise Protocol(f"{self.name}: {self._url} does not speak HTTP") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Unsupported(f"{self.name}: {self._url!r} is no http address") from error
-        except httpx.HTTPError as error:
-            raise Lost(f"{self.name}: cannot reach {self._url}: {type(error).__name__}") from error
 
     def _judged(self, operation: str, status: int, said: bytes) -> Mapping[str, Any]:
         if status in {401, 403}:

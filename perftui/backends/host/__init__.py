@@ -65,7 +65,7 @@ class Host:
 
     async def close(self) -> None:
         """Close the files held open."""
-        for part in (self._source, self._processes):
+        for part in (self._source, self._processes, self._closely, *self._extras.values()):
             if part is not None:
                 part.close()
         self._source = self._processes = self._before = None
@@ -132,7 +132,10 @@ class Host:
         self, pid: int, started: float, nice: int | Mapping[int, int]
     ) -> dict[int, int] | None:
         """Set the threads of the very process of that pid and start."""
-        return nicer.set_nice(self._proc, pid, started, nice)
+        found = nicer.set_nice(self._proc, pid, started, nice)
+        if isinstance(self._processes, Processes):
+            self._processes.look_again(pid)
+        return found
 
     def _completed(self, use: str, rows: list[ProcessRow]) -> list[ProcessRow]:
         """Rows with what is too dear to look up of all."""

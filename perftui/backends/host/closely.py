@@ -22,6 +22,10 @@ class Closely:
         self._ticks: dict[Key, tuple[float, int]] = {}
         self._found: dict[Key, ProcessRow] = {}
 
+    def close(self) -> None:
+        """Close what is open; may be called twice."""
+        self._extras.close()
+
     def of(self, row: ProcessRow) -> ProcessRow:
         """The row with what takes a look of its own; rates since its last one, unknown on the first."""
         key = (row.pid, row.started)

@@ -19,6 +19,7 @@ HZ = os.sysconf("SC_CLK_TCK")
 SECTOR = 512
 CHUNK = 1 << 16
 SLOW_PERIOD = 10.0  # seconds between looks at mounts, link speeds and the list of devices
+STATES_PERIOD = 30.0  # and at the state of every connection, for which the kernel walks a large table
 
 
 class Files:
@@ -63,6 +64,7 @@ class ProcSource:
         self._every_disk = every_disk
         self._files = Files()
         self._slow_at = -SLOW_PERIOD
+        self._states_at = -STATES_PERIOD
         self._mounts: tuple[MountUse, ...] = ()
         self._links: dict[str, int] = {}
         self._whole_disks: frozenset[str] = frozenset()
@@ -123,7 +125,9 @@ class ProcSource:
         self._whole_disks = frozenset(whole_disks(self._sys, every=self._every_disk))
         names = interfaces(self._sys)
         self._links = {name: speed for name in names if (speed := link_speed(name, self._sys))}
-        self._states = tcp.count_states(self._read)
+        if mono - self._states_at >= STATES_PERIOD:
+            self._states_at = mono
+            self._states = tcp.count_states(self._read)
         self._group = groups.find(self._read("self/cgroup"), self._sys)
         self._contained = groups.contained(self._root, self._sys)
         self._frequency = sensors.frequency(self._sys, self._root)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from perftui.backends.host.language import guess
+from perftui.backends.host.naps import Naps
 from perftui.backends.host.proc import PAGE
 from perftui.model.resources import ProcessRow
 
@@ -25,6 +26,7 @@ SIZES = 60
 DOUBTED = 8 << 20  # bytes of growth from which it is asked whether they are the process's own
 UNITS = (".service", ".scope")
 CONTAINER = re.compile(r"(?:^|-)([0-9a-f]{64})(?:\.scope)?$")
+NAPS_AFTER = 4  # scans in which nothing changed, after which only a glance is taken
 WARM = 30.0  # seconds after its start in which a process may grow without a word
 
 
@@ -47,7 +49,8 @@ class _Known:
     """What does not change while (pid, start) lives, and what the scan before saw.
 
     `row` is None for a kernel thread. Where `text` is the same again, no tick was spent and no size changed:
-    `row` stands as it is if `still`. `rank` is its place: busiest first, then by memory.
+    `row` stands as it is if `still`. `rank` is its place: busiest first, then by memory. `nap` is what
+    schedstat said when its only thread last ran, `quiet` the scans since anything changed.
     """
 
     start: int
@@ -67,6 +70,8 @@ class _Known:
     sizes: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SIZES))
     lowest: tuple[float, int] | None = None
     sized_at: float = -SIZES_EVERY
+    nap: bytes = b""
+    quiet: int = 0
 
 
 class Processes:
@@ -77,6 +82,7 @@ class Processes:
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
         self._open: dict[int, int] = {}
+        self._naps = Naps(root)
         self._most_open = _most_open()
         self._budget = 0
         self._known: dict[int, _Known] = {}
@@ -87,8 +93,9 @@ class Processes:
 
     def close(self) -> None:
         """Close every file; may be called twice."""
-        for pid in list(self._open):
+        for pid in [*self._open, *self._naps.opened]:
             self._drop(pid)
+            self._naps.end(pid)
 
     def scan(self) -> list[ProcessRow]:
         """All processes but kernel threads, busiest first, then by memory.
@@ -114,32 +121,61 @@ class Processes:
         self._name(pid, stat, known)
         return self._row(pid, stat, known, None)
 
+    def look_again(self, pid: int) -> None:
+        """The next scan reads this process anew: it was changed from outside."""
+        if pid in self._known:
+            self._known[pid].look_at = 0.0
+            self._scanned_at = 0.0
+
     def _scan(self) -> list[ProcessRow]:
         self._boot = self._boot or boot_time(self._root)
         self._budget = NEW_PER_SCAN
         there, alive = set(pids(self._root)), {}
-        opened, pread, clock = self._open, os.pread, time.monotonic
+        opened, asleep, pread, clock = self._open, self._naps.now, os.pread, time.monotonic
+        began = clock()
         for pid, known in self._known.items():  # as they ranked last: what is in order already sorts at once
             if pid not in there:
+                continue
+            if began < known.look_at and (known.row is None or (known.nap and asleep(pid) == known.nap)):
+                known.at = began  # a kernel thread, or one that has not run
+                alive[pid] = known
                 continue
             try:
                 text = pread(opened[pid], STAT_BYTES, 0)
             except (KeyError, OSError):
                 text = self._read(pid)
-            now = clock()
-            if known.still and text == known.text and now < known.look_at:
-                known.at = now
+            if known.still and text == known.text and known.row is not None:
+                self._same(pid, known, known.row, clock())
                 alive[pid] = known
-            elif (seen := self._seen(pid, text, known, now)) is not None:
+            elif (seen := self._seen(pid, text, known, clock())) is not None:
                 alive[pid] = seen
         for pid in there - self._known.keys():
             if (seen := self._seen(pid, self._read(pid), None, clock())) is not None:
                 alive[pid] = seen
-        for pid in opened.keys() - alive.keys():
+        for pid in (opened.keys() | self._naps.opened.keys()) - alive.keys():
             self._drop(pid)
+            self._naps.end(pid)
         ranked = sorted(alive.items(), key=_rank)
         self._known = dict(ranked)
         return [known.row for _, known in ranked if known.row is not None]
+
+    def _same(self, pid: int, known: _Known, row: ProcessRow, now: float) -> None:
+        """Nothing changed: now and then its size is remembered; after some scans glances are enough."""
+        known.at = now
+        if now >= known.look_at:
+            known.look_at = now + SIZES_EVERY
+            _grown(known, row.rss, now, time.time() - known.started)
+        known.quiet += 1
+        if known.nap and self._naps.now(pid) == known.nap:
+            self._drop(pid)  # opened for this look
+        elif known.quiet % NAPS_AFTER == 0 and row.threads == 1 and pid in self._open:
+            known.nap = self._naps.begin(pid)  # before the whole line: what it does in between is not missed
+            if self._read(pid) != known.text:
+                known.nap = b""
+            if known.nap:
+                self._drop(pid)
+            else:
+                self._naps.end(pid)
 
     def _seen(self, pid: int, text: bytes, known: _Known | None, now: float) -> _Known | None:
         """What is known of a process whose line is new or another; None for a line that is none."""
@@ -151,6 +187,9 @@ class Processes:
             known = _Known(stat.start, stat.ticks, now)
         cpu = None if fresh else _cpu(stat.ticks, known, now)
         known.text, known.ticks, known.at = text, stat.ticks, now
+        if known.nap or fresh:
+            self._naps.end(pid)
+        known.nap, known.quiet = b"", 0
         known.look_at = now + SIZES_EVERY
         if stat.parent == 2 or pid == 2:
             known.still = True
@@ -174,7 +213,7 @@ class Processes:
         except OSError:
             self._drop(pid)
             return b""
-        if len(self._open) < self._most_open:
+        if len(self._open) + len(self._naps.opened) < self._most_open:
             self._open[pid] = descriptor
             return self._read(pid)
         try:

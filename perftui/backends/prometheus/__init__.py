@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from perftui.backends.httperrors import bounded
 from perftui.backends.prometheus import decode
 from perftui.model.business import Figure
-from perftui.model.errors import ExpressionError, Lost, Protocol, Refused, Unsupported
+from perftui.model.errors import ExpressionError, Lost, Protocol, Refused
 from perftui.model.metrics import (
     Answer,
     Flavour,
@@ -169,23 +170,8 @@ class Prometheus:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise Protocol(f"{self.name}: an answer of {path} cannot be read: {error!r}") from error
 
-    @asynccontextmanager
-    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
-        """A deadline around calls of the client, whose errors become ours."""
-        import httpx
-
-        url = self._options.url.split("@")[-1]  # without a user and password
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Lost(f"{self.name}: no answer from {url} in time") from error
-        except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            raise Protocol(f"{self.name}: {url} does not speak HTTP") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Unsupported(f"{self.name}: {url!r} is no http address") from error
-        except httpx.HTTPError as error:
-            raise Lost(f"{self.name}: cannot reach {url}: {type(error).__name__}") from error
+    def _bounded(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        return bounded(self.name, self._options.url.split("@")[-1], seconds)  # without a user and password
 
     async def _body(self, path: str, params: Params, *, post: bool) -> dict[str, Any]:
         if self._client is None:

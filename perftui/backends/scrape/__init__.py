@@ -6,13 +6,15 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from perftui.analysis.hostmeasures import measures
 from perftui.analysis.matchers import matches, parse_matchers
 from perftui.analysis.nodemetrics import NodeHost
-from perftui.analysis.promtext import Labels, Scanner
+from perftui.analysis.promtext import Rows, Scanner
+from perftui.backends.httperrors import bounded
 from perftui.backends.scrape.exemplars import Exemplars
 from perftui.backends.scrape.past import Past
 from perftui.backends.scrape.red import endpoints, reading
@@ -23,8 +25,8 @@ from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.options import ScrapeOptions
 from perftui.model.reading import Measure, Reading
-from perftui.model.resources import ScrapedHost
 from perftui.model.series import SeriesKey
+from perftui.model.targets import ScrapedHost
 
 if TYPE_CHECKING:
     import httpx
@@ -48,11 +50,12 @@ class Scrape:
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 3.0
 
-    def __init__(self, name: str, options: ScrapeOptions) -> None:
+    def __init__(self, name: str, options: ScrapeOptions, client: httpx.AsyncClient | None = None) -> None:
+        """`client` asks for somebody else, who opens and closes it."""
         self.name = name
         self._options = options
         self._service = options.service or name
-        self._client: httpx.AsyncClient | None = None
+        self._client = client
         self._scanner = Scanner()
         self._roles = Roles(Names(options.requests, options.durations, options.in_flight))
         self._recent: deque[Counters] = deque()
@@ -60,7 +63,7 @@ class Scrape:
         self._past = Past()
         self._exemplars = Exemplars()
         self._node = NodeHost()
-        self._samples: dict[str, list[tuple[Labels, float]]] = {}
+        self._samples: Mapping[str, Rows] = {}
         self._scraped = -math.inf
         self._fresh = asyncio.Lock()
 
@@ -126,6 +129,11 @@ class Scrape:
         """The last quarter of an hour of one endpoint, by ten seconds, from counters' differences."""
         return self._past.of(route, method)
 
+    def forget(self) -> None:
+        """Let go of what only later questions would need: of fifty hosts it is most of what is in memory."""
+        self._samples = {}
+        self._kept.clear()
+
     def _remember(self, now: Counters) -> None:
         """Keep scrapes one by one for the window, and one in ten seconds for longer ones."""
         self._recent.append(now)
@@ -137,21 +145,10 @@ class Scrape:
             self._kept.append(now)
 
     async def _fetch(self) -> str:
-        import httpx
-
         if self._client is None:
             raise Lost(f"{self.name}: not open")
-        try:
-            async with asyncio.timeout(self.deadline * 0.7):
-                return await self._get(self._client)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Lost(f"{self.name}: no answer from {self._options.url} in time") from error
-        except httpx.RemoteProtocolError as error:
-            raise Protocol(f"{self.name}: {self._options.url} does not speak HTTP") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Unsupported(f"{self.name}: {self._options.url!r} is no http address") from error
-        except httpx.HTTPError as error:
-            raise Lost(f"{self.name}: cannot reach {self._options.url}: {type(error).__name__}") from error
+        async with bounded(self.name, self._options.url, self.deadline * 0.7):
+            return await self._get(self._client)
 
     async def _get(self, client: httpx.AsyncClient) -> str:
         url = self._options.url

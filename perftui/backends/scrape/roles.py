@@ -31,6 +31,7 @@ ROUTE = ("route", "handler", "path_template", "http_route", "endpoint", "path", 
 METHOD = ("method", "http_method", "http_request_method", "verb")
 STATUS = ("status", "status_code", "code", "http_status", "http_status_code", "http_response_status_code")
 MAX_GAUGES = 64
+MACHINE = "node_"  # gauges of the machine are read as a host: beside an application's they would crowd it out
 
 
 class Role(NamedTuple):
@@ -169,7 +170,7 @@ def _bound(text: str) -> float:
 def _gauges(scrape: Scrape) -> tuple[Gauge, ...]:
     found: list[Gauge] = []
     for name, kind in scrape.types.items():
-        if kind == "gauge" and name in scrape.samples:
+        if kind == "gauge" and name in scrape.samples and not name.startswith(MACHINE):
             found += [Gauge(name, value, labels) for labels, value in scrape.samples[name][:8]]
             if len(found) >= MAX_GAUGES:
                 break

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import hiredis
 
 from perftui.analysis import keyspace
+from perftui.analysis.strata import Stratum, shares
 from perftui.backends.valkey.link import Link, verify
 from perftui.model.cache import KeyInfo, KeyPage, Keyspace
 
@@ -18,29 +19,29 @@ QUARANTINE = b"perftui:quarantine:"
 
 WORK_DEADLINE = 5.0
 WEIGH_LIMIT = 20_000
+BIGGEST = 50
 NAMES_LIMIT = 4 * 1024 * 1024
 """Bytes of key names one page or sample may carry."""
 
 
-class KeyPowers:
-    """KeyspaceReader: pages and samples over one working connection.
-
-    `own_hits` and `own_misses` count the lookups that looking itself adds to the server's counters.
-    """
-
-    _work: Link
-    name: str
-    own_hits: int
-    own_misses: int
-    lfu: bool
+class Paged(Protocol):
+    """What can be scanned and weighed, page by page."""
 
     async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
-        """One SCAN step: the next cursor (0: the end) and the names it met, quarantine left out."""
-        command = ("SCAN", cursor, "MATCH", pattern or b"*", "COUNT", count)
-        following, names = await self._work.one(*command, deadline=WORK_DEADLINE)
-        if not pattern.startswith(QUARANTINE):
-            names = [n for n in names if not n.startswith(QUARANTINE)]
-        return int(following), tuple(names)
+        """One SCAN step."""
+        ...
+
+    async def size(self) -> int:
+        """Keys it has."""
+        ...
+
+    def scanned(self, cursor: int) -> float:
+        """The share gone through at `cursor`."""
+        ...
+
+    async def weigh(self, names: Sequence[bytes]) -> tuple[KeyInfo, ...]:
+        """Type, TTL and bytes of those that exist."""
+        ...
 
     async def page_keys(self, pattern: bytes, cursor: int, want: int) -> KeyPage:
         """About `want` keys from `cursor` on; gives up looking after a quarter of a second of SCANs."""
@@ -54,9 +55,31 @@ class KeyPowers:
             late = time.monotonic() - started > 0.25
             if at == 0 or len(names) >= want or size > NAMES_LIMIT or late:
                 break
-        total = int(await self._work.one("DBSIZE", deadline=WORK_DEADLINE))
+        total = await self.size()
         rows = await self.weigh(names)
-        return KeyPage(pattern, rows, cursor, at, keyspace.scanned_share(at), total)
+        return KeyPage(pattern, rows, cursor, at, self.scanned(at), total)
+
+
+class KeyPowers(Paged):
+    """KeyspaceReader: pages and samples over one working connection.
+
+    `own_hits` and `own_misses` count the lookups that looking itself adds to the server's counters.
+    """
+
+    _work: Link
+    _even = False  # whether random places are drawn in proportion to the keys around them
+    name: str
+    own_hits: int
+    own_misses: int
+    lfu: bool
+
+    async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
+        """One SCAN step: the next cursor (0: the end) and the names it met, quarantine left out."""
+        command = ("SCAN", cursor, "MATCH", pattern or b"*", "COUNT", count)
+        following, names = await self._work.one(*command, deadline=WORK_DEADLINE)
+        if not pattern.startswith(QUARANTINE):
+            names = [n for n in names if not n.startswith(QUARANTINE)]
+        return int(following), tuple(names)
 
     async def weigh(self, names: Sequence[bytes]) -> tuple[KeyInfo, ...]:
         """Type, TTL and bytes of each key that still exists, in one round trip."""
@@ -80,26 +103,36 @@ class KeyPowers:
                 rows.append(KeyInfo(name, kind.decode(), seconds, _number(size), _number(freq)))
         return tuple(rows)
 
+    @property
+    def own(self) -> dict[str, int]:
+        """What looking has added to the server's counters so far."""
+        return {"keyspace_hits": self.own_hits, "keyspace_misses": self.own_misses}
+
+    async def size(self) -> int:
+        """Keys it has."""
+        return int(await self._work.one("DBSIZE", deadline=WORK_DEADLINE))
+
+    def scanned(self, cursor: int) -> float:
+        """The share of the keys that a SCAN has gone through at `cursor`."""
+        return keyspace.scanned_share(cursor)
+
     async def sample_keyspace(self, base: bytes, pages: int) -> Keyspace:
         """Prefix shares under `base` from `pages` random cursors; small keyspaces are counted whole."""
-        total = int(await self._work.one("DBSIZE", deadline=WORK_DEADLINE))
-        if total <= pages * 16:
-            names, exact = await self._all_pages(), True
-        else:
-            names, exact = await self._random_pages(pages), False
-        weighed = await self._weights(names)
-        seen = {key: size for page in weighed for key, size in page}
-        big = sorted(seen, key=seen.__getitem__, reverse=True)[:50]
-        return Keyspace(
-            at=time.time(),
-            base=base,
-            total=total,
-            sampled=sum(map(len, weighed)),
-            exact=exact,
-            pages=pages,
-            prefixes=keyspace.shares(weighed, total, base=base, exact=exact),
-            biggest=await self.weigh([k for k in big if k.startswith(base)]),
-        )
+        stratum = await self.draw(pages)
+        return told([stratum], await self.biggest(stratum, base), base)
+
+    async def draw(self, pages: int) -> Stratum:
+        """Keys with their bytes from `pages` random places; all of them where they are few."""
+        total = await self.size()
+        exact = total <= min(pages * 16, WEIGH_LIMIT)
+        names = await (self._all_pages() if exact else self._random_pages(pages))
+        return Stratum(total, await self._weights(names), exact, self._even and not exact)
+
+    async def biggest(self, stratum: Stratum, base: bytes) -> tuple[KeyInfo, ...]:
+        """Those of what was drawn that take the most bytes, weighed again."""
+        seen = {key: size for page in stratum.pages for key, size in page}
+        big = sorted(seen, key=seen.__getitem__, reverse=True)[:BIGGEST]
+        return await self.weigh([key for key in big if key.startswith(base)])
 
     async def _all_pages(self) -> list[list[bytes]]:
         pages, cursor, seen = [], 0, set[bytes]()
@@ -113,8 +146,11 @@ class KeyPowers:
     async def _random_pages(self, pages: int) -> list[list[bytes]]:
         """Each cursor is uniform over the table, so each page is a cluster drawn with equal chance."""
         draw = random.SystemRandom()
-        asked = [("SCAN", draw.getrandbits(64), "COUNT", 10) for _ in range(pages)]
-        replies = await self._work.ask(asked, WORK_DEADLINE)
+        return await self._pages_at([draw.getrandbits(64) for _ in range(pages)])
+
+    async def _pages_at(self, cursors: Sequence[int]) -> list[list[bytes]]:
+        """What a short SCAN meets from each of these places on."""
+        replies = await self._work.ask([("SCAN", at, "COUNT", 10) for at in cursors], WORK_DEADLINE)
         found = [verify(reply, "SCAN", self._work.where)[1] for reply in replies]
         return [[n for n in names if not n.startswith(QUARANTINE)] for names in found]
 
@@ -130,6 +166,21 @@ class KeyPowers:
         known = iter(sizes)
         weighed = [[(name, next(known, None)) for name in page] for page in pages]
         return [[(name, size) for name, size in page if size is not None] for page in weighed]
+
+
+def told(strata: Sequence[Stratum], biggest: Iterable[KeyInfo], base: bytes) -> Keyspace:
+    """What was drawn of one server, or of several, as shares by prefix."""
+    big = sorted(biggest, key=lambda key: -(key.bytes_ or 0))
+    return Keyspace(
+        at=time.time(),
+        base=base,
+        total=sum(stratum.total for stratum in strata),
+        sampled=sum(len(page) for stratum in strata for page in stratum.pages),
+        exact=all(stratum.exact for stratum in strata),
+        pages=sum(len(stratum.pages) for stratum in strata),
+        prefixes=shares(strata, base=base),
+        biggest=tuple(big[:BIGGEST]),
+    )
 
 
 def _number(reply: Any) -> int | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from perftui.analysis.commandlatency import NAMES, latency
 from perftui.backends.valkey.info import grown
 from perftui.model.cache import CommandLatency
 
@@ -30,7 +31,8 @@ memory cluster acl quit debug
 READS, WRITES, OWN = (frozenset(names.split()) for names in (_READS, _WRITES, _OWN))
 """Classes of commands. OWN is what consoles and replicas ask: left out, so that looking changes nothing."""
 
-Buckets = Mapping[str, Mapping[int, int]]
+Groups = Mapping[str, Mapping[int, int]]
+"""Commands by class and bucket."""
 
 
 def group(command: str) -> str:
@@ -57,36 +59,15 @@ def parse(reply: Sequence[Any]) -> dict[str, Counter[int]]:
     return groups
 
 
-def since(now: Buckets, before: Buckets | None, seconds: float) -> tuple[CommandLatency, ...]:
+def since(now: Groups, before: Groups | None, seconds: float) -> tuple[CommandLatency, ...]:
     """Latency per group of what ran in the last `seconds`; empty without an earlier look."""
     if before is None or seconds <= 0:
         return ()
     rows = []
-    for name in ("read", "write", "other"):
+    for name in NAMES:
         was = before.get(name, {})
         new = {b: int(grown(n, was.get(b, 0))) for b, n in now.get(name, {}).items()}
         found = latency(name, {b: n for b, n in new.items() if n > 0}, seconds)
         if found is not None:
             rows.append(found)
     return tuple(rows)
-
-
-def latency(name: str, counts: Mapping[int, int], seconds: float) -> CommandLatency | None:
-    """Rate, quantiles and buckets of one group's counts; None when nothing ran."""
-    total = sum(counts.values())
-    if not total:
-        return None
-    p50, p95, p99 = (quantile(counts, total, q) for q in (0.5, 0.95, 0.99))
-    buckets = tuple((2.0**b / 1e6, counts[b] / seconds) for b in sorted(counts))
-    return CommandLatency(name, total / seconds, p50, p95, p99, buckets)
-
-
-def quantile(counts: Mapping[int, int], total: int, q: float) -> float:
-    """Seconds below which a share `q` ran: geometric interpolation inside its power-of-two bucket."""
-    below, wanted = 0, q * total
-    for bucket in sorted(counts):
-        if below + counts[bucket] >= wanted:
-            inside = (wanted - below) / counts[bucket]
-            return float(2.0 ** (bucket - 1 + inside) / 1e6)
-        below += counts[bucket]
-    return float(2.0 ** max(counts) / 1e6)

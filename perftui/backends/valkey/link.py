@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from perftui.analysis.announced import Announced
 from perftui.model.errors import BackendError, ConfigError, Lost, Protocol, Refused, Unsupported
 
 Command = Sequence[bytes | str | float]
@@ -113,10 +115,10 @@ class Link:
         self.client = client
         self.where = str(address)
         self.opened = 0
-        self._lock = asyncio.Lock()
+        self._lock, self._watching = asyncio.Lock(), asyncio.Lock()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._parser = hiredis.Reader()
+        self._parser, self._announced = hiredis.Reader(), Announced()
 
     async def ask(
         self, commands: Sequence[Command], deadline: float, into: list[Any] | None = None
@@ -163,7 +165,10 @@ class Link:
         assert self._reader is not None
         got = 0
         while len(replies) < wanted:
-            reply = self._parser.gets()
+            try:
+                reply = self._parser.gets()
+            except TypeError as error:  # a map as a key
+                raise hiredis.ProtocolError(str(error)) from None
             if reply is not False:
                 replies.append(reply)
                 continue
@@ -173,6 +178,10 @@ class Link:
                 raise ConnectionResetError(104, "connection closed by the server")
             if got > REPLY_LIMIT:
                 raise Protocol(f"{self.where} answered with more than {REPLY_LIMIT >> 20} MiB")
+            try:
+                self._announced.see(chunk)
+            except ValueError as error:
+                raise hiredis.ProtocolError(str(error)) from None
             self._parser.feed(chunk)
 
     async def _settle(self, wanted: int, replies: list[Any]) -> bool:
@@ -188,7 +197,7 @@ class Link:
         if self._writer is not None:
             return
         at = self.address
-        self._parser = hiredis.Reader()
+        self._parser, self._announced = hiredis.Reader(), Announced()
         try:
             if at.path:
                 self._reader, self._writer = await asyncio.open_unix_connection(at.path)
@@ -226,23 +235,28 @@ class Link:
         """Let go of the socket; twice is harmless."""
         self.drop()
 
-    async def watch(self, command: Command, seconds: float, limit: int, deadline: float) -> list[Any]:
+    async def watch(
+        self, command: Command, seconds: float, limit: int, deadline: float
+    ) -> tuple[list[Any], float]:
         """Start a stream such as MONITOR, take at most `limit` messages for `seconds`, hang up.
 
-        The connection is dropped at the end: the server has no other way to stop the stream.
+        What came, and how many seconds that took. One stream at a time: who comes meanwhile waits for the
+        other's end. The connection is dropped then: the server has no other way to stop a stream.
         """
         messages: list[Any] = []
-        await self.one(*command, deadline=deadline)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._replies(limit, messages)
-        except TimeoutError:
-            pass  # the time is up: what came is the answer
-        except OSError as error:
-            raise Lost(f"{self.where}: the connection broke while watching") from error
-        finally:
-            self.drop()
-        return messages
+        async with self._watching:
+            await self.one(*command, deadline=deadline)
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._replies(limit, messages)
+            except TimeoutError:
+                pass  # the time is up: what came is the answer
+            except OSError as error:
+                raise Lost(f"{self.where}: the connection broke while watching") from error
+            finally:
+                self.drop()
+            return messages, time.monotonic() - started
 
 
 def _packed(command: Command) -> bytes:

@@ -20,7 +20,7 @@ from perftui.model.cache import KeySurvey, KeyTally
 from perftui.model.errors import Protocol
 
 # Per key: 1 moved, 0 absent, or the error's text. TIME + PTTL rather than PEXPIRETIME, which Redis 6 lacks.
-_MOVE = b"""
+MOVE = b"""
 local out, clock = {}, redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local keep = now + tonumber(ARGV[2])
@@ -48,7 +48,7 @@ return out
 
 # KEYS in pairs: quarantined name, original name. 1 restored, 0 gone, 2 a newer key stands there. No EXISTS:
 # it would count as a lookup, and undoing a purge would show as a fall of the hit ratio.
-_RESTORE = b"""
+RESTORE = b"""
 local out = {}
 for i = 1, #KEYS, 2 do
   local n = (i + 1) / 2
@@ -68,6 +68,7 @@ for i = 1, #KEYS, 2 do
 end
 return out
 """
+RESTORE_OVER = RESTORE.replace(b"'RENAMENX'", b"'RENAME'")  # it never answers 0
 
 
 def home(quarantine: str) -> bytes:
@@ -123,7 +124,7 @@ class PurgePowers(KeyPowers):
         words = (where, int(keep * 1000), *map(written, keys))
         before, absent = tally.done + tally.failed, tally.absent
         try:
-            await self._each(keys, ("EVAL", _MOVE, len(keys), *keys, *words), tally)
+            await self._each(keys, ("EVAL", MOVE, len(keys), *keys, *words), tally)
         finally:  # PTTL is a lookup
             self.own_hits += tally.done + tally.failed - before
             self.own_misses += tally.absent - absent
@@ -140,12 +141,16 @@ class PurgePowers(KeyPowers):
         """One SCAN step over the keys of a quarantine."""
         return await self.scan(_literal(home(quarantine)) + b"*", cursor, 1000)
 
-    async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: KeyTally) -> None:
-        """Bring quarantined `names` back with their TTLs; one whose place is taken stays (`kept`)."""
+    async def restore_keys(
+        self, names: Sequence[bytes], quarantine: str, tally: KeyTally, over: bool = False
+    ) -> None:
+        """Bring quarantined `names` back with their TTLs; one whose place is taken stays, unless `over`."""
         pairs = [original(name, quarantine) for name in names]
         keys = [k for name, (key, _) in zip(names, pairs, strict=True) for k in (name, key)]
         dies = [d for _, d in pairs]
-        await self._each([k for k, _ in pairs], ("EVAL", _RESTORE, len(keys), *keys, *dies), tally)
+        await self._each(
+            [k for k, _ in pairs], ("EVAL", RESTORE_OVER if over else RESTORE, len(keys), *keys, *dies), tally
+        )
 
     async def _each(self, keys: Sequence[bytes], command: tuple[Any, ...], tally: KeyTally) -> None:
         replies: list[Any] = []

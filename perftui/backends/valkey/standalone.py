@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import hiredis
 
-from perftui.backends.valkey import info, latency, slowlog
+from perftui.backends.valkey import info, latency, setup, slowlog
+from perftui.backends.valkey.accesses import AccessPowers
+from perftui.backends.valkey.dictionaries import DictionaryPowers
+from perftui.backends.valkey.facts import (
+    Before,
+    cause_measures,
+    latency_measures,
+    optional,
+    reading_of,
+    slow_threshold,
+)
 from perftui.backends.valkey.figures import FigurePowers
-from perftui.backends.valkey.info import Counters, Info
-from perftui.backends.valkey.link import Link, parse_url, translated, verify
+from perftui.backends.valkey.info import Counters
+from perftui.backends.valkey.link import Link, parse_url, verify
 from perftui.backends.valkey.monitor import MonitorPowers
+from perftui.backends.valkey.nodes import NodePowers, TierRates
+from perftui.backends.valkey.policies import PolicyPowers
+from perftui.backends.valkey.purgelease import PurgeLeasePowers
+from perftui.backends.valkey.purges import PurgeQueuePowers
 from perftui.backends.valkey.quarantine import PurgePowers
 from perftui.backends.valkey.queues import QueuePowers
+from perftui.backends.valkey.regions import RegionPowers
+from perftui.backends.valkey.tagkeys import TagPowers
+from perftui.backends.valkey.warmqueue import WarmQueuePowers
 from perftui.model.cache import CacheReading
-from perftui.model.errors import Protocol, Unsupported
+from perftui.model.errors import BackendError, Unsupported
 from perftui.model.options import ValkeyOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
@@ -27,14 +44,6 @@ SECTIONS = ("server", "clients", "memory", "stats", "replication", "cpu", "comma
 
 CONFIG_EVERY = 30
 """Looks between two readings of the configuration: it changes by hand, not by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What the next look is compared with."""
-
-    counters: Counters
-    histogram: dict[str, Any]
 
 
 SETTINGS = (
@@ -73,7 +82,21 @@ SETTINGS = (
 """What an operator would want to see changed; unknown names are left out by the server."""
 
 
-class Valkey(PurgePowers, FigurePowers, QueuePowers, MonitorPowers):
+class Valkey(
+    PurgePowers,
+    FigurePowers,
+    QueuePowers,
+    NodePowers,
+    PurgeQueuePowers,
+    DictionaryPowers,
+    MonitorPowers,
+    RegionPowers,
+    AccessPowers,
+    WarmQueuePowers,
+    PolicyPowers,
+    TagPowers,
+    PurgeLeasePowers,
+):
     """A standalone server, primary or replica.
 
     Two connections: looks never wait behind a purge or a scan.
@@ -96,12 +119,14 @@ class Valkey(PurgePowers, FigurePowers, QueuePowers, MonitorPowers):
         self._look = Link(address, slowlog.LOOKER)
         self._work = Link(address)
         self._stream = Link(address)
-        self._before: _Before | None = None
+        self._before: Before | None = None
         self._looks = 0
+        self._tiers = TierRates()
         self._queue_names = options.queues
         self._tracked: tuple[str, ...] = ()
         self._sections: tuple[str, ...] = SECTIONS
         self._slow_after: float | None = None
+        self._risks: tuple[tuple[str, str], ...] = ()
         self.watched = None
         self.own_hits = self.own_misses = 0
         self.lfu = False
@@ -119,21 +144,21 @@ class Valkey(PurgePowers, FigurePowers, QueuePowers, MonitorPowers):
             await link.close()
 
     async def read(self) -> Reading:
-        """INFO, slow log and latency histogram in one round trip."""
+        """INFO, slow log and latency histogram in one round trip; every other second, nodes in two more."""
         asked: list[tuple[str | int, ...]] = [
             ("INFO", *self._sections),
             ("SLOWLOG", "GET", self._slow_entries),
             ("LATENCY", "HISTOGRAM", *self._tracked),
         ]
         if self._looks % CONFIG_EVERY == 0:
-            asked.append(("CONFIG", "GET", "slowlog-log-slower-than"))
+            asked += [("CONFIG", "GET", "slowlog-log-slower-than"), *setup.ASKED]
         at, started = time.time(), time.monotonic()
         replies = await self._look.ask(asked, self.deadline * 0.9)
         if isinstance(replies[0], hiredis.ReplyError) and "syntax error" in str(replies[0]):
             self._sections = ("all",)  # before 7.0 INFO takes one section
             replies[0] = await self._look.one("INFO", "all", deadline=self.deadline * 0.9)
         took = time.monotonic() - started
-        facts = self._facts(replies, started)
+        facts = await self._with_tiers(*self._facts(replies, started), started)
         self._looks += 1
         return Reading(self.name, at, took, tuple(self._measures(facts)), facts)
 
@@ -156,70 +181,59 @@ class Valkey(PurgePowers, FigurePowers, QueuePowers, MonitorPowers):
         await self._work.one("CONFIG", "SET", name, value, deadline=self.deadline)
         self._looks = 0
 
-    def _facts(self, replies: Sequence[Any], now: float) -> CacheReading:
+    async def _with_tiers(self, facts: CacheReading, server_now: float, started: float) -> CacheReading:
+        """With what nodes of the cache library publish there; a server that forbids it lacks one panel."""
+        left = self.deadline * 0.9 - (time.monotonic() - started)
+        try:
+            return replace(facts, tiers=await self.tiers(server_now, max(0.1, left / 2)))
+        except BackendError as error:
+            return replace(facts, limits=(*facts.limits, ("nodes", str(error))))
+
+    def _facts(self, replies: Sequence[Any], now: float) -> tuple[CacheReading, float]:
+        """What a look says, and the server's clock in epoch seconds (0: it does not say)."""
         fields = info.parse(verify(replies[0], "INFO", self._look.where))
         limits: list[tuple[str, str]] = []
-        slow = self._optional(replies[1], "slow log", "SLOWLOG", limits)
-        histogram = self._optional(replies[2], "latency", "LATENCY", limits)
+        slow = optional(replies[1], "slow log", "SLOWLOG", self._look.where, limits)
+        histogram = optional(replies[2], "latency", "LATENCY", self._look.where, limits)
         if len(replies) > 3:
-            self._slow_after = _slow_threshold(replies[3])
-        own = {"keyspace_hits": self.own_hits, "keyspace_misses": self.own_misses}
-        before, counters = self._before, Counters.of(fields, now, own)
+            self._slow_after, self._risks = slow_threshold(replies[3]), setup.told(replies[4:])
+        before = self._before
         self.lfu = fields.get("maxmemory_policy", "").endswith("lfu")
-        groups = latency.parse(histogram or [])
+        self._before = mine = Before(Counters.of(fields, now, self.own), latency.parse(histogram or []))
         # Each histogram costs the server tens of microseconds: those of consoles are not asked for.
-        self._tracked = tuple(name for name in counters.commands if latency.group(name))
-        same_run = before is not None and before.counters.run == counters.run
-        self._before = _Before(counters, groups)
-        return _reading(
+        self._tracked = tuple(name for name in mine.counters.commands if latency.group(name))
+        facts = reading_of(
             fields,
-            counters,
+            mine.counters,
             before.counters if before else None,
-            latency=latency.since(groups, before.histogram, now - before.counters.at)
-            if before and same_run
-            else (),
+            latency=before.latency(mine) if before else (),
             slow=slowlog.parse(slow or []),
             slow_threshold_s=self._slow_after,
             limits=tuple(limits),
             watched=self.watched,
+            settings=self._risks,
         )
-
-    def _optional(self, reply: Any, panel: str, asked: str, limits: list[tuple[str, str]]) -> Any:
-        """A part that some servers and users lack: its absence hides one panel, not the server."""
-        if isinstance(reply, hiredis.ReplyError):
-            error = translated(reply, asked, self._look.where)
-            needs = f" ({asked} HISTOGRAM came with 7.0)" if panel == "latency" else ""
-            limits.append((panel, str(error) + (needs if not isinstance(error, Protocol) else "")))
-            return None
-        return reply
+        return facts, info.real(fields, "server_time_usec") / 1e6
 
     def _measures(self, facts: CacheReading) -> Iterator[Measure]:
         for name, value, unit in _figures(facts):
             if value is not None:
                 yield Measure(SeriesKey(self.name, name), value, unit)
-        for part in facts.latency:
-            labels = (("class", part.name),)
-            for name, value in (("p50_s", part.p50_s), ("p95_s", part.p95_s), ("p99_s", part.p99_s)):
-                yield Measure(SeriesKey(self.name, name, labels), value, "s")
-            for bound, rate in part.buckets:
-                key = SeriesKey(self.name, "latency_bucket_per_s", (*labels, ("le", f"{bound:.6g}")))
-                yield Measure(key, rate, "1/s")
-
-
-def _slow_threshold(reply: Any) -> float | None:
-    if isinstance(reply, list) and len(reply) == 2 and int(reply[1]) >= 0:
-        return int(reply[1]) / 1e6
-    return None
+        yield from latency_measures(self.name, facts.latency)
+        yield from cause_measures(self.name, facts.tiers)
 
 
 def _figures(facts: CacheReading) -> tuple[tuple[str, float | None, str], ...]:
     repl = facts.replication
     lag = max((r.lag_bytes for r in repl.replicas), default=None)
+    traffic = facts.tiers.traffic if facts.tiers is not None else None
     return (
         ("ops_per_s", facts.ops_per_s, "1/s"),
         ("hits_per_s", facts.hits_per_s, "1/s"),
         ("misses_per_s", facts.misses_per_s, "1/s"),
         ("hit_ratio", facts.hit_ratio, "ratio"),
+        ("served_ratio", facts.served_ratio, "ratio"),
+        ("l1_hit_ratio", traffic.l1_hit_ratio if traffic is not None else None, "ratio"),
         ("evicted_per_s", facts.evicted_per_s, "1/s"),
         ("expired_per_s", facts.expired_per_s, "1/s"),
         ("in_bytes_per_s", facts.in_bytes_per_s, "bytes/s"),
@@ -231,41 +245,4 @@ def _figures(facts: CacheReading) -> tuple[tuple[str, float | None, str], ...]:
         ("clients", float(facts.clients), "1"),
         ("keys", float(facts.keys), "1"),
         ("lag_bytes", None if lag is None else float(lag), "bytes"),
-    )
-
-
-def _reading(fields: Info, now: Counters, before: Counters | None, **rest: Any) -> CacheReading:
-    def per_s(name: str) -> float | None:
-        return now.rate(before, name)
-
-    system, user = per_s("used_cpu_sys"), per_s("used_cpu_user")
-    keys, expiring = info.keyspace(fields)
-    valkey = fields.get("valkey_version", "")
-    return CacheReading(
-        product="Valkey" if valkey else "Redis",
-        version=valkey or fields.get("redis_version", "?"),
-        mode=fields.get("server_mode") or fields.get("redis_mode", "?"),
-        uptime_s=info.real(fields, "uptime_in_seconds"),
-        used_bytes=info.whole(fields, "used_memory"),
-        rss_bytes=info.whole(fields, "used_memory_rss"),
-        peak_bytes=info.whole(fields, "used_memory_peak"),
-        max_bytes=info.whole(fields, "maxmemory"),
-        policy=fields.get("maxmemory_policy", "?"),
-        allocator=fields.get("mem_allocator", "?"),
-        clients=info.whole(fields, "connected_clients"),
-        blocked_clients=info.whole(fields, "blocked_clients"),
-        max_clients=info.whole(fields, "maxclients"),
-        keys=keys,
-        expiring_keys=expiring,
-        replication=info.replication(fields),
-        ops_per_s=per_s("total_commands_processed"),
-        hits_per_s=per_s("keyspace_hits"),
-        misses_per_s=per_s("keyspace_misses"),
-        evicted_per_s=per_s("evicted_keys"),
-        expired_per_s=per_s("expired_keys"),
-        in_bytes_per_s=per_s("total_net_input_bytes"),
-        out_bytes_per_s=per_s("total_net_output_bytes"),
-        cpu_ratio=None if system is None or user is None else system + user,
-        commands=now.costs(before),
-        **rest,
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from perftui.analysis.keyspace import mean_error, scanned_share
+from perftui.analysis.keyspace import mean_error
 from perftui.backends.valkey.info import keyspace
 from perftui.model.cache import KeyInfo, KeySurvey
 
@@ -22,6 +22,10 @@ class Surveyed(Protocol):
 
     async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
         """One SCAN step."""
+        ...
+
+    def scanned(self, cursor: int) -> float:
+        """The share gone through at a cursor."""
         ...
 
     async def weigh(self, names: list[bytes]) -> tuple[KeyInfo, ...]:
@@ -62,7 +66,7 @@ async def survey(server: Surveyed, pattern: bytes, sample: int, budget: float = 
             name_bytes += len(name)
         if cursor == 0 or time.monotonic() - started > budget:
             break
-    scanned = scanned_share(cursor)
+    scanned = server.scanned(cursor)
     rows = await server.weigh(found.kept)
     mean, error = mean_error([float(r.bytes_) for r in rows if r.bytes_ is not None])
     count = round(found.seen / scanned) if scanned else found.seen

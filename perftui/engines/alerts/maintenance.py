@@ -58,11 +58,15 @@ class Maintain:
         """Its next times and what it would hush now; PlanRejected for what is no window."""
         window = self._window()
         reached = await self._power.reached(window.matchers)
-        times = ", ".join(fmt.stamp(at)[:-3] for at in next_times(window, time.time()))
-        long = fmt.duration(self._seconds).strip()
+        known = await self._power.calendars()
+        if window.calendar and window.calendar not in known.names:
+            raise PlanRejected(f"there is no calendar {inert(window.calendar, 60)} in [alerts.calendars]")
+        nexts = next_times(window, time.time(), occasions=known.occasions)
+        times = ", ".join(fmt.stamp(at)[:-3] for at in nexts) or "none known"
+        long = "as long as it lasts" if window.calendar else fmt.duration(self._seconds).strip()
         return Plan(
             summary=f"maintenance window {inert(self._name, 60)}: {inert(self._matchers, 120)} is hushed"
-            f" for {long} at {window.cron} {inert(self._timezone, 40)}",
+            f" for {long} at {inert(window.again, 80)}",
             affects=(f"next: {times} UTC", *(f"{a.word} {inert(a.title, 60)}" for a in reached[:10])),
             count=len(reached),
             reversible=True,

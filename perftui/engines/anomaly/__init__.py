@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import ClassVar
 
-from perftui.analysis.anomaly import DetectorState, Judge, Score, detect
+from perftui.analysis.anomaly import DetectorState, Judge, Score, aside, detect
 from perftui.analysis.halfspace import Forest, Rarity
+from perftui.analysis.lagwindows import SPAN, STEP
+from perftui.analysis.neighbours import Neighbours
+from perftui.analysis.occasions import Days, expected
 from perftui.analysis.seasonal import learn
-from perftui.model.anomaly import HIGH, LOW, SIGMAS, AnomalyReport, Oddity, Watch, told
+from perftui.model.anomaly import HIGH, LOW, SIGMAS, AnomalyReport, Oddity, Rare, Watch, told
 from perftui.model.finding import Finding, Offer, Severity
 from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look, Measure
@@ -18,6 +23,7 @@ from perftui.model.series import SeriesKey
 
 FLOORS = {"ratio": 0.005, "s": 0.0005}
 """Differences nobody would get up for, by unit."""
+RARE = 300.0  # seconds for which a rare hour is worth a finding
 NEWS = 600.0  # seconds in which a moved baseline is worth a finding
 
 
@@ -32,6 +38,12 @@ class _Watched:
     rarity: Rarity = field(default_factory=lambda: Rarity(1.0))
     since: float | None = None
     moved: tuple[float, float, float] | None = None
+    day: str = ""
+    minute: int = 0
+    values: list[float] = field(default_factory=list)  # of the minute that runs
+    window: deque[float] = field(default_factory=lambda: deque(maxlen=SPAN))
+    model: Neighbours | None = None
+    rare: Rare | None = None
 
 
 class AnomalyEngine:
@@ -43,7 +55,18 @@ class AnomalyEngine:
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.left_out = 0
+        self.days = Days()
+        self.note = ""
         self._series: dict[SeriesKey, _Watched] = {}
+
+    @property
+    def judged(self) -> tuple[SeriesKey, ...]:
+        """The series that are judged."""
+        return tuple(self._series)
+
+    def taught(self, key: SeriesKey, model: Neighbours) -> None:
+        """From now on its hours are compared with those."""
+        self._series[key].model = model
 
     def knows(self, key: SeriesKey) -> bool:
         """Whether a series is judged already."""
@@ -52,7 +75,7 @@ class AnomalyEngine:
     def begin(self, key: SeriesKey, unit: str, at: Sequence[float], value: Sequence[float]) -> None:
         """Judge a series from now on, its season learned from what is remembered of it."""
         judge = Judge(sigmas=self.watch.sigmas, floor=FLOORS.get(unit, 0.0))
-        state = DetectorState(judge=judge, season=learn(at, value))
+        state = DetectorState(judge=judge, season=learn(*self.days.plain(at, value)))
         self._series[key] = _Watched(state, unit, Forest() if self.watch.trees else None)
 
     def strict(self, key: SeriesKey, sigmas: float) -> None:
@@ -71,17 +94,56 @@ class AnomalyEngine:
         one.state.quiet_until = -math.inf
 
     def feed(self, key: SeriesKey, at: float, value: float, *, learning: bool = True) -> None:
-        """Judge one point; without `learning` it teaches nothing."""
-        one = self._series[key]
-        one.state, score = detect(one.state, at, value, learning=learning)
+        """Judge one point; without `learning` it teaches nothing.
+
+        A day of a calendar is judged as the weekday it is like, where the series has a week; else it teaches
+        nothing and nothing about it is unusual.
+        """
+        one, season, day = self._series[key], self._series[key].state.season, self.days.at(at)
+        then = expected(day, at, season)
+        one.day = day.title if day is not None else ""
+        if then is None:
+            learning, score = False, aside(one.state, at, value)
+        else:
+            _, score = detect(one.state, at, value, learning=learning, as_of=then)
         one.score = score
-        if learning and one.forest is not None and score.expected == score.expected:
-            season = one.state.season
-            short = value - (season.at(at) if season else 0.0) - one.state.mean
-            one.rarity = one.forest.rate(at, value, short, value - score.expected)
+        self._compare(one, at, value)
+        if (
+            learning
+            and then is not None
+            and one.model is None
+            and one.forest is not None
+            and score.expected == score.expected
+        ):
+            short = value - (season.at(then) if season else 0.0) - one.state.mean
+            one.rarity = one.forest.rate(then, value, short, value - score.expected)
         if score.moved:
             one.moved = (at, *score.moved)
         one.since = (one.since or at) if score.lasting else None
+
+    def _compare(self, one: _Watched, at: float, value: float) -> None:
+        """A minute that is over is compared with its neighbours, its hour with theirs."""
+        minute = int(at // STEP)
+        if minute != one.minute:
+            if one.values:
+                one.window.append(fmean(one.values))
+                self._judge(one, at)
+            if minute != one.minute + 1:
+                one.window.clear()
+            one.minute, one.values = minute, []
+        one.values.append(value)
+
+    def _judge(self, one: _Watched, at: float) -> None:
+        if one.rare is not None and at - one.rare.at >= RARE:
+            one.rare = None
+        if one.model is None or len(one.window) < SPAN:
+            return
+        if one.day:
+            one.rarity = Rarity(1.0)
+            return
+        one.rarity = Rarity(*one.model.judge(one.minute, tuple(one.window)))
+        if one.rarity.rank <= self.watch.rare:
+            one.rare = Rare(at, one.rarity.rank, one.model.known, one.rarity.reasons)
 
     def measures(self) -> tuple[Measure, ...]:
         """What charts and rules need: the band, and the distance while enough points were odd (else 0)."""
@@ -101,13 +163,19 @@ class AnomalyEngine:
         """The newest judgement of every series."""
         rows = [_row(key, one, one.score) for key, one in self._series.items() if one.score is not None]
         rows.sort(key=lambda row: (row.since is None, -abs(row.z), row.key))
-        return AnomalyReport(tuple(rows), self.left_out)
+        return AnomalyReport(tuple(rows), self.left_out, self.note)
 
     def findings(self, report: AnomalyReport) -> Sequence[Finding]:
         """What is unusual, and what has become usual lately."""
         odd = [_unusual(row) for row in report.rows if row.since is not None]
         news = [row for row in report.rows if row.moved and row.at - row.moved[0] < NEWS]
-        return (*odd, *(_moved(row) for row in news))
+        rare = [_rare(row, row.rare) for row in report.rows if row.rare is not None]
+        return (
+            *odd,
+            *rare,
+            *(_moved(row) for row in news),
+            *((_missing(report.note),) if report.note else ()),
+        )
 
     def actions(self, report: AnomalyReport) -> Sequence[Offer]:
         """Nothing can be done about a number as such."""
@@ -133,6 +201,8 @@ def _row(key: SeriesKey, one: _Watched, score: Score) -> Oddity:
         one.moved,
         one.rarity.rank,
         one.rarity.reasons,
+        one.day,
+        one.rare,
     )
 
 
@@ -157,6 +227,23 @@ def _unusual(row: Oddity) -> Finding:
         tuple(evidence),
         labels=(("series", str(row.key)),),
     )
+
+
+def _rare(row: Oddity, rare: Rare) -> Finding:
+    named = ", ".join(f"{name} {z:+.1f} σ" for name, z in rare.reasons)
+    said = f"1 in {1 / rare.rank:,.0f} of {rare.known:,} hours of up to 14 days is so unlike the others"
+    return Finding(
+        "anomaly.rare",
+        Severity.INFO,
+        row.key.source,
+        f"the last hour of {row.key} is like few before",
+        (f"{said}, {row.at - rare.at:.0f} s ago", named),
+        labels=(("series", str(row.key)),),
+    )
+
+
+def _missing(note: str) -> Finding:
+    return Finding("anomaly.learner", Severity.INFO, "anomaly", "unusual values are judged by less", (note,))
 
 
 def _moved(row: Oddity) -> Finding:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from statistics import median
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.nodefindings import node_findings
+from perftui.engines.cache.predicted import turned_off
+from perftui.engines.cache.relayfindings import relays
+from perftui.engines.cache.riskfindings import fills, limit, risks
+from perftui.engines.cache.ttl import longer
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.finding import Effort, Finding, Offer, Severity
+from perftui.model.noderecord import INDEX, PREFIX
 
 HIT_TARGET = 0.90
 ENOUGH_LOOKUPS = 100.0
@@ -16,7 +24,9 @@ LAG_BYTES, LAG_SECONDS = 1024 * 1024, 10.0
 HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 8, 300.0
 STAMPEDE_LOADS = 4  # three processes that each load once are none
 SLOW_WINDOW = 300.0
+ENOUGH_LOADS, MOST_BLAMED = 20, 3  # loads seen from which prefixes are blamed, and how many of these
 VANISHED = 0.5
+FLUSHES = ("FLUSHALL", "FLUSHDB")
 
 Rule = Callable[[float, CacheNode, CacheReading], Iterator[Finding]]
 
@@ -33,10 +43,12 @@ def findings(report: CacheReport) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (-f.severity, f.source, f.id)))
 
 
-def _hits(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+def _hits(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     ratio = node.hit_ratio_1m
     if ratio is None or ratio >= HIT_TARGET or node.lookups_1m < ENOUGH_LOOKUPS:
         return
+    if node.served_ratio_1m is not None and node.served_ratio_1m >= HIT_TARGET:
+        return  # the memory of nodes above it has what is asked for often
     misses = (1 - ratio) * node.lookups_1m / 60
     evidence = [
         (
@@ -47,7 +59,12 @@ def _hits(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
     ]
     if facts.evicted_per_s:
         evidence.append(f"{fmt.rate(facts.evicted_per_s)} keys are evicted: memory is too small")
+    evidence += blamed(now, facts)
     gain = (HIT_TARGET - ratio) * node.lookups_1m / 60
+    if facts.evicted_per_s:
+        offer = limit(node.source, 2 * facts.max_bytes) if facts.max_bytes else None
+    else:
+        offer = lengthened(now, node.source, facts) if node.role != "replica" else None  # it takes no change
     yield Finding(
         "cache.hit-ratio-low",
         Severity.WARNING,
@@ -56,14 +73,64 @@ def _hits(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
         tuple(evidence),
         gain=gain,
         gain_unit="requests/s",
-        effort=Effort.HOURS,
+        effort=Effort.KEY if offer else Effort.HOURS,
+        offer=offer,
     )
 
 
-def _vanished(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+def blamed(now: float, facts: CacheReading) -> Iterator[str]:
+    """Prefixes that most loads of a look at the command stream were of, with how long they then live."""
+    loads, lives = _loads(now, facts)
+    total = loads.total()
+    if facts.watched is None or total < ENOUGH_LOADS:
+        return
+    top = loads.most_common(MOST_BLAMED)
+    named = ", ".join(_prefix(prefix, lives[prefix]) for prefix, _ in top)
+    part = fmt.ratio(sum(n for _, n in top) / total)
+    yield f"{part} of the {total} loads seen in {fmt.duration(facts.watched.took_s)} were of {named}"
+
+
+def lengthened(now: float, source: str, facts: CacheReading) -> Offer | None:
+    """A longer TTL for the namespace that most loads were of, of those whose nodes are known."""
+    loads, _ = _loads(now, facts)
+    if loads.total() < ENOUGH_LOADS:
+        return None
+    offers = (longer(source, facts.tiers, prefix) for prefix, _ in loads.most_common(MOST_BLAMED))
+    return next((offer for offer in offers if offer is not None), None)
+
+
+def _loads(now: float, facts: CacheReading) -> tuple[Counter[bytes], dict[bytes, list[float]]]:
+    """Loads by prefix, a namespace's where one is known, and the lives that they gave."""
+    watched = facts.watched
+    loads: Counter[bytes] = Counter()
+    lives: dict[bytes, list[float]] = {}
+    if watched is None or now - watched.at > HOT_AGE:
+        return loads, lives
+    known = {f"{node.namespace}:".encode() for node in (facts.tiers.nodes if facts.tiers else ())}
+    for key in watched.keys:
+        of = [prefix for prefix in known if key.key.startswith(prefix)]
+        prefix = max(of, key=len) if of else key.key[: key.key.find(b":") + 1]
+        if key.loads and prefix and not key.key.startswith((INDEX, PREFIX)):
+            loads[prefix] += key.loads
+            lives.setdefault(prefix, []).extend([key.ttl_s] if key.ttl_s is not None else [])
+    return loads, lives
+
+
+def _prefix(prefix: bytes, lives: list[float]) -> str:
+    name = inert(prefix[:60].decode("utf-8", "backslashreplace"), 60)
+    return f"{name}*" + (f" (TTL {fmt.duration(median(lives))})" if lives else "")
+
+
+def _vanished(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     before, copies = node.keys_1m_ago, node.role == "replica" and node.lag_bytes is not None
     if copies or before is None or before < 100 or facts.keys > before * VANISHED:
         return  # of a replica whose primary is watched too, the primary tells
+    flushed = [e for e in facts.slow if now - e.at <= SLOW_WINDOW and e.text.upper().startswith(FLUSHES)]
+    who = [
+        f"{inert(entry.text, 40)} by {inert(entry.client, 64) or 'a client without a name'}"
+        f" {fmt.duration(max(0.0, now - entry.at))} ago"
+        for entry in sorted(flushed, key=lambda entry: -entry.at)[:1]
+    ]
     yield Finding(
         "cache.keys-vanished",
         Severity.WARNING,
@@ -71,6 +138,7 @@ def _vanished(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Fin
         "Most keys are gone: flushed, purged or restarted",
         (
             f"{fmt.count(int(before))} keys a minute ago, {fmt.count(facts.keys)} now",
+            *who,
             f"the server has been up for {fmt.duration(facts.uptime_s)}",
         ),
     )
@@ -118,39 +186,6 @@ def _evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Fi
         gain=facts.evicted_per_s,
         gain_unit="requests/s",
     )
-
-
-def _policy(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    if node.role != "primary":
-        return
-    if not facts.max_bytes:
-        yield Finding(
-            "cache.no-memory-limit",
-            Severity.WARNING,
-            node.source,
-            "No memory limit: it grows until the host has none left",
-            (f"maxmemory is 0; {fmt.bytes_(facts.used_bytes)} used now",),
-        )
-    elif facts.policy == "noeviction":
-        yield Finding(
-            "cache.noeviction",
-            Severity.WARNING,
-            node.source,
-            "A full cache would refuse writes",
-            (
-                (
-                    f"maxmemory-policy is noeviction; {fmt.ratio(facts.memory_ratio)} of"
-                    f" {fmt.bytes_(facts.max_bytes)} used"
-                ),
-            ),
-            effort=Effort.KEY,
-            offer=Offer(
-                "cache.configure",
-                node.source,
-                "Set maxmemory-policy to allkeys-lru",
-                (("parameter", "maxmemory-policy"), ("value", "allkeys-lru")),
-            ),
-        )
 
 
 def _replicas(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
@@ -238,10 +273,11 @@ def _whole_scans(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[
 
 def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     watched = facts.watched
-    if watched is None or now - watched.at > HOT_AGE or not watched.keys:
+    if watched is None or now - watched.at > HOT_AGE:
         return
-    top = watched.keys[0]
-    if top.share - top.error < HOT_SHARE or top.count < HOT_COUNT:
+    # What the cache library publishes of itself comes from all processes at once, and costs nothing.
+    top = next((key for key in watched.keys if not key.key.startswith((INDEX, PREFIX))), None)
+    if top is None or top.share - top.error < HOT_SHARE or top.count < HOT_COUNT:
         return
     name = inert(top.key[:80].decode("utf-8", "backslashreplace"), 80)
     yield Finding(
@@ -302,7 +338,9 @@ RULES: tuple[Rule, ...] = (
     _vanished,
     _memory,
     _evictions,
-    _policy,
+    risks,
+    fills,
+    node_findings,
     _replicas,
     _lag,
     _slow,
@@ -310,4 +348,6 @@ RULES: tuple[Rule, ...] = (
     _hot,
     _stampede,
     _clients,
+    relays,
+    turned_off,
 )

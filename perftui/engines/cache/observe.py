@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from perftui.analysis.namespaces import namespaces
+from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look
 from perftui.model.series import SeriesKey
-
-MINUTE = 60.0
-TREND = 300.0
 
 
 def observe(
@@ -21,55 +20,36 @@ def observe(
 
     `replicas` is the most replicas each was seen with before.
     """
-    nodes = [_node(now, look, history, replicas.get(name, 0)) for name, look in looks.items()]
+    nodes = [_node(look, history, replicas.get(name, 0)) for name, look in looks.items()]
     nodes = [_with_lag(node, nodes) for node in nodes]
     nodes.sort(key=lambda node: ({"primary": 0, "replica": 2}.get(node.role, 1), node.source))
     return CacheReport(now, tuple(nodes))
 
 
-def _node(now: float, look: Look, history: SeriesReader, replicas_seen: int) -> CacheNode:
+def _node(look: Look, history: SeriesReader, replicas_seen: int) -> CacheNode:
     reading = look.reading
     if reading is None or not isinstance(reading.facts, CacheReading):
         return CacheNode(look.source, look.health, None)
-    facts = reading.facts
-    ratio, lookups = hit_ratio(history, look.source, now - MINUTE, now)
+    facts, at = reading.facts, reading.at  # of one that is silent, the minute before its last answer
+    ratio, lookups = hit_ratio(history, look.source, at - MINUTE, at)
+    served = [s.value for s in history.series(SeriesKey(look.source, "served_ratio"), at - MINUTE, at)]
     return CacheNode(
         source=look.source,
         health=look.health,
         reading=facts,
-        at=reading.at,
+        at=at,
         hit_ratio_1m=ratio,
         lookups_1m=lookups,
-        keys_1m_ago=_first(history, SeriesKey(look.source, "keys"), now - MINUTE, now),
-        full_in_s=_full_in(history, look.source, facts, now),
+        served_ratio_1m=sum(served) / len(served) if served else None,
+        keys_1m_ago=_first(history, SeriesKey(look.source, "keys"), at - MINUTE, at),
+        full_in_s=full_in(history, look.source, facts.used_bytes, facts.max_bytes, at),
         replicas_seen=max(replicas_seen, len(facts.replication.replicas)),
+        namespaces=namespaces(facts.tiers),
     )
-
-
-def hit_ratio(history: SeriesReader, source: str, start: float, end: float) -> tuple[float | None, float]:
-    """Hits of all lookups in a window, and lookups a minute: sums of rates, never a mean of ratios."""
-    hits = [s.value for s in history.series(SeriesKey(source, "hits_per_s"), start, end)]
-    misses = [s.value for s in history.series(SeriesKey(source, "misses_per_s"), start, end)]
-    total = sum(hits) + sum(misses)
-    if not hits or total <= 0:
-        return None, 0.0
-    return sum(hits) / total, total / len(hits) * MINUTE
 
 
 def _first(history: SeriesReader, key: SeriesKey, start: float, end: float) -> float | None:
     return next((s.value for s in history.series(key, start, end)), None)
-
-
-def _full_in(history: SeriesReader, source: str, facts: CacheReading, now: float) -> float | None:
-    """Seconds until memory is full at the pace since five minutes ago; None when it does not grow."""
-    series = history.series(SeriesKey(source, "used_bytes"), now - TREND, now)
-    samples = list(series)
-    if not facts.max_bytes or len(samples) < 10:
-        return None
-    first, last = samples[0], samples[-1]
-    pace = (last.value - first.value) / max(1.0, last.at - first.at)
-    room = facts.max_bytes - facts.used_bytes
-    return room / pace if pace > 0 and room > 0 else None
 
 
 def _with_lag(node: CacheNode, nodes: list[CacheNode]) -> CacheNode:

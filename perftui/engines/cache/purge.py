@@ -6,15 +6,18 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.purgelease import Hold
 from perftui.engines.cache.restore import Report, batches, checked_id, count_quarantine, restore
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.cache import KeyInfo, KeySurvey, KeyTally
 from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, PlanRejected
 from perftui.model.ports import KeyPurger
+from perftui.model.tagtokens import OWN as OWN_KEYS
 
 KEEP = 3600.0
 """Seconds a purged key can be brought back."""
@@ -26,6 +29,11 @@ CONFIRM = 3.0
 OWN = b"perftui:quarantine"
 
 
+def literal(name: bytes) -> bytes:
+    """A glob that matches this name alone."""
+    return b"".join(b"\\" + bytes([c]) if c in b"*?[]\\^" else bytes([c]) for c in name)
+
+
 def shown(key: bytes, limit: int = 80) -> str:
     """A key's name as inert text."""
     text = inert(key[: limit + 1].decode("utf-8", "backslashreplace"), limit)
@@ -35,8 +43,9 @@ def shown(key: bytes, limit: int = 80) -> str:
 class PurgeKeys:
     """Move every key that matches `pattern`, or the named `keys`, to quarantine for `keep` seconds.
 
-    `keep` 0 deletes at once. `quarantine` continues an earlier, interrupted purge under its id, so
-    that one undo covers both.
+    With `namespace` these are the entries of that cache whose names match: its tags and leases stay, or undo
+    could not make entries current again. `keep` 0 deletes at once. `quarantine` continues an earlier,
+    interrupted purge under its id, so that one undo covers both.
     """
 
     id: ClassVar[str] = "cache.purge"
@@ -50,12 +59,18 @@ class PurgeKeys:
         source: str,
         *,
         pattern: str | bytes = b"",
+        namespace: str = "",
         keys: Sequence[bytes] = (),
         keep: float = KEEP,
         quarantine: str = "",
     ) -> None:
         self._power = power
         self._pattern = pattern if isinstance(pattern, bytes) else pattern.encode("utf-8", "surrogateescape")
+        self._own = (namespace + OWN_KEYS).encode("utf-8", "surrogatepass") if namespace else b""
+        if namespace:
+            self._pattern = literal(f"{namespace}:".encode("utf-8", "surrogatepass")) + (
+                self._pattern or b"*"
+            )
         self._keys = tuple(dict.fromkeys(keys))
         self._keep = keep
         self._source = source
@@ -68,12 +83,18 @@ class PurgeKeys:
             "keep_s": keep,
             "quarantine": self.quarantine,
         }
+        self._hold = Hold(power, source, shown(self._pattern) if self._pattern else named)
         self._planned: int | None = None
         self._interrupted = False
         self._there: int | None = None
 
     async def plan(self) -> Plan:
-        """Count, weigh and name what would go; PlanRejected on a replica or for an unusable pattern."""
+        """Count, weigh and name what would go.
+
+        Raises:
+            PlanRejected: a replica, an unusable pattern, or somebody else purges there.
+        """
+        await self._hold.look()
         found = await self._look()
         if found.role != "primary":
             raise PlanRejected(f"{self._source} is a replica: purge on its primary")
@@ -100,10 +121,17 @@ class PurgeKeys:
             if not self._pattern:
                 raise PlanRejected("a purge needs a pattern, such as product:*")
             survey: KeySurvey = await self._power.survey_keys(self._pattern)
-            return survey
+            return await self._entries(survey) if self._own else survey
         rows: tuple[KeyInfo, ...] = await self._power.weigh(self._keys)
         size = sum(row.bytes_ or 0 for row in rows)
         return KeySurvey(b"", len(rows), 1.0, rows, size, 0, len(self._keys), "primary", "?")
+
+    async def _entries(self, survey: KeySurvey) -> KeySurvey:
+        """Without the namespace's tags and leases."""
+        own: KeySurvey = await self._power.survey_keys(literal(self._own) + b"*")
+        sample = tuple(row for row in survey.sample if not row.key.startswith(self._own))
+        count, size = max(0, survey.count - own.count), max(0, survey.bytes_ - own.bytes_)
+        return replace(survey, count=count, bytes_=size if count else 0, sample=sample)
 
     @property
     def _verb(self) -> str:
@@ -138,6 +166,7 @@ class PurgeKeys:
     async def run(self, report: Report) -> Receipt:
         """One pass over the keyspace, again from its start after a lost connection."""
         tally = KeyTally()
+        await self._hold.take(self._planned)
         try:
             await self._sweep(tally, report)
         except asyncio.CancelledError:
@@ -148,6 +177,8 @@ class PurgeKeys:
                 raise
             receipt = await self._receipt(tally, "stopped half-way: ")
             raise PartlyDone(f"{receipt.summary}; {error}", receipt) from error
+        finally:
+            await self._hold.let_go()
         receipt = await self._receipt(tally, "")
         if tally.failed:
             raise PartlyDone(receipt.summary, receipt)
@@ -174,6 +205,7 @@ class PurgeKeys:
     async def _pass(self, tally: KeyTally, report: Report) -> None:
         async for names in self._names():
             for batch in batches(names):
+                await self._hold.keep(tally.done, self._planned)
                 started = time.monotonic()
                 await self._remove(batch, tally)
                 report(Progress(tally.done, self._planned, "keys moved" if self._keep else "keys deleted"))
@@ -188,7 +220,7 @@ class PurgeKeys:
         cursor = 0
         while True:
             cursor, names = await self._power.scan(self._pattern, cursor, STEP)
-            yield names
+            yield [n for n in names if not n.startswith(self._own)] if self._own else names
             if cursor == 0:
                 return
 

@@ -1,4 +1,4 @@
-"""Bringing purged keys back from quarantine, never over a key that was written since."""
+"""Bringing purged keys back from quarantine, over keys that were written since only where that is wanted."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ Report = Callable[[Progress], None]
 
 
 class RestoreKeys:
-    """Bring back what an earlier purge moved to quarantine, by its id."""
+    """Bring back what an earlier purge moved to quarantine, by its id.
+
+    With `replace` also over keys that were written again meanwhile: those are lost.
+    """
 
     id: ClassVar[str] = "cache.restore"
     title: str = "Restore purged keys"
     risk: Risk = Risk.CHANGES
     deadline: float = 1800.0
 
-    def __init__(self, power: KeyPurger, source: str, *, quarantine: str) -> None:
+    def __init__(self, power: KeyPurger, source: str, *, quarantine: str, replace: bool = False) -> None:
         self._power = power
+        self._replace = replace
+        self.risk = Risk.DESTROYS if replace else Risk.CHANGES
         self._source = source
         self.quarantine = checked_id(quarantine)
         self.target = f"{source} quarantine {self.quarantine}"
-        self.params = {"quarantine": self.quarantine}
+        self.params = {"quarantine": self.quarantine, "replace": replace}
         self._planned = 0
 
     async def plan(self) -> Plan:
@@ -42,20 +47,27 @@ class RestoreKeys:
             raise PlanRejected(f"no key waits in quarantine {self.quarantine} of {self._source}")
         return Plan(
             summary=f"restore {fmt.count(self._planned)} keys of {self._source}",
-            affects=("values and TTLs as they were; keys written again meanwhile stay as they are now",),
+            affects=(f"values and TTLs as they were; keys written again meanwhile {self._others}",),
             count=self._planned,
+            challenge=self.quarantine if self._replace else "",
         )
+
+    @property
+    def _others(self) -> str:
+        return "are lost" if self._replace else "stay as they are now"
 
     async def run(self, report: Report) -> Receipt:
         """Move every key back."""
-        return await restore(self._power, self.quarantine, self._planned, report)
+        return await restore(self._power, self.quarantine, self._planned, report, over=self._replace)
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Not offered: purging again is a decision of its own."""
         raise PlanRejected(f"a restore is not undone: purge again instead ({receipt.summary})")
 
 
-async def restore(power: KeyPurger, quarantine: str, expected: int, report: Report) -> Receipt:
+async def restore(
+    power: KeyPurger, quarantine: str, expected: int, report: Report, *, over: bool = False
+) -> Receipt:
     """Bring a quarantine back; raises Cancelled or PartlyDone with what was restored by then."""
     tally = KeyTally()
     try:
@@ -63,7 +75,7 @@ async def restore(power: KeyPurger, quarantine: str, expected: int, report: Repo
         while True:
             cursor, names = await power.scan_quarantine(quarantine, cursor)
             for batch in batches(names):
-                await power.restore_keys(batch, quarantine, tally)
+                await power.restore_keys(batch, quarantine, tally, over)
                 report(Progress(tally.done, expected, "keys restored"))
             if cursor == 0:
                 break
@@ -86,6 +98,7 @@ def _restored(tally: KeyTally, expected: int, quarantine: str, lead: str) -> Rec
     if tally.kept:
         parts.append(
             f"{fmt.count(tally.kept)} left in quarantine {quarantine}: newer keys stand in their place"
+            " (`undo --replace` puts these over them)"
         )
     gone = max(0, expected - tally.done - tally.kept - tally.failed - tally.unsure)
     if gone and not lead:

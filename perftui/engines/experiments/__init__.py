@@ -12,15 +12,15 @@ from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look
 from perftui.model.recommendation import AdviceReport
 
-BROKERS = ("kafka", "rabbitmq")
-"""They have no share in the score; what is found about their queues is ranked like the rest."""
+UNSCORED = ("kafka", "rabbitmq", "valkey-cluster", "valkey-sentinel", "valkey-regions")
+"""They have no share in the score; what is found about them is ranked like the rest."""
 
 
 class OptimizationEngine:
     """Scores the newest measures and ranks the findings that the session hands over by `collect`."""
 
     stem: ClassVar[str] = "optimization"
-    kinds: ClassVar[tuple[str, ...]] = (*KINDS, *BROKERS)
+    kinds: ClassVar[tuple[str, ...]] = (*KINDS, *UNSCORED)
 
     def __init__(self) -> None:
         self._found: Mapping[str, Sequence[Finding]] = {}

@@ -13,9 +13,10 @@ from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
 from perftui.model.queues import QueuesReading, QueueView
 from perftui.model.reading import Look
-from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport, ScrapedHost
+from perftui.model.resources import Growth, HostReading, HostView, ResourcesReport
+from perftui.model.targets import ScrapedHost, spread
 
-TARGETS = ("host", "scrape")  # kinds that may be a host
+TARGETS = ("host", "scrape", "targets", "promhosts")  # kinds that may be a host
 SLOPE_PERIOD = 15.0  # seconds between looks for growth: slopes over minutes change slowly
 
 
@@ -23,7 +24,7 @@ class ResourcesEngine:
     """One report over every host, scraped application and message broker."""
 
     stem: ClassVar[str] = "resources"
-    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "kafka", "rabbitmq")
+    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "targets", "promhosts", "kafka", "rabbitmq")
 
     def __init__(self) -> None:
         self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}
@@ -37,7 +38,8 @@ class ResourcesEngine:
         host_views: list[HostView] = []
         api_views: list[ApiView] = []
         queue_views: list[QueueView] = []
-        for name, look in sorted(looks.items()):
+        every = spread(looks)
+        for name, look in sorted(every.items()):
             if look.reading is None:
                 continue
             at, facts = look.reading.at, look.reading.facts
@@ -53,9 +55,10 @@ class ResourcesEngine:
                 queue_views += facts.views
         self._backlog.seen(queue_views)
         silent = tuple(
-            sorted(n for n, look in looks.items() if look.reading is None and look.kind in TARGETS)
+            sorted(n for n, look in every.items() if look.reading is None and look.kind in TARGETS)
         )
-        return ResourcesReport(tuple(host_views), tuple(api_views), tuple(queue_views), silent)
+        told = tuple((name, look.health) for name, look in every.items() if name not in looks)
+        return ResourcesReport(tuple(host_views), tuple(api_views), tuple(queue_views), silent, told)
 
     def _host(self, name: str, at: float, reading: HostReading, history: SeriesReader) -> HostView:
         """A look that was seen before is not looked into again: fifty hosts come one by one."""

@@ -23,6 +23,7 @@ _LOSS = {
     "alerts": "nobody evaluates the alert rules while it is off",
     "recorder": "no samples are written while it is off",
     "roll-up": "the store grows while it is off",
+    "warming": "no warm job runs while it is off; what comes due meanwhile is passed over",
 }
 
 

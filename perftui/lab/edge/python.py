@@ -310,7 +310,10 @@ def main() -> None:
     edge = Edge(arguments.origin, arguments.token_file.read_text("utf-8").strip(), arguments.bytes)
     owner = arguments.owner
     become(Owner(int(owner[0]), int(owner[1]), owner[2]) if owner else None, os.getppid())
-    uvicorn.run(edge, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+    # A loop of C would look for modules that the user this runs as may not read.
+    uvicorn.run(
+        edge, host="127.0.0.1", port=arguments.port, loop="asyncio", log_level="warning", access_log=False
+    )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class MemoryLeak(Fault):
     """A cache without a bound."""
 
     name = "memory-leak"
-    what = "each product page keeps 256 kB, up to 96 MB a worker"
+    what = "each product page keeps 512 kB, up to 96 MB a worker"
     look = "overview.hosts"
 
 

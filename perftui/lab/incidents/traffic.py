@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from perftui.lab.incidents.kinds import Incident
 from perftui.lab.loadpart import LoadPart
+from perftui.lab.shoppart import ShopPart
 
 
 class Visitors(Incident):
@@ -26,13 +27,25 @@ class Visitors(Incident):
 
 
 class HotKey(Visitors):
-    """One product goes viral."""
+    """One product goes viral, and a refactoring lost the copies in memory."""
 
     name = "hot-key"
-    what = "85 % of requests ask for one product: its key is asked far more than all others"
+    what = "85 % of requests ask for one product, of which workers keep no copy: its key is asked most"
     look = "cache.keys"
     trouble: ClassVar[dict[str, Any]] = {"hot": 0.85}
     normal: ClassVar[dict[str, Any]] = {"hot": 0.0}
+
+    async def start(self) -> None:
+        """The copies go first."""
+        await self.lab.part(ShopPart).fault(self.name, {})
+        await super().start()
+
+    async def stop(self) -> None:
+        """Both as before."""
+        await super().stop()
+        shop = self.lab.part(ShopPart)
+        if shop.running:
+            await shop.fault(self.name, None)
 
 
 class TrafficSpike(Visitors):

@@ -19,19 +19,22 @@ from typing import Any
 
 from perftui.lab.folders import Owner
 from perftui.lab.pool import Pool
-from perftui.lab.processes import become, die_with_parent, trim_memory
+from perftui.lab.processes import become, die_with_parent
 from perftui.lab.shop.metrics import SLOTS, Board
 from perftui.lab.shop.worker import work
+from perftui.runtime.heap import trim
 
 WARM = (
     "asyncpg",
     "asyncpg.protocol.protocol",
+    "cramjam",
     "encodings.idna",
     "getpass",
     "hiredis",
     "html",
     "httptools",
     "linecache",
+    "msgspec",
     "multiprocessing",
     "psutil",
     "redis.asyncio",
@@ -44,6 +47,9 @@ WARM = (
     "uvicorn.lifespan.off",
     "uvicorn.loops.asyncio",
     "uvicorn.protocols.http.httptools_impl",
+    "zstandard",
+    "perftui.instrument.cache.edge",
+    "perftui.instrument.cache.stats",
     "perftui.lab.shop.app",
 )
 
@@ -69,7 +75,7 @@ def serve(config: dict[str, Any]) -> None:
     """Fork and supervise the workers until told to end."""
     gc.collect()
     gc.freeze()  # what the imports made is shared by all forks as long as nobody touches it
-    trim_memory()  # else each worker would fill the imports' leftovers before its growth could be seen
+    trim()  # else each worker would fill the imports' leftovers before its growth could be seen
     board = Board()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

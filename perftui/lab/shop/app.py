@@ -18,8 +18,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from perftui.analysis import tracecontext
+from perftui.instrument.cache import LoadTimeout
+from perftui.instrument.cache.edge import page as for_edge
 from perftui.lab.shop import store as sql
 from perftui.lab.shop.assets import ASSETS, Asset
+from perftui.lab.shop.caches import product_tags
 from perftui.lab.shop.metrics import ROUTES, Board, exposition
 from perftui.lab.shop.store import Busy, Store
 
@@ -40,16 +43,17 @@ class Shop:
 
     async def front(self, request: Request) -> Response:
         """The start page."""
+        del request
 
         async def load() -> Any:
             async with self._store.database() as connection:
                 return [dict(row) for row in await connection.fetch(sql.FRONT)]
 
-        rows = await self._store.cached("page", "front", load)
+        rows = await self._store.cached("page", "front", load, ("front",))
         items = "".join(
             f'<li><a href="/categories/{r["category"]}">{r["category"]}</a> {r["products"]}' for r in rows
         )
-        return page(request, "Shop", f"<ul>{items}</ul>", "front")
+        return page("Shop", f"<ul>{items}</ul>", "front")
 
     async def category(self, request: Request) -> Response:
         """A category's cheapest products."""
@@ -61,9 +65,9 @@ class Shop:
             async with self._store.database() as connection:
                 return [dict(row) for row in await connection.fetch(sql.CATEGORY, name)]
 
-        rows = await self._store.cached("page", f"category:{name}", load)
+        rows = await self._store.cached("page", f"category:{name}", load, (f"category-{name}",))
         items = "".join(f'<li><a href="/products/{r["id"]}">{html.escape(r["name"])}</a>' for r in rows)
-        return page(request, name, f"<ol>{items}</ol>", f"category-{name}")
+        return page(name, f"<ol>{items}</ol>", f"category-{name}")
 
     async def product(self, request: Request) -> Response:
         """A product as JSON, through the cache."""
@@ -71,17 +75,11 @@ class Shop:
         self._store.faults.fail()
         self._store.faults.hoard()
 
-        async def load() -> Any:
-            async with self._store.database() as connection:
-                row = await connection.fetchrow(sql.PRODUCT, number)
-                return dict(row) if row else None
-
-        found = await self._store.cached("product", str(number), load)
+        found = await self._store.cached("product", str(number), self._store.load_product)
         if found is None:
             return PlainTextResponse("no such product\n", 404)
-        body = json.dumps(found).encode()
-        tags = f"product-{number} category-{found['category']}"
-        return cacheable(request, body, "application/json", "public, max-age=5, s-maxage=30", tags)
+        for_edge(ttl=30, browser=5, tags=(f"product-{number}", *product_tags(found)))
+        return Response(json.dumps(found), media_type="application/json")
 
     async def reviews(self, request: Request) -> Response:
         """A product's newest reviews, always from the database."""
@@ -124,6 +122,7 @@ class Shop:
         async with self._store.database() as connection:
             placed = await place(connection, customer, items)
         if placed is None:
+            await self._store.caches.expire("product", [str(product) for product, _ in items])
             return PlainTextResponse("out of stock\n", 409)
         number, cents = placed
         await self._remember(request, number, [product for product, _ in items])
@@ -142,7 +141,7 @@ class Shop:
         pipe.sadd(f"shop:buyers:{time.strftime('%Y-%m-%d')}", session or "guest")
         if session.isalnum():
             pipe.hset(f"shop:session:{session}", mapping={"order": order, "seen": int(time.time())})
-            pipe.expire(f"shop:session:{session}", sql.TTL["session"])
+            pipe.expire(f"shop:session:{session}", sql.SESSION_SECONDS)
             pipe.zadd(ACTIVE, {session: time.time()})
             pipe.hsetnx(f"shop:session:{session}", "customer", 1)
         replies = await store.attempt(pipe.execute())
@@ -158,7 +157,7 @@ class Shop:
         self._store.slot.count(f"{'hit' if known else 'miss'}:session")
         pipe = self._store.valkey.pipeline(transaction=False)
         now = time.time()
-        pipe.hset(key, mapping={"seen": int(now)}).expire(key, sql.TTL["session"])
+        pipe.hset(key, mapping={"seen": int(now)}).expire(key, sql.SESSION_SECONDS)
         pipe.zadd(ACTIVE, {name: now}).zremrangebyscore(ACTIVE, "-inf", now - ACTIVE_SECONDS)
         await self._store.attempt(pipe.execute())
         return JSONResponse({"session": name}, 200 if known else 201)
@@ -168,7 +167,8 @@ class Shop:
         asset: Asset | None = ASSETS.get(request.path_params["name"])
         if asset is None:
             return PlainTextResponse("no such asset\n", 404)
-        return cacheable(request, asset.body, asset.kind, asset.control, "assets")
+        for_edge(ttl=asset.life, tags=("assets",))
+        return Response(asset.body, 200, {"cache-control": asset.control}, asset.kind)
 
     async def report(self, request: Request) -> Response:
         """Sales by month and category, computed afresh: slow on purpose."""
@@ -225,22 +225,12 @@ async def one_by_one(connection: Any, customer: int) -> list[dict[str, Any]]:
     return found
 
 
-def page(request: Request, title: str, body: str, tag: str) -> Response:
+def page(title: str, body: str, tag: str) -> Response:
     """An HTML page that shared caches may keep for a minute."""
     links = '<link rel="stylesheet" href="/assets/app.css"><script src="/assets/app.js" defer></script>'
     text = f"<!doctype html><title>{html.escape(title)}</title>{links}<h1>{html.escape(title)}</h1>{body}"
-    control = "public, max-age=10, s-maxage=60, stale-while-revalidate=30"
-    return cacheable(request, text.encode(), "text/html; charset=utf-8", control, f"page {tag}")
-
-
-def cacheable(request: Request, body: bytes, kind: str, control: str, tags: str) -> Response:
-    """200 with validators and purge tags, or 304 when the caller has it."""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    headers = {"cache-control": control, "etag": etag, "surrogate-key": tags, "xkey": tags}
-    known = request.headers.get("if-none-match", "")
-    if etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, kind)
+    for_edge(ttl=60, browser=10, stale=30, tags=("page", tag))
+    return Response(text, media_type="text/html; charset=utf-8")
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
@@ -300,7 +290,7 @@ def build(store: Store, board: Board) -> Starlette:
         "/health": shop.health,
         "/metrics": shop.metrics,
     }
-    lost = (Busy, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+    lost = (Busy, LoadTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
     answers: dict[Any, Any] = {**dict.fromkeys(lost, unavailable), ArithmeticError: broken}
     return Starlette(routes=[named(*pair) for pair in handlers.items()], exception_handlers=answers)
 

@@ -11,11 +11,12 @@ AN_HOUR = "public, max-age=3600"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file: bytes, media type, and how long caches may keep it."""
+    """A file: bytes, media type, what browsers are told, and the seconds an edge may keep it."""
 
     body: bytes
     kind: str
     control: str
+    life: float = 3600.0
 
 
 def _css() -> bytes:
@@ -43,7 +44,7 @@ def _all() -> dict[str, Asset]:
     for name, body, kind in (("app.css", _css(), "text/css"), ("app.js", _js(), "text/javascript")):
         stem, _, ending = name.partition(".")
         hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:10]}.{ending}"
-        found[hashed] = Asset(body, kind, FOREVER)
+        found[hashed] = Asset(body, kind, FOREVER, 31536000.0)
         found[name] = Asset(body, kind, AN_HOUR)
     for n in range(24):
         found[f"product-{n}.svg"] = Asset(_picture(n), "image/svg+xml", AN_HOUR)

@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from perftui.lab.processes import trim_memory
 from perftui.lab.shop.metrics import Slot
+from perftui.runtime.heap import trim
 
-LEAK_CHUNK = 256 * 1024
+LEAK_CHUNK = 512 * 1024
 LEAK_LIMIT = 96 * 1024 * 1024
 LEAKED_CONNECTIONS = 6
 
@@ -46,7 +46,7 @@ class Faults:
         self._spin(wanted=first and "cpu-hog" in faults)
         if "memory-leak" not in faults and self._hoard:
             self._hoard.clear()
-            trim_memory()
+            trim()
         if "connection-leak" not in faults and self._connections:
             task = asyncio.get_running_loop().create_task(self._close_leaked())
             self._closing.add(task)

@@ -149,7 +149,7 @@ def _durations(board: Board) -> Iterator[str]:
 
 
 def _counters(board: Board) -> Iterator[str]:
-    yield "# HELP shop_cache_requests_total Look-ups in Valkey by key prefix and result."
+    yield "# HELP shop_cache_requests_total Look-ups in the cache by key prefix and result."
     yield "# TYPE shop_cache_requests_total counter"
     for prefix in PREFIXES:
         for result in ("hit", "miss"):

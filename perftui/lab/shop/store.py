@@ -1,15 +1,15 @@
-"""What shop's handlers stand on: Valkey in front of PostgreSQL, and every look counted."""
+"""What shop's handlers stand on: its caches in front of PostgreSQL, and Valkey for what is no cache."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from perftui.instrument.cache.context import LoadContext
+from perftui.lab.shop.caches import Caches, product_tags
 from perftui.lab.shop.faults import Faults
 from perftui.lab.shop.metrics import Slot
 
@@ -17,7 +17,7 @@ ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 8.0
 COSTLY, COSTLY_S = 3, 0.4  # reports and seconds of them that a page is worth, while there is a stampede
 PRODUCTS, WARMED_AT_ONCE = 5000, 250
-TTL = {"product": 1800, "page": 30, "search": 300, "session": 1800}
+SESSION_SECONDS = 1800
 
 
 class Busy(Exception):
@@ -31,7 +31,7 @@ class Store:
         self._config = config
         self.slot = slot
         self.faults = Faults(slot, config["postgres"])
-        self._flights: dict[str, asyncio.Future[Any]] = {}
+        self.caches = Caches(config["valkey"], slot)
         self.valkey: Any = None
         self._pool: Any = None
 
@@ -58,11 +58,14 @@ class Store:
             max_inactive_connection_lifetime=60,
             server_settings={"application_name": "shop", "lock_timeout": "4s"},
         )
+        self.caches.open()
+        self.caches.keep_warm(self._bought, self.load_product)
 
     async def close(self) -> None:
-        """Let go of both within a second."""
+        """Let go of all within a second."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
+                await self.caches.close()
                 await self.valkey.aclose()
                 await self._pool.close()
 
@@ -86,64 +89,56 @@ class Store:
             await self._pool.release(connection)
 
     async def warm(self) -> None:
-        """Every product into the cache, as a shop does before it opens.
-
-        Their lives are drawn up to the TTL, as those of a shop that is open for long: none end together.
-        """
+        """Every product into the cache, as a shop does before it opens."""
         async with self.database() as connection:
             for first in range(1, PRODUCTS + 1, WARMED_AT_ONCE):
                 rows = await connection.fetch(PRODUCTS_FROM, first, first + WARMED_AT_ONCE)
-                pipe = self.valkey.pipeline(transaction=False)
-                for row in rows:
-                    life = random.randint(1, TTL["product"])  # noqa: S311 - load, not secrets
-                    pipe.set(f"shop:product:{row['id']}", json.dumps(dict(row)), ex=life)
-                if await self.attempt(pipe.execute()) is None:
-                    return
+                await self.caches.warm([dict(row) for row in rows])
 
-    def sample_pool(self) -> None:
-        """Note the pool's size for `/metrics`."""
+    async def _bought(self) -> AsyncIterator[str]:
+        """The numbers of products that were bought lately, the most bought first."""
+        async with self.database() as connection:
+            rows = await connection.fetch(BOUGHT)
+        for row in rows:
+            yield str(row["product_id"])
+
+    async def load_product(self, ctx: LoadContext) -> Any:
+        """The product of that number with its tags; None, not kept, where there is none."""
+        async with self.database() as connection:
+            row = await connection.fetchrow(PRODUCT, int(ctx.key))
+        if row is None:
+            ctx.ttl = 0  # it may come any moment
+            return None
+        ctx.tags = product_tags(row)
+        return dict(row)
+
+    def sample(self) -> None:
+        """Note the pool's size and what the caches counted, for `/metrics`."""
         self.slot.set("pool_size", self._pool.get_size())
         self.slot.set("pool_idle", self._pool.get_idle_size())
+        self.caches.sample()
 
-    async def cached(self, prefix: str, name: str, load: Callable[[], Awaitable[Any]]) -> Any:
-        """Cache-aside: `shop:PREFIX:NAME` from Valkey, else loaded once and kept for the prefix's TTL.
+    async def cached(
+        self, prefix: str, name: str, load: Callable[..., Awaitable[Any]], tags: Iterable[str] = ()
+    ) -> Any:
+        """Read-through: the value of `shop:PREFIX:NAME` from a worker's memory or Valkey, else loaded once.
 
-        A cache that does not answer is a miss, never an error.
+        A cache that does not answer is a miss, never an error. A stampede takes the one load away, a hot key
+        the copies in memory.
         """
-        key = f"shop:{prefix}:{name}"
-        found = await self._get(key)
-        self.slot.count(f"{'miss' if found is None else 'hit'}:{prefix}")
-        if found is not None:
-            return json.loads(found)
-        if self.faults.on("stampede") and prefix == "page":
-            return await self._load_alone(key, 1, load)
-        return await self._single_flight(key, TTL[prefix], load)
+        if prefix == "page" and self.faults.on("stampede"):
+            return await self.caches.get_alone(prefix, name, lambda: self._costly(load))
+        copy = prefix != "product" or not self.faults.on("hot-key")
+        return await self.caches.get(prefix, name, load, tags=tags, copy=copy)
 
-    async def _single_flight(self, key: str, ttl: int, load: Callable[[], Awaitable[Any]]) -> Any:
-        """Callers that miss together wait for one load."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = asyncio.ensure_future(self._fill(key, ttl, load))
-            flight.add_done_callback(lambda _: self._flights.pop(key, None))
-        return await asyncio.shield(flight)
-
-    async def _load_alone(self, key: str, ttl: int, load: Callable[[], Awaitable[Any]]) -> Any:
-        """stampede: a short life, a costly load, and everybody loads for himself."""
+    async def _costly(self, load: Callable[[], Awaitable[Any]]) -> Any:
+        """stampede: what a page needs takes a heavy query."""
         async with self.database() as connection:
             began, reports = time.monotonic(), 0
             while reports < COSTLY or time.monotonic() - began < COSTLY_S:
                 await connection.fetch(REPORT)
                 reports += 1
-        return await self._fill(key, ttl, load)
-
-    async def _fill(self, key: str, ttl: int, load: Callable[[], Awaitable[Any]]) -> Any:
-        value = await load()
-        if value is not None:
-            await self.attempt(self.valkey.set(key, json.dumps(value), ex=ttl))
-        return value
-
-    async def _get(self, key: str) -> Any:
-        return await self.attempt(self.valkey.get(key))
+        return await load()
 
     async def attempt(self, command: Awaitable[Any]) -> Any:
         """A Valkey command whose failure only costs its effect."""
@@ -158,6 +153,9 @@ class Store:
 PRODUCT = """
 SELECT id, sku, name, category, description, price_cents, stock, updated_at::text
 FROM products WHERE id = $1"""
+BOUGHT = """
+SELECT product_id FROM (SELECT product_id FROM order_items ORDER BY order_id DESC LIMIT 2000) AS lately
+GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 100"""
 PRODUCTS_FROM = """
 SELECT id, sku, name, category, description, price_cents, stock, updated_at::text
 FROM products WHERE id >= $1 AND id < $2"""

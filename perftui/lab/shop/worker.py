@@ -24,11 +24,12 @@ class ShopWorker:
     def __init__(self, seat: Seat, config: Mapping[str, Any], board: Board) -> None:
         import uvicorn
 
+        from perftui.instrument.cache.edge import EdgeHeaders
         from perftui.lab.shop.app import Observer, build
 
         self._seat = seat
         self._store = Store(config, board.slot(seat.slot))
-        self._observer = Observer(build(self._store, board), self._store)
+        self._observer = Observer(EdgeHeaders(build(self._store, board)), self._store)
         settings = uvicorn.Config(
             self._observer,
             http="httptools",
@@ -111,7 +112,7 @@ class ShopWorker:
         self._server.should_exit = True
 
     async def _sample(self) -> None:
-        """Twice a second: that the loop wakes at all, how late, and how full the pool is."""
+        """Twice a second: that the loop wakes at all, how late, how full the pool is, what caches counted."""
         loop, lag, pause = asyncio.get_running_loop(), 0.0, 0.5
         while True:
             began = loop.time()
@@ -119,7 +120,7 @@ class ShopWorker:
             lag = max(loop.time() - began - pause, lag * 0.8)
             self._store.slot.set("loop_lag", max(0.0, lag))
             self._store.slot.set("beat", time.monotonic())
-            self._store.sample_pool()
+            self._store.sample()
 
 
 def work(seat: Seat, config: Mapping[str, Any], board: Board) -> int:

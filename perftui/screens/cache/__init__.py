@@ -5,4 +5,7 @@ TABS: tuple[str, ...] = (
     "perftui.screens.cache.latency:LatencyTab",
     "perftui.screens.cache.memory:MemoryTab",
     "perftui.screens.cache.browse.keys:KeysTab",
+    "perftui.screens.cache.cluster:ClusterTab",
+    "perftui.screens.cache.warming:WarmingTab",
+    "perftui.screens.cache.advisor:AdvisorTab",
 )

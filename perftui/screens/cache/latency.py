@@ -43,13 +43,14 @@ class LatencyTab(CacheTab):
     """
     id_: ClassVar[str] = "cache.latency"
     title: ClassVar[str] = "Latency"
-    topics: ClassVar[tuple[str, ...]] = ("cache",)
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster")
     empty: ClassVar[str] = "would show latency by command, the slow log and what each command costs" + EMPTY
 
     def __init__(self) -> None:
         super().__init__()
         self.shown = "all"
         self.costs_in_front = False
+        self._several = False  # whether the slow log is that of several nodes
         self._drawn: tuple[str, str, int] | None = None
 
     def compose(self) -> Iterable[Widget]:
@@ -74,32 +75,36 @@ class LatencyTab(CacheTab):
         self.query_one("#slow").display = wide or not self.costs_in_front
         self.query_one("#cost").display = wide or self.costs_in_front
 
-    def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
+    def paint(self, _frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Both pictures from history, both tables from the newest reading."""
-        frame, facts = frames["cache"], node.reading
-        self.health_of(frames, node)
+        frame, facts = self.frame_of(node), node.reading
+        self.health_of(node)
         if facts is None:
             return
-        self._heat(frame, node.source, facts.limit("latency"))
+        self._heat(frame, node, facts.limit("latency"))
         self._quantiles(frame, node.source)
         slow = self.query_one("#slow", LiveTable)
         threshold = facts.slow_threshold_s
         slow.empty = facts.limit("slow log") or (
             "nothing was slower than the threshold" if threshold is not None else "the slow log is off"
         )
+        several = node.role in {"cluster", "group"}
+        if several is not self._several:
+            self._several = several
+            slow.view.columns = tuple(slow_columns(self.look.tz, nodes=several))
         slow.set_items(facts.slow)
         cost = self.query_one("#cost", LiveTable)
         cost.empty = "no command ran since the last look"
         cost.set_items(facts.commands)
 
-    def _heat(self, frame: Frame, source: str, why: str) -> None:
+    def _heat(self, frame: Frame, node: CacheNode, why: str) -> None:
         """The heat map, when a column was completed or something else is to be shown: it costs the most."""
-        drawn = (source, self.shown, int(frame.at // STEP))
+        drawn = (node.source, self.shown, int(node.at // STEP))
         if drawn == self._drawn:
             return
         panel = self.query_one("#heat", HeatmapPanel)
         panel.title = f"Latency of {'all commands' if self.shown == 'all' else self.shown + 's'}, server side"
-        heat = heat_of(frame.history, source, self.shown, frame.at)
+        heat = heat_of(frame.history, node.source, self.shown, node.at)
         panel.note = why
         panel.set_heat(heat or Heat((), (), ()))
         self._drawn = drawn if heat is not None else None
@@ -130,10 +135,13 @@ class LatencyTab(CacheTab):
 
 
 def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> Heat | None:
-    """Commands by time (steps of 5 s on absolute time) and power-of-two latency; None without any."""
+    """Commands by time (whole steps of 5 s on absolute time) and power-of-two latency; None without any.
+
+    The step that the newest reading, of `at`, is in is left out: it would change until its end.
+    """
     if history is None:
         return None
-    end = int(at // STEP) + 1
+    end = int(at // STEP)
     first = end - COLUMNS
     cells: dict[int, list[float]] = {}
     for key in history.keys(source, "latency_bucket_per_s"):
@@ -143,7 +151,8 @@ def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> 
         row = cells.setdefault(round(log2(float(labels["le"]) * 1e6)), [0.0] * COLUMNS)
         times, rates = history.series(key, first * STEP, at).between(first * STEP, at)
         for when, rate in zip(times, rates, strict=True):
-            row[int(when // STEP) - first] += rate
+            if (step := int(when // STEP)) < end:
+                row[step - first] += rate
     cells = {bucket: row for bucket, row in cells.items() if any(row)}  # others came before or after this
     if not cells:
         return None

@@ -1,4 +1,4 @@
-"""Memory: used, allowed and resident over time; which prefixes hold it, with intervals; the biggest keys."""
+"""Memory: used, allowed and resident over time; its prefixes and biggest keys; other sizes of L1."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from perftui.analysis.misscurves import by_namespace
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line
+from perftui.draw.clean import inert
+from perftui.draw.misscurve import Price
 from perftui.model.cache import CacheNode, Keyspace, PrefixShare
 from perftui.model.frame import Frame
+from perftui.model.health import Link
+from perftui.model.misscurve import MissCurve
 from perftui.model.series import SeriesKey
+from perftui.screens.cache import policies
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.rows import item_key, key_columns, key_text, share_columns
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
+from perftui.widgets.misscurve import MissCurvePanel
 from perftui.widgets.panel import Panel
 
-TOPIC = "cache.keyspace"
+TOPIC, CURVES = "cache.keyspace", "cache.curves"
+VIEWS = ("shares", "biggest", "curve", "policies")
+ALONE = frozenset({"curve", "policies"})  # views that take the whole width
+CURVES_EVERY = 5.0  # seconds between two looks at the nodes' records, while their curve is in front
 FIRST_PAGES, MOST_PAGES = 64, 1024
 
 
@@ -34,18 +44,20 @@ class MemoryTab(CacheTab):
     MemoryTab #lower { height: 3fr; layout: horizontal; }
     MemoryTab #shares { width: 3fr; }
     MemoryTab #biggest { width: 2fr; }
+    MemoryTab #curve, MemoryTab #policies { width: 1fr; }
     """
     id_: ClassVar[str] = "cache.memory"
     title: ClassVar[str] = "Memory"
-    topics: ClassVar[tuple[str, ...]] = ("cache", TOPIC)
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", TOPIC, CURVES, policies.TOPIC)
     empty: ClassVar[str] = "would show used and allowed memory, and which prefixes hold it" + EMPTY
 
     def __init__(self) -> None:
         super().__init__()
         self.pages = FIRST_PAGES
         self.base = b""
-        self.biggest_in_front = False
+        self.view = "shares"
         self._asked = ""
+        self._curves_at = 0.0
         self._seen = False
 
     def compose(self) -> Iterable[Widget]:
@@ -66,6 +78,15 @@ class MemoryTab(CacheTab):
                 sort="bytes_",
                 reverse=True,
             )
+            yield MissCurvePanel("Curve", id="curve")
+            yield LiveTable(
+                policies.columns(),
+                key=policies.row_key,
+                title="Hits by policy and size",
+                empty=policies.EMPTY,
+                id="policies",
+                sort="entries",
+            )
 
     def on_shown(self) -> None:
         """The first time, the prefixes take the keys, not the chart above them."""
@@ -74,24 +95,38 @@ class MemoryTab(CacheTab):
             self.query_one("#shares", LiveTable).focus()
 
     def arrange_for(self, layout: int) -> None:
-        """Below 120 columns one chart and one table; `v` changes the table."""
+        """Below 120 columns one chart and one table; `v` changes what is below."""
         wide = layout >= 120
         self.set_class(not wide, "narrow")
         self.query_one("#evicted").display = wide
-        self.query_one("#shares").display = wide or not self.biggest_in_front
-        self.query_one("#biggest").display = wide or self.biggest_in_front
+        for name in VIEWS:
+            both = wide and not {name, self.view} & ALONE
+            self.query_one(f"#{name}").display = both or name == self.view
 
     def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Lines from history, tables from the newest sample; the first sample is asked for here."""
-        frame = frames["cache"]
-        self.health_of(frames, node)
+        frame = self.frame_of(node)
+        self.health_of(node)
         self._lines("#bytes", frame, node.source, used="used_bytes", rss="rss_bytes", max="max_bytes")
         self._lines("#evicted", frame, node.source, evicted="evicted_per_s", expired="expired_per_s")
-        sampled = frames[TOPIC]
+        sampled = self.told(TOPIC, node)
         space = sampled.report if isinstance(sampled.report, Keyspace) else None
         if space is None and self._asked != node.source and node.reading is not None:
             self.sample()
         self._tables(space, sampled.error)
+        policies.show(self.query_one("#policies", LiveTable), frames[policies.TOPIC], node.source)
+        if self.view == "curve":
+            self._curve(self.told(CURVES, node), frame.at, node)
+
+    def _curve(self, told: Frame, now: float, node: CacheNode) -> None:
+        if now - self._curves_at >= CURVES_EVERY and node.health.link is Link.LIVE:
+            self._curves_at = now
+            self.probe(CURVES, self.source, "NodeReader", _curves)
+        curves = told.report if isinstance(told.report, Mapping) else None
+        panel = self.query_one("#curve", MissCurvePanel)
+        settings = self.session.setting
+        panel.price = Price(settings("cache.price_per_gb"), inert(settings("cache.currency"), 20))
+        panel.set_curves(curves, told.error)
 
     def _lines(self, name: str, frame: Frame, source: str, **series: str) -> None:
         chart = self.query_one(name, ChartPanel)
@@ -120,13 +155,13 @@ class MemoryTab(CacheTab):
 
     def chosen_changed(self) -> None:
         """Sample the other server."""
-        self.base, self.pages = b"", FIRST_PAGES
+        self.base, self.pages, self._curves_at = b"", FIRST_PAGES, 0.0
         self.sample()
 
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The prefix or key under the cursor, with its server."""
-        table = self.query_one("#biggest" if self.biggest_in_front else "#shares", LiveTable)
+        table = self.query_one("#biggest" if self.view == "biggest" else "#shares", LiveTable)
         return {"source": self.source, **table.selection()} if self.source else None
 
     def on_chart_panel_zoomed(self, _zoomed: ChartPanel.Zoomed) -> None:
@@ -154,20 +189,33 @@ class MemoryTab(CacheTab):
         super().ask_purge(pattern)
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`r` doubles the sample, `v` turns the table, escape goes up one prefix."""
+        """`r` doubles the sample, `v` turns what is below, escape leaves the cursor or goes up one prefix."""
         if id == "cache.sample":
             self.pages = min(MOST_PAGES, self.pages * 2)
             self.sample()
         elif id == "cache.sizes":
-            self.biggest_in_front = not self.biggest_in_front
-            self.arrange_for(self.layout_now)
-            self.query_one("#biggest" if self.biggest_in_front else "#shares").focus()
+            self._turn(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)])
+        elif id == "cache.policies":
+            self._turn("policies")
+            policies.begin(self, self.source)
+        elif id == "close" and self.view == "curve" and self.query_one(MissCurvePanel).cursor is not None:
+            self.query_one(MissCurvePanel).action_cursor_off()
         elif id == "close" and self.base:
             self.base = parent(self.base)
             self.sample()
         else:
             return super().on_command(id)
         return True
+
+    def _turn(self, view: str) -> None:
+        self.view = view
+        self.arrange_for(self.layout_now)
+        self.query_one(f"#{view}").focus()
+        self.redraw()
+
+
+async def _curves(power: Any) -> Mapping[str, MissCurve]:
+    return by_namespace(await power.nodes())
 
 
 def parent(prefix: bytes) -> bytes:

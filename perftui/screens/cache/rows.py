@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from perftui.draw import format as fmt
@@ -40,13 +41,18 @@ def head_row(node: CacheNode | None, at: float, width: int, look: Look) -> Row:
         ("keys ", fmt.count(facts.keys)),
         ("", f"{facts.product} {inert(facts.version, 16)}"),
     )
+    return line(width, *as_many_as_fit(spans, parts, width))
+
+
+def as_many_as_fit(spans: list[Span], parts: Iterable[tuple[str, str]], width: int) -> list[Span]:
+    """The spans and whole (label, text) after them, the first ones first."""
     used = sum(len(s.text) for s in spans)
     for label, text in parts:
-        if used + 2 + len(label) + len(text) > width:
-            break
-        spans += [Span(f"  {label}", "muted"), Span(text, "text")]
         used += 2 + len(label) + len(text)
-    return line(width, *spans)
+        if used > width:
+            break
+        spans = [*spans, Span(f"  {label}", "muted"), Span(text, "text")]
+    return spans
 
 
 def link_cell(word: str) -> Cell:
@@ -57,7 +63,8 @@ def link_cell(word: str) -> Cell:
     )
 
 
-def _hit_cell(ratio: float | None) -> Cell:
+def hit_cell(ratio: float | None) -> Cell:
+    """A hit ratio against target and alert."""
     style = "" if ratio is None else "ok" if ratio >= 0.95 else "warn" if ratio < 0.9 else ""
     return fmt.ratio(ratio), style
 
@@ -78,7 +85,7 @@ def node_columns() -> list[Column]:
         Column("role", "Role", width=8, priority=2),
         Column("link", "Link", link_cell, value=lambda n: n.health.link.value, width=9),
         Column("ops_per_s", "Cmd/s", fmt.number, value=_of("ops_per_s"), width=7, align="right"),
-        Column("hit_ratio_1m", "Hit 1m", _hit_cell, width=6, align="right"),
+        Column("hit_ratio_1m", "Hit 1m", hit_cell, width=6, align="right"),
         Column("used_bytes", "Used", fmt.bytes_, value=_of("used_bytes"), width=9, align="right"),
         Column("memory_ratio", "of max", _full_cell, value=_of("memory_ratio"), width=6, align="right"),
         Column("evicted_per_s", "Evict/s", fmt.number, value=_of("evicted_per_s"), width=7, align="right"),
@@ -91,11 +98,12 @@ def node_columns() -> list[Column]:
     ]
 
 
-def slow_columns(tz: str) -> list[Column]:
-    """Columns of the slow log."""
+def slow_columns(tz: str, *, nodes: bool = False) -> list[Column]:
+    """Columns of the slow log, or of those of several `nodes`."""
     return [
         Column("at", "Time", lambda at: fmt.clock(at, tz), width=8),
         Column("took_s", "Took", fmt.duration, width=8, align="right", help="time in the server alone"),
+        *([Column("node", "Node", width=15, help="whose slow log it is in")] if nodes else []),
         Column("text", "Command", width=24, grow=True, help="secrets masked, cut at 4 KiB"),
         Column("client", "Client", width=21, priority=3),
     ]
@@ -180,9 +188,9 @@ def item_key(item: KeyInfo | HotKey | PrefixShare) -> bytes:
     return item.prefix if isinstance(item, PrefixShare) else item.key
 
 
-def slow_key(entry: SlowCommand) -> tuple[int, float]:
-    """An id starts again at 0 with the server."""
-    return entry.id, entry.at
+def slow_key(entry: SlowCommand) -> tuple[int, float, str]:
+    """An id starts again at 0 with the server; each node has its own."""
+    return entry.id, entry.at, entry.node
 
 
 def cost_key(cost: CommandCost) -> str:

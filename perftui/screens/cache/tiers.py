@@ -1,4 +1,4 @@
-"""The tiers at a glance: every server, hit ratio and memory against their limits, a quarter of an hour."""
+"""The tiers at a glance: hit ratios of L1, L2 and the edge, servers, namespaces and nodes of the library."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ from perftui.model.cache import CacheNode
 from perftui.model.cdn import CdnReport, EdgeView
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
+from perftui.model.health import Link
 from perftui.model.series import SeriesKey
+from perftui.model.tierview import NamespaceView, TierNode
+from perftui.screens.cache import library, ttl
 from perftui.screens.cache.base import EMPTY, CacheTab
+from perftui.screens.cache.namespace import NamespacePart, looked
 from perftui.screens.cache.rows import node_columns
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.gauge import GaugePanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
+
+DETAIL = "cache.namespace"
+DETAIL_EVERY = 2.0  # seconds between two looks at the records of the namespace in front
 
 WORDS = {Severity.INFO: "ok", Severity.WARNING: "warn", Severity.CRITICAL: "crit"}
 
@@ -37,30 +44,58 @@ class TiersTab(CacheTab):
     TiersTab #gauges { height: 3; layout: horizontal; }
     TiersTab GaugePanel { width: 2fr; margin-right: 2; }
     TiersTab #figures { width: 3fr; }
-    TiersTab #ratio, TiersTab #bytes { margin-right: 1; }
+    TiersTab #ratio, TiersTab #bytes, TiersTab #namespaces { margin-right: 1; }
+    TiersTab #library { height: 5; layout: horizontal; }
+    TiersTab.attached #library { height: 8; }
+    TiersTab #namespaces { width: 3fr; }
+    TiersTab #members { width: 2fr; }
     TiersTab .charts { height: 1fr; layout: horizontal; }
     TiersTab #findings { height: 7; }
     TiersTab.narrow #nodes { height: 4; }
-    TiersTab.narrow #ratio, TiersTab.narrow #memory { margin-right: 0; }
+    TiersTab.narrow #ratio, TiersTab.narrow #memory, TiersTab.narrow #namespaces { margin-right: 0; }
+    TiersTab.narrow #library { height: 5; }
     TiersTab.narrow #gauges { height: 2; }
     TiersTab.narrow #findings { height: 5; }
     """
     id_: ClassVar[str] = "cache.tiers"
     title: ClassVar[str] = "Tiers"
-    topics: ClassVar[tuple[str, ...]] = ("cache", "cdn")
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", "cdn", DETAIL)
     empty: ClassVar[str] = (
         "would show hit ratio, memory, traffic and replication of every cache server" + EMPTY
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_front = "#nodes"  # where there is room for one table
+        self.attached = False  # some process publishes what its caches count
+        self.opened = ""  # the namespace whose detail is in front
+        self._asked_at = 0.0
+
     def compose(self) -> Iterable[Widget]:
         """The table first: it takes the keys."""
         yield LiveTable(node_columns(), key=lambda n: n.source, title="L2 servers", id="nodes")
+        with Widget(id="library"):
+            yield LiveTable(
+                library.namespace_columns(),
+                key=lambda n: n.namespace,
+                title="Namespaces",
+                id="namespaces",
+            )
+            yield LiveTable(
+                library.node_columns(lambda at: fmt.clock(at, self.look.tz)),
+                key=library.node_key,
+                title="Nodes",
+                id="members",
+            )
+            yield Panel("Namespaces", id="attach", focusable=True)
+        yield NamespacePart(id="opened")
         with Widget(id="gauges"):
+            yield GaugePanel("L1 hit ratio, now", id="l1")
             yield GaugePanel("L2 hit ratio, 1 min", warn=0.95, crit=0.9, down=True, id="hit")
             yield GaugePanel("L3 edge hit ratio, now", id="edge")
             yield GaugePanel("memory", unit="bytes", id="memory")
             yield Panel(id="figures")
-        with Widget(classes="charts"):
+        with Widget(classes="charts", id="first"):
             yield ChartPanel("Hit ratio", unit="ratio", low=0, high=1, id="ratio")
             yield ChartPanel("Lookups", unit="1/s", low=0, id="lookups")
         with Widget(classes="charts", id="second"):
@@ -69,11 +104,28 @@ class TiersTab(CacheTab):
         yield Panel("Findings", id="findings")
 
     def arrange_for(self, layout: int) -> None:
-        """Below 120 columns one chart and no figures beside the gauges."""
-        self.set_class(layout < 120, "narrow")
-        self.query_one("#figures").display = layout >= 120
-        self.query_one("#lookups").display = layout >= 120
-        self.query_one("#second").display = layout >= 120
+        """Below 120 columns one chart, one table (`v` changes it) and no figures beside the gauges.
+
+        Below 160 the gauge of L1 takes the place of the figures, its nodes that of the second row of charts.
+        """
+        wide, widest = layout >= 120, layout >= 160
+        self.set_class(not wide, "narrow")
+        front, opened = self.in_front, bool(self.opened)
+        self.query_one("#nodes").display = wide or (front == "#nodes" and not opened)
+        self.query_one("#library").display = wide or (front != "#nodes" and not opened)
+        self.query_one("#namespaces").display = self.attached and (wide or front == "#namespaces")
+        self.query_one("#members").display = self.attached and (wide or front == "#members")
+        self.query_one("#attach").display = not self.attached
+        self.query_one("#l1").display = self.attached
+        self.query_one("#memory").display = wide or not self.attached
+        self.query_one("#figures").display = widest or (wide and not self.attached)
+        self.query_one("#lookups").display = wide
+        self.query_one("#second").display = (widest or (wide and not self.attached)) and not opened
+        self.query_one("#first").display = self.query_one("#gauges").display = not opened
+        self.query_one("#findings").display = wide or not opened
+        part = self.query_one("#opened")
+        part.display = opened
+        part.set_class(not wide, "narrow")
 
     @property
     def node(self) -> CacheNode | None:
@@ -84,21 +136,27 @@ class TiersTab(CacheTab):
 
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Fill the table first: its cursor says which server the rest is about."""
-        report = self.report
-        if report is not None:
-            self.query_one("#nodes", LiveTable).set_items(report.nodes)
+        self.query_one("#nodes", LiveTable).set_items(self.nodes)
         super().draw(frames)
 
     def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Gauges, charts and findings of one server."""
-        frame = frames["cache"]
+        frame = self.frame_of(node)
         for panel in self.query("ChartPanel, GaugePanel").results(Panel):
             panel.set_health(node.health, frame.at)
         facts = node.reading
-        self.query_one("#hit", GaugePanel).set_value(node.hit_ratio_1m)
+        self._library(node)
+        hit = self.query_one("#hit", GaugePanel)
+        alone = facts is None or facts.tiers is None or not facts.tiers.nodes
+        hit.warn, hit.crit = (0.95, 0.9) if alone else (None, None)  # L1 above it takes the easy ones
+        hit.set_value(node.hit_ratio_1m)
         edge = front_edge(frames["cdn"])
         gauge = self.query_one("#edge", GaugePanel)
-        gauge.display = edge is not None and self.layout_now >= 120
+        room = (
+            self.attached or self.layout_now >= 160
+        )  # else the figures need it more than a gauge of nothing
+        gauge.display = self.layout_now >= 120 and (edge is not None or room)
+        gauge.label = "L3 edge hit ratio, now" if edge else "L3: no edge connected"
         gauge.set_health(frames["cdn"].health.get(edge.source) if edge else None, frame.at)
         gauge.set_value(edge.facts.hit_ratio if edge else None)
         memory = self.query_one("#memory", GaugePanel)
@@ -112,7 +170,75 @@ class TiersTab(CacheTab):
         mine = [f for f in frame.findings if f.source == node.source]
         findings = self.query_one("#findings", Panel)
         findings.note = f"{len(mine)}" if mine else ""
-        findings.set_rows(lambda size, look: finding_rows(mine, size, look))
+        known = node.health.link in {Link.LIVE, Link.LATE}
+        findings.set_rows(lambda size, look: finding_rows(mine, size, look, known=known))
+
+    def _library(self, node: CacheNode) -> None:
+        """What the library's nodes publish in this server."""
+        tiers = node.reading.tiers if node.reading is not None else None
+        nodes = tiers.nodes if tiers is not None else ()
+        if bool(nodes) is not self.attached:
+            self.attached = bool(nodes)
+            self.set_class(self.attached, "attached")
+            if self.in_front != "#nodes":
+                self.in_front = "#namespaces" if self.attached else "#attach"
+            self.arrange_for(self.layout_now)
+        why = node.reading.limit("nodes") if node.reading is not None else ""
+        # By name: they are told in the order in which they last published.
+        members = sorted(nodes, key=lambda member: (member.namespace, member.node))
+        for name, items in (("#namespaces", node.namespaces), ("#members", members)):
+            table = self.query_one(name, LiveTable)
+            table.set_health(node.health, self.frame_of(node).at)
+            table.set_items(items)
+        lost = f", {tiers.unreadable} not readable" if tiers is not None and tiers.unreadable else ""
+        self.query_one("#members", LiveTable).title = f"Nodes{lost}"
+        self.query_one("#attach", Panel).set_rows(lambda size, _look: library.attach_rows(size, why))
+        if self.opened:
+            self._detail(node, [member for member in members if member.namespace == self.opened])
+        traffic = tiers.traffic if tiers is not None else None
+        self.query_one("#l1", GaugePanel).set_value(traffic.l1_hit_ratio if traffic is not None else None)
+
+    def _detail(self, node: CacheNode, members: list[TierNode]) -> None:
+        """The namespace in front; its nodes' records are asked for as often as they publish."""
+        frame, name = self.frame_of(node), self.opened
+        if frame.at - self._asked_at >= DETAIL_EVERY and node.health.link is Link.LIVE:
+            self._asked_at = frame.at
+            self.probe(DETAIL, node.source, "NodeReader", lambda power: looked(power, name))
+        view = next((one for one in node.namespaces if one.namespace == name), None)
+        part = self.query_one("#opened", NamespacePart)
+        part.show(node.source, view, members, self.told(DETAIL, node), frame)
+
+    def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
+        """Enter on a namespace opens its detail."""
+        if isinstance(opened.item, NamespaceView):
+            self._open(opened.item.namespace)
+
+    def _open(self, namespace: str) -> None:
+        """Show a namespace's detail, or with '' all of them again."""
+        self.opened, self._asked_at = namespace, 0.0
+        self.arrange_for(self.layout_now)
+        self.query_one("#nsfigures" if namespace else "#namespaces").focus()
+        self.redraw()
+
+    def _namespace(self) -> str:
+        """The namespace that is opened, else the one under the cursor."""
+        current = self.query_one("#namespaces", LiveTable).current
+        return self.opened or (current.namespace if isinstance(current, NamespaceView) else "")
+
+    def _change_dictionary(self, action: str) -> None:
+        name = self._namespace()
+        if name:
+            self.perform(action, self.source, namespace=name)
+        else:
+            self.toast("no namespace of the cache library is here")
+
+    def _edit_ttl(self) -> None:
+        node, name = self.node, self._namespace()
+        view = next((one for one in node.namespaces if one.namespace == name), None) if node else None
+        if view is None:
+            self.toast("no namespace of the cache library is here")
+        else:
+            ttl.edit(self, self.source, view)
 
     def _charts(self, frame: Frame, source: str, edge: str) -> None:
         def lines(panel: ChartPanel, **names: str) -> list[Line]:
@@ -120,7 +246,8 @@ class TiersTab(CacheTab):
             return [Line.of(frame.window(SeriesKey(source, s), seconds), name=n) for n, s in names.items()]
 
         ratio = self.query_one("#ratio", ChartPanel)
-        hits = lines(ratio, L2="hit_ratio")
+        tiers = {"L1": "l1_hit_ratio", "L2": "hit_ratio"} if self.attached else {"L2": "hit_ratio"}
+        hits = lines(ratio, **tiers)
         if edge:
             window = frame.window(SeriesKey(edge, "hit_ratio"), ratio.seconds)
             hits.append(Line.of(window, name="L3 edge"))
@@ -149,18 +276,47 @@ class TiersTab(CacheTab):
         self.redraw()
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`w` goes to the findings with evidence, `A` applies the worst finding's fix."""
+        """`w` tells the findings' evidence, `A` applies the worst one's fix, `v` changes the table."""
         if id == "cache.why":
             self.query_one("#findings", Panel)
             self.toast(self._evidence())
         elif id == "cache.apply":
             self._apply()
+        elif id == "cache.promote":
+            self._promote()
+        elif id == "cache.tables":
+            self._next_table()
+        elif id in {"cache.dictionary", "cache.dictionary-back"}:
+            self._change_dictionary(id)
+        elif id == "cache.set-ttl":
+            self._edit_ttl()
+        elif id == "close" and self.opened:
+            self._open("")
         else:
             return super().on_command(id)
         return True
 
+    def _promote(self) -> None:
+        node = self.node
+        if node is None or node.role != "replica":
+            self.toast("choose the replica that is to become a primary")
+        else:
+            self.perform("cache.promote", node.source)
+
+    def _next_table(self) -> None:
+        if self.layout_now >= 120:
+            self.toast("all tables are shown")
+            return
+        views = ("#nodes", "#namespaces", "#members") if self.attached else ("#nodes", "#attach")
+        place = views.index(self.in_front) if self.in_front in views else 0
+        self.in_front = views[(place + 1) % len(views)]
+        self.arrange_for(self.layout_now)
+        self.query_one(self.in_front).focus()
+        self.redraw()
+
     def _mine(self) -> list[Finding]:
-        return [f for f in self.frames["cache"].findings if f.source == self.source] if self.frames else []
+        node = self.node if self.frames else None
+        return [f for f in self.frame_of(node).findings if f.source == node.source] if node else []
 
     def _evidence(self) -> str:
         found = self._mine()
@@ -188,7 +344,7 @@ def figure_rows(node: CacheNode, size: Size) -> Rows:
     if facts is None:
         return []
     repl = facts.replication
-    if node.role == "primary":
+    if node.role != "replica":
         online = sum(r.state == "online" for r in repl.replicas)
         following = f"{online}/{len(repl.replicas)} replicas online" if repl.replicas else "no replica"
     else:
@@ -203,9 +359,11 @@ def figure_rows(node: CacheNode, size: Size) -> Rows:
     ]
 
 
-def finding_rows(findings: list[Finding], size: Size, look: Look) -> Rows:
-    """Each finding with its first evidence, worst first."""
+def finding_rows(findings: list[Finding], size: Size, look: Look, *, known: bool = True) -> Rows:
+    """Each finding with its first evidence, worst first; `known`: the server answers, so none means well."""
     rows: list[Row] = []
+    if not findings and not known:
+        return [line(size.width, Span(" "), Span("not known while the server does not answer", "muted"))]
     if not findings:
         return [line(size.width, Span(" "), state_span("ok", look), Span("  nothing to say", "muted"))]
     for finding in findings:

@@ -40,6 +40,7 @@ class Dialog(ModalScreen[T]):
     Dialog #box.-production.-ascii { border: ascii $error; }
     Dialog Input, Dialog Input:focus {
         border: none; height: 1; padding: 0; background: $background; color: $foreground;
+        background-tint: $background 0%;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = []

@@ -81,7 +81,7 @@ def plan_rows(action: Action, plan: Plan, width: int, look: Look) -> list[Row]:
 def _totals(plan: Plan) -> str:
     parts = []
     if plan.count is not None:
-        parts.append(f"{count(plan.count)} things")
+        parts.append(f"{count(plan.count)} {'thing' if plan.count == 1 else 'things'}")
     if plan.bytes_ is not None:
         parts.append(bytes_(plan.bytes_))
     return ", ".join(parts)
@@ -90,7 +90,8 @@ def _totals(plan: Plan) -> str:
 def _affected(plan: Plan, width: int) -> list[Row]:
     rows: list[Row] = []
     for item in plan.affects[:MOST_AFFECTED]:
-        rows += [(Span("  "), *row) for row in wrap(inert(item, 500), width - 2, "muted")[:2]]
+        depth = 2 + min(8, len(item) - len(item.lstrip(" ")))  # a rule's lines keep their shape
+        rows += [(Span(" " * depth), *row) for row in wrap(inert(item, 500), width - depth, "muted")[:2]]
     if len(plan.affects) > MOST_AFFECTED:
         rows.append((Span(f"  and {len(plan.affects) - MOST_AFFECTED} more", "muted"),))
     return rows

@@ -43,8 +43,7 @@ _RATES = {"": 1.0, "/s": 1.0, "/min": 1 / 60}
 
 def zoned(text: str) -> tuple[str, str, float]:
     """`sat 02:00 2h Europe/Berlin` as (when, zone, seconds); zone and time may be left out."""
-    from perftui.analysis.maintenance import cron_of
-    from perftui.analysis.schedule import check
+    from perftui.analysis.maintenance import cron_of, timed
 
     words, zone, long = text.split(), "UTC", 3600.0
     if words and (("/" in words[-1] and words[-1][:1].isalpha()) or words[-1] == "UTC"):
@@ -53,7 +52,7 @@ def zoned(text: str) -> tuple[str, str, float]:
         long = seconds_of(words.pop())
     when = " ".join(words)
     try:
-        check(cron_of(when), zone)
+        timed(cron_of(when), zone)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return when, zone, long

@@ -74,6 +74,7 @@ class HostsTab(Tab):
         self._group = ""
         self.opened: ProcessRow | None = None
         self._looked = 0.0
+        self._listed = ""  # whose processes stand in the table
         self.chosen = ""
         self._hidden: set[str] = set()  # columns of processes that this host does not fill
         self.ranks: tuple[HostRank, ...] = ()
@@ -163,7 +164,8 @@ class HostsTab(Tab):
         if view is None:
             return
         if self.opened is None:
-            self._figures(frame, view)
+            if not self._only(processes.TOPIC):
+                self._figures(frame, view)
         else:
             self._own(frames, view, self.opened)
         self._processes(frame, view)
@@ -187,16 +189,22 @@ class HostsTab(Tab):
         if view.source not in self.session.sources("ProcessReader") and not read_then:
             table.empty = "an exporter tells no processes"
             table.hint = "perftui on that host shows them"
-            table.note = ""
+            table.note = self._listed = ""
             table.set_items(())
             return
         processes.refresh(self, frame.at, view.source)
         found = processes.listed(self)
-        if found is not None:
+        same = self._listed == view.source and self._only("resources", processdetail.TOPIC)
+        if found is not None and not same:
+            self._listed = view.source
             self._hidden = processes.hide(table, found, self._hidden)
             table.set_items(self._arranged(found.rows) if found.host == view.reading.host else ())
             by = f" by {self._group}" if self._group else " as a tree" if self._tree else ""
             table.note = f"{len(found.rows)} of {found.total}{by}"
+
+    def _only(self, *topics: str) -> bool:
+        """Whether nothing but these is new, so that what is drawn from others stands."""
+        return self.news is not None and self.news <= set(topics)
 
     def choose_host(self, source: str) -> None:
         """Show another host; one that never answered has nothing to show but why."""
@@ -257,10 +265,11 @@ class HostsTab(Tab):
         self.query_one(ProcessDetail).follow_cursor(moved)
 
     def _figures(self, frame: Frame, view: HostView) -> None:
-        reading, health = view.reading, frame.health.get(view.source)
+        reading, health = view.reading, frame.report.standing(frame.health).get(view.source)
         cpu, memory = self.query_one("#cpu", Panel), self.query_one("#memory", Panel)
         several = len(self.ranks) > 1 and self.layout_now < 120
-        cpu.title = f"CPU of {inert(reading.host, 40)}" + (f", one of {len(self.ranks)}" if several else "")
+        beside = f", one of {len(self.ranks)}:" if several else " of"  # before the name, which may be long
+        cpu.title = f"CPU{beside} {inert(reading.host, 40)}"
         cpu.note = inert(hostrows.about(view), 200)
         cpu.set_rows(
             lambda size, look: hostrows.cpu(

@@ -10,13 +10,17 @@ from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
 from perftui.model.series import Series, SeriesKey
+from perftui.model.targets import whole
 
 WINDOW = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: the kinds of backend that feed it, its figure, and further figures on its card."""
+    """One layer: the kinds of backend that feed it, its figure, and further figures on its card.
+
+    Where several feed it, the first of `topic` stands for it, else the first of `also`.
+    """
 
     name: str
     topic: str
@@ -27,13 +31,15 @@ class Layer:
     tab: str
     connect: str
     more: tuple[tuple[str, str, str], ...] = ()  # title, series, unit
+    also: tuple[str, ...] = ()
+    """Topics of other engines that tell of some of its kinds."""
 
 
 LAYERS: tuple[Layer, ...] = (
     Layer(
         "hosts",
         "resources",
-        ("host",),
+        ("host", "targets", "promhosts"),
         "cpu.busy_ratio",
         "CPU busy",
         "ratio",
@@ -55,13 +61,14 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "cache",
         "cache",
-        ("valkey",),
+        ("valkey", "valkey-cluster", "valkey-sentinel"),
         "hit_ratio",
         "hit ratio",
         "ratio",
         "cache.tiers",
         'kind = "valkey", url = "redis://…"',
         (("ops", "ops_per_s", "1/s"), ("used", "used_bytes", "bytes"), ("evict", "evicted_per_s", "1/s")),
+        ("cachecluster",),
     ),
     Layer(
         "cdn",
@@ -112,6 +119,7 @@ class Card:
     series: Series | None
     more: tuple[tuple[str, str], ...]
     finding: Finding | None
+    frame: Frame
 
     @property
     def figure(self) -> str:
@@ -132,21 +140,32 @@ class Card:
 
 def cards(frames: Mapping[str, Frame], kind_of: Callable[[str], str]) -> tuple[Card, ...]:
     """Every layer in its order, from the newest frames."""
-    return tuple(_card(layer, frames[layer.topic], kind_of) for layer in LAYERS)
+    return tuple(_card(layer, _frames(layer, frames), kind_of) for layer in LAYERS)
 
 
-def _card(layer: Layer, frame: Frame, kind_of: Callable[[str], str]) -> Card:
-    mine = [name for name in frame.health if kind_of(name) in layer.kinds]
-    if not mine:
-        return Card(layer, "", None, None, None, (), None)
-    source = mine[0]
-    worst = min((frame.health[name] for name in mine), key=lambda h: ORDER.index(h.link))
+def _frames(layer: Layer, frames: Mapping[str, Frame]) -> list[Frame]:
+    return [frames[topic] for topic in (layer.topic, *layer.also) if topic in frames]
+
+
+def _card(layer: Layer, told: list[Frame], kind_of: Callable[[str], str]) -> Card:
+    health = {name: h for frame in told for name, h in frame.health.items() if kind_of(name) in layer.kinds}
+    if not health:
+        return Card(layer, "", None, None, None, (), None, told[0])
+    frame = next(one for one in told if health.keys() & one.health.keys())
+    source = _told(frame, [name for name in frame.health if name in health])
+    worst = min(health.values(), key=lambda h: ORDER.index(h.link))
     series = frame.window(SeriesKey(source, layer.series), WINDOW)
     more = tuple((title, fmt.value(_last(frame, source, name), unit)) for title, name, unit in layer.more)
-    findings = [f for f in frame.findings if f.source in mine]
+    findings = [f for one in told for f in one.findings if whole(f.source) in health]
     finding = max(findings, key=lambda f: f.severity, default=None)
     last = series.last
-    return Card(layer, source, worst, last.value if last else None, series, more, finding)
+    return Card(layer, source, worst, last.value if last else None, series, more, finding, frame)
+
+
+def _told(frame: Frame, mine: list[str]) -> str:
+    """The source whose figures stand for the layer: of a list the first host in it."""
+    views = getattr(frame.report, "hosts", ())
+    return next((view.source for view in views if whole(view.source) == mine[0]), mine[0])
 
 
 def _last(frame: Frame, source: str, name: str) -> float | None:

@@ -12,7 +12,8 @@ from perftui.screens.overview.newrule import new_rule
 from perftui.screens.overview.noticekeys import NoticeKeys
 
 HOUR = "1h"
-WHEN = "when, how long and in which zone, such as: sat 02:00 2h Europe/Berlin (or five fields of cron)"
+MATCHING = 'alerts that match, such as source="db", severity="warning"'
+WHEN = "when, how long and in which zone, such as: sat 02:00 2h Europe/Berlin (or cron, or: calendar NAME)"
 
 
 class QuietKeys(NoticeKeys):
@@ -39,7 +40,7 @@ class QuietKeys(NoticeKeys):
         def then(matchers: str) -> Callable[[str], None]:
             return lambda text: self._silence_for(matchers, text)
 
-        self.ask("Silence", 'alerts that match, such as source="db", severity="warning"', long, offered)
+        self.ask("Silence", MATCHING, long, offered)
 
     def _silence_for(self, matchers: str, text: str) -> None:
         self.perform("alerts.silence", "alerts", matchers=matchers, seconds=rows.seconds_of(text))
@@ -63,7 +64,7 @@ class QuietKeys(NoticeKeys):
         offered = rows.matchers_for(self._alert, self._silence, self._rule)
 
         def named(name: str) -> None:
-            self.ask("Maintenance window", "alerts that match", lambda text: matched(name, text), offered)
+            self.ask("Maintenance window", MATCHING, lambda text: matched(name, text), offered)
 
         def matched(name: str, matchers: str) -> None:
             self.ask(

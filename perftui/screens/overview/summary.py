@@ -60,6 +60,7 @@ class SummaryTab(Tab):
     topics: ClassVar[tuple[str, ...]] = (
         "resources",
         "cache",
+        "cachecluster",
         "cdn",
         "database",
         "autoscaling",
@@ -98,7 +99,7 @@ class SummaryTab(Tab):
             self.query_one("#layers", LiveTable).set_items(shown)
         else:
             for card in shown:
-                self._draw_card(card, frames[card.layer.topic])
+                self._draw_card(card)
         resources, findings, events = frames["resources"], frames["findings"], frames["events"]
         targets = tuple(self._fed(target) for target in self.session.config.objectives())
         found = frames["overview.targets"].report
@@ -114,8 +115,8 @@ class SummaryTab(Tab):
         log = getattr(events.report, "events", ())
         self._panel("events").set_rows(lambda s, k: event_rows(log, s, k))
 
-    def _draw_card(self, card: Card, frame: Frame) -> None:
-        panel = self._panel(f"card-{card.layer.name}")
+    def _draw_card(self, card: Card) -> None:
+        panel, frame = self._panel(f"card-{card.layer.name}"), card.frame
         panel.set_rows(lambda s, k: card_rows(card, frame.at, s, k))
         panel.note = card.source
         panel.muted = card.state in ("lost", "refused") or frame.stale

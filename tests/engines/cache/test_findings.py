@@ -66,6 +66,16 @@ def minute(hits: float, misses: float) -> History:
     return history
 
 
+def test_a_silent_server_keeps_the_minute_before_its_last_answer() -> None:
+    history = History()
+    history.put("cache", "hits_per_s", [0.0] * 30 + [10.0] * 30, NOW - 59)
+    history.put("cache", "misses_per_s", [10.0] * 60, NOW - 59)
+    looks = {"cache": look(CALM)}
+    then, later = (CacheEngine().observe(at, looks, history).nodes[0] for at in (NOW, NOW + 40))
+    assert 0 < then.hit_ratio_1m < 1
+    assert (later.hit_ratio_1m, later.lookups_1m) == (then.hit_ratio_1m, then.lookups_1m)
+
+
 def test_a_calm_cache_has_no_findings() -> None:
     assert conclude(minute(95, 5)) == {}
 
@@ -84,6 +94,12 @@ def test_hit_ratio_is_of_sums_and_needs_traffic() -> None:
     assert "50.0%" in found.evidence[0]
     assert found.gain == pytest.approx(40)
     assert conclude(minute(0.5, 0.5)) == {}
+    above = minute(50, 50)  # nodes whose memory answers most before the server is asked
+    above.put("cache", "served_ratio", [0.97] * 60, NOW - 60)
+    assert conclude(above) == {}
+    above = minute(50, 50)
+    above.put("cache", "served_ratio", [0.6] * 60, NOW - 60)
+    assert "cache.hit-ratio-low" in conclude(above)
 
 
 def test_memory_is_critical_only_where_writes_would_fail() -> None:
@@ -133,6 +149,14 @@ def test_hot_key_is_named_inert_and_forgotten() -> None:
     found = conclude(watched=sample)["cache.hot-key"]
     assert "\\x1b[31mhot" in found.evidence[0]
     assert conclude(watched=replace(sample, at=NOW - 900)) == {}
+
+
+def test_what_the_library_publishes_of_itself_is_no_hot_key() -> None:
+    own = HotKey(b"__nodes", 300, 0.6, 0.04)
+    sample = CommandSample(NOW - 5, 0.5, 500, (own,), (("zadd", 300),))
+    assert conclude(watched=sample) == {}
+    hot = HotKey(b"k", 200, 0.4, 0.04)
+    assert "k: 40.0%" in conclude(watched=replace(sample, keys=(own, hot)))["cache.hot-key"].evidence[0]
 
 
 def test_a_stampede_is_seen_in_the_command_stream() -> None:

@@ -12,7 +12,7 @@ from perftui.backends.valkey import Valkey, ValkeyOptions
 from perftui.engines.cache.configure import SetParameter
 from perftui.engines.cache.purge import PurgeKeys
 from perftui.engines.cache.restore import RestoreKeys, batches
-from perftui.model.action import Progress, Receipt
+from perftui.model.action import Progress, Receipt, Risk
 from perftui.model.errors import Cancelled, Lost, PartlyDone, PlanRejected
 from tests.waiting import until
 
@@ -92,6 +92,24 @@ async def test_undo_leaves_newer_keys_alone_and_says_so(server: Valkey) -> None:
         await action.undo(receipt)
     assert (partly.value.receipt.done, partly.value.receipt.untouched) == (9, 1)
     assert await ask(server, ("GET", "page:3")) == [b"newer"]
+
+
+async def test_by_force_it_is_put_over_what_was_written_since(server: Valkey) -> None:
+    await fill(server, 10, "page")
+    action = PurgeKeys(server, "cache", pattern="page:*")
+    await action.run(ignore)
+    await ask(server, ("SET", "page:3", "newer"), ("RPUSH", "page:4", "another kind"))
+    gently = RestoreKeys(server, "cache", quarantine=action.quarantine)
+    assert "stay as they are" in (await gently.plan()).affects[0]
+    with pytest.raises(PartlyDone, match=r"2 left in quarantine .*undo --replace"):
+        await gently.run(ignore)
+    forced = RestoreKeys(server, "cache", quarantine=action.quarantine, replace=True)
+    plan = await forced.plan()
+    assert (forced.risk, plan.count, plan.challenge) == (Risk.DESTROYS, 2, action.quarantine)
+    assert "are lost" in plan.affects[0]
+    assert (await forced.run(ignore)).done == 2
+    assert await ask(server, ("GET", "page:3"), ("GET", "page:4")) == [b"value 3", b"value 4"]
+    assert all(900 < ttl <= 1000 for ttl in await ask(server, ("TTL", "page:3"), ("TTL", "page:4")))
 
 
 async def test_delete_outright(server: Valkey) -> None:

@@ -48,7 +48,7 @@ def config(valkey: Any, valkey_replica: Any, tmp_path: Path, monkeypatch: pytest
 async def raw(valkey: Any) -> AsyncIterator[Link]:
     """Another client, on a server with 400 products, 100 carts and hostile names."""
     link = Link(parse_url(valkey.url), "other")
-    commands: list[tuple[Any, ...]] = [("FLUSHALL",)]
+    commands: list[tuple[Any, ...]] = [("FLUSHALL",), ("SLOWLOG", "RESET")]
     commands += [("SET", f"product:{i}", b"x" * 300, "EX", 500) for i in range(400)]
     commands += [("SET", f"cart:{i}", b"y" * 50) for i in range(100)]
     commands += [("SET", name, b"z") for name in HOSTILE]

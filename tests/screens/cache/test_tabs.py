@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from perftui.backends.valkey.link import Link
+from perftui.draw.rows import Look, Size, plain
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.rings import Rings
@@ -17,6 +18,7 @@ from perftui.screens.cache.browse.keys import escaped
 from perftui.screens.cache.latency import heat_of
 from perftui.screens.cache.memory import parent
 from perftui.screens.cache.rows import interval, key_text, share_bar
+from perftui.screens.cache.tiers import finding_rows
 from tests.screens.cache.conftest import Open
 from tests.waiting import until
 
@@ -162,12 +164,23 @@ async def ask_for(raw: Link, key: str, times: int) -> None:
         await raw.ask([("GET", key)] * 5, 5)
 
 
+def test_no_finding_about_a_server_that_does_not_answer_is_not_called_ok():
+    look, size = Look(), Size(80, 3)
+
+    def said(known):
+        return "".join(plain(finding_rows([], size, look, known=known)))
+
+    assert "not known while the server does not answer" in said(False)
+    assert "nothing to say" in said(True)
+
+
 async def test_a_hung_server_is_lost_and_comes_back(console: Open, valkey: Any) -> None:
     async with console("cache.tiers") as it:
         await it.sees(r"main +primary +● live")
         await valkey.pause()
         try:
             await it.sees(r"main +primary +◌ lost", within=20)
+            assert "nothing to say" not in await it.text()
             await it.sees("no answer within")
             assert "second" in await it.text()
         finally:
@@ -195,13 +208,15 @@ def test_heat_is_on_absolute_time() -> None:
         ]
         measures = tuple(Measure(key, 2.0, "1/s") for key in keys)
         history.record(Reading("a", 970.0 + second, 0.0, measures, None))
-    heat = heat_of(history, "a", "all", 999.0)
+    assert heat_of(history, "a", "all", 974.0) is None  # no step is whole yet
+    heat = heat_of(history, "a", "all", 1000.0)
+    assert heat == heat_of(history, "a", "all", 1004.0)
     assert heat is not None
     assert (heat.height, heat.edges[0], heat.edges[-1]) == (4, 0.5e-6, 8e-6)
     assert heat.times[-1] == 1000.0
     assert list(heat.counts[-1]) == [10.0, 0.0, 0.0, 20.0]
     assert list(heat.counts[-7]) == [0.0] * 4
-    reads = heat_of(history, "a", "read", 999.0)
+    reads = heat_of(history, "a", "read", 1001.0)
     assert reads is not None
     assert list(reads.counts[-1]) == [10.0, 0.0, 0.0, 10.0]
 

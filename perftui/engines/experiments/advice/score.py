@@ -31,7 +31,7 @@ def _check(  # a row of the table
 
 # kind of backend, name of the measure → the check it feeds
 TABLE: dict[tuple[str, str], Check] = {
-    ("valkey", "hit_ratio"): _check(
+    ("valkey", "served_ratio"): _check(
         "caching.hit-ratio", "Cache hit ratio", "ratio", 0.05, 0.15, "a valkey backend", more=True
     ),
     ("valkey", "evicted_per_s"): _check(

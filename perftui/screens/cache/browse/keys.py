@@ -34,7 +34,7 @@ class KeysTab(CacheTab):
     """
     id_: ClassVar[str] = "cache.keys"
     title: ClassVar[str] = "Keys"
-    topics: ClassVar[tuple[str, ...]] = ("cache", PAGE, SPACE, HOT)
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", PAGE, SPACE, HOT)
     empty: ClassVar[str] = "would show keys with type, TTL and bytes, page by page" + EMPTY
     verbs: ClassVar[Mapping[str, str]] = {
         "purge": "PATTERN  purge keys by pattern",
@@ -71,29 +71,31 @@ class KeysTab(CacheTab):
     def _table(self) -> LiveTable:
         return self.query_one("#hot" if self.hot_in_front else "#page", LiveTable)
 
-    def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
+    def paint(self, _frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Tables from the newest probes; the first page is asked for here."""
-        self.health_of(frames, node)
+        self.health_of(node)
         if self._asked != node.source and node.reading is not None:
             self._asked = node.source
             self.scan(0)
             self.probe(SPACE, node.source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", 64))
-        self._paint_page(frames[PAGE])
-        space = frames[SPACE].report
-        if isinstance(space, Keyspace):
-            self.query_one("#prefixes", LiveTable).set_items(space.prefixes)
-        sample = frames[HOT].report
+        self._paint_page(self.told(PAGE, node))
+        space = self.told(SPACE, node).report
+        prefixes = space.prefixes if isinstance(space, Keyspace) else ()
+        self.query_one("#prefixes", LiveTable).set_items(prefixes)
+        watched = self.told(HOT, node)
+        sample = watched.report
         hot = self.query_one("#hot", LiveTable)
-        hot.empty = frames[HOT].error or "H watches the command stream for half a second"
-        if isinstance(sample, CommandSample):
-            hot.note = f"{fmt.count(sample.commands)} commands in {fmt.duration(sample.took_s)}"
-            hot.set_items(sample.keys)
+        hot.empty = watched.error or "H watches the command stream for half a second"
+        seen = isinstance(sample, CommandSample)
+        hot.note = f"{fmt.count(sample.commands)} commands in {fmt.duration(sample.took_s)}" if seen else ""
+        hot.set_items(sample.keys if seen else ())
 
     def _paint_page(self, frame: Frame) -> None:
         table = self.query_one("#page", LiveTable)
         page = frame.report
         if not isinstance(page, KeyPage):
-            table.empty = frame.error or "scanning"
+            table.empty, table.note = frame.error or "scanning", ""
+            table.set_items(())
             return
         shown = inert(page.pattern.decode("utf-8", "backslashreplace"), 60)
         table.title = f"Keys {shown}" if shown else "Keys"
@@ -164,7 +166,8 @@ class KeysTab(CacheTab):
         )
 
     def _ask_hot(self) -> None:
-        cost = f"watch up to {HOT_COMMANDS:,} commands or {HOT_SECONDS} s: the server is slower meanwhile"
+        who = "primaries are" if self.node and self.node.role == "cluster" else "the server is"
+        cost = f"watch up to {HOT_COMMANDS:,} commands or {HOT_SECONDS} s: {who} slower meanwhile"
         self.choose("Hot keys by MONITOR", [("go", cost), ("", "leave it")], self._watch)
 
     def _watch(self, answer: str) -> None:

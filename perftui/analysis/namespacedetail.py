@@ -1,0 +1,85 @@
+"""What the records of a namespace's nodes say together: latencies, what left L1, how values are packed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from perftui.analysis.quantile import Sketch
+from perftui.model.noderecord import NodesLook
+
+Quantiles = tuple[float, float, float]
+"""p50, p95, p99 in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDetail:
+    """Counts since the nodes began, summed over them.
+
+    `latencies` are (`load`, `l2.get`, …, quantiles); `evicted` and `codecs` are (cause, or codec, count);
+    `troubles` are (what, count) of what went wrong. `packed_in` and `packed_out` are bytes before and
+    after packing, `small` and `kept_raw` values left as they were.
+    """
+
+    namespace: str
+    nodes: int
+    latencies: tuple[tuple[str, Quantiles], ...] = ()
+    evicted: tuple[tuple[str, int], ...] = ()
+    codecs: tuple[tuple[str, int], ...] = ()
+    troubles: tuple[tuple[str, int], ...] = ()
+    packed_in: int = 0
+    packed_out: int = 0
+    small: int = 0
+    kept_raw: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """Bytes before for one after packing; None where nothing was written."""
+        return self.packed_in / self.packed_out if self.packed_out else None
+
+
+TROUBLES = (
+    "load.failed",
+    "load.timeout",
+    "lease.failed",
+    "notice.failed",
+    "edge.failed",
+    "background.failed",
+    "serialize.failed",
+    "stale.failed",
+)
+LATENCIES = ("load", "l2.get", "l2.set")
+
+
+def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
+    """Of the nodes that hold it; nothing but its name where none does."""
+    mine = [record.stats for record in look.records if record.stats.namespace == namespace]
+    counts: Counter[str] = Counter()
+    sketches: dict[str, Sketch] = {}
+    for stats in mine:
+        counts.update(stats.counters)
+        for name, data in stats.sketches.items():
+            sketches.setdefault(name, Sketch()).merge(Sketch.unpack(data))
+    told = ((name, _quantiles(sketches[name])) for name in LATENCIES if name in sketches)
+    return NamespaceDetail(
+        namespace,
+        len(mine),
+        tuple((name, found) for name, found in told if not math.isnan(found[0])),
+        _below(counts, "evicted."),
+        _below(counts, "codec.by."),
+        tuple((name, counts[name]) for name in TROUBLES if counts[name]),
+        counts["codec.bytes_in"],
+        counts["codec.bytes_out"],
+        counts["codec.small"],
+        counts["codec.kept_raw"],
+    )
+
+
+def _quantiles(sketch: Sketch) -> Quantiles:
+    return sketch.quantile(0.5), sketch.quantile(0.95), sketch.quantile(0.99)
+
+
+def _below(counts: Counter[str], head: str) -> tuple[tuple[str, int], ...]:
+    found = [(name.removeprefix(head), n) for name, n in counts.items() if name.startswith(head) and n]
+    return tuple(sorted(found, key=lambda pair: -pair[1]))

@@ -1,0 +1,251 @@
+"""A server and its replica in another region, as one backend: each as it tells of itself, and who counts.
+
+Nobody watches such a pair but us: there are no votes. Of two primaries the one promoted last counts, by the
+number in `perftui.model.regions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import ClassVar, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from perftui.backends.valkey.beats import Beats
+from perftui.backends.valkey.link import Address, Link, parse_url
+from perftui.backends.valkey.nodelook import NodeLook, measures, named
+from perftui.backends.valkey.regions import RegionPowers
+from perftui.model.cache import CacheReading
+from perftui.model.cachecluster import SLOTS, ClusterMember, ClusterReading
+from perftui.model.errors import BackendError, ConfigError, Lost
+from perftui.model.options import ValkeyRegionsOptions
+from perftui.model.reading import Measure, Reading
+from perftui.model.regionlag import lag_of
+from perftui.model.regions import EPOCH_KEY, epoch_of
+from perftui.model.series import SeriesKey
+
+HEALTH: Final = 1.0  # seconds between questions, and until an answer to one
+FAILURES: Final = 5
+AGAIN: Final = 0.01  # seconds between questions to a server that refuses connections: its machine is there
+HASTE: Final = 100  # questions so close to each other
+SILENT: Final = 12.0  # a primary says something to its replica every 10 s, however little there is to do
+MOST: Final = 8
+
+
+def parse_regions(options: ValkeyRegionsOptions) -> list[Address]:
+    """Servers of `redis[s]+region://[user:password@]host:port,host:port[/db]`; they share a login.
+
+    Raises:
+        ConfigError: it is no such URL; without its secrets.
+    """
+    parts = urlsplit(options.url)
+    scheme = parts.scheme.removesuffix("+region")
+    login, at, places = parts.netloc.rpartition("@")
+    told = {"username": options.username, "password": options.password, "ca_file": options.ca_file}
+    found = [
+        replace(parse_url(urlunsplit((scheme, f"{login}{at}{one}", "", "", "")), **told), db=0)
+        for one in places.split(",")
+        if one and scheme != parts.scheme
+    ]
+    if not 2 <= len({str(one) for one in found}) <= MOST:
+        raise ConfigError("write redis+region://host:6379,host:6379: a server and its replica elsewhere")
+    return found
+
+
+class Region(RegionPowers):
+    """One of the servers, with the powers of a replica."""
+
+    def __init__(self, address: Address) -> None:
+        self.look = NodeLook(address)
+        self._work = Link(address)
+        self.watching = Link(address, "perftui-watch")
+        self.last: CacheReading | None = None
+        self.epoch = 0
+
+    async def facts(self, deadline: float) -> CacheReading:
+        """What it says of itself, and how often somebody was promoted."""
+        self.last = await self.look.facts(deadline)
+        (said,) = await self.look.link.ask([("GET", EPOCH_KEY)], deadline)
+        self.look.own["keyspace_hits" if said else "keyspace_misses"] += 1
+        self.epoch = epoch_of(said)
+        return self.last
+
+    async def close(self) -> None:
+        """Hang up."""
+        for link in (self.look.link, self._work, self.watching):
+            await link.close()
+
+
+class ValkeyRegions:
+    """Servers that share the login of the URL or the options."""
+
+    kind: ClassVar[str] = "valkey-regions"
+    layer: ClassVar[str] = "cache"
+    Options: ClassVar[type] = ValkeyRegionsOptions
+    period: ClassVar[float] = 1.0
+    idle_period: ClassVar[float] = 5.0
+    deadline: ClassVar[float] = 2.0
+
+    def __init__(self, name: str, options: ValkeyRegionsOptions) -> None:
+        self.name = name
+        self.bound = options.bound
+        self._regions = {str(at): Region(at) for at in parse_regions(options)}
+        self._addresses = {at: region.look.link.address for at, region in self._regions.items()}
+        self._known: tuple[ClusterMember, ...] = ()
+        self._refusing: set[str] = set()  # machines that are there, without a server
+        self._beats = Beats(options.heartbeat, self._addresses.__getitem__) if options.heartbeat > 0 else None
+
+    def __repr__(self) -> str:
+        return f"<regions of {self.name} at {', '.join(self._regions)}>"
+
+    async def open(self) -> None:
+        """Reach at least one region."""
+        await self._members(self.deadline * 0.9)
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        if self._beats is not None:
+            await self._beats.close()
+        for region in self._regions.values():
+            await region.close()
+
+    async def read(self) -> Reading:
+        """Every region at once.
+
+        Raises:
+            Lost: none answers.
+        """
+        at, started = time.time(), time.monotonic()
+        members = self._known = await self._members(self.deadline * 0.45)
+        if self._beats is not None:
+            whole = ((0, SLOTS - 1),)
+            self._beats.follow([replace(m, slots=whole) for m in members if m.role == "primary"])
+        outages = self._beats.outages() if self._beats is not None else ()
+        answered = sum(m.reading is not None for m in members)
+        reading = ClusterReading(
+            max(m.epoch for m in members),
+            members,
+            answered,
+            outages,
+            self._beats is not None,
+            slotted=False,
+            regions=True,
+        )
+        return Reading(self.name, at, time.monotonic() - started, tuple(self._measures(reading)), reading)
+
+    def _measures(self, reading: ClusterReading) -> list[Measure]:
+        found = list(measures(self.name, reading))
+        for member in reading.members:
+            lag = lag_of(reading, member)
+            labels = (("node", member.address),)
+            if lag.bytes_ is not None and reading.lag(member) is None:
+                found.append(Measure(SeriesKey(self.name, "lag_bytes", labels), float(lag.bytes_), "bytes"))
+            if lag.seconds is not None:
+                found.append(Measure(SeriesKey(self.name, "lag_s", labels), lag.seconds, "s"))
+        return found
+
+    async def _members(self, deadline: float) -> tuple[ClusterMember, ...]:
+        """All regions; one that is silent has the role it had, unless another is the primary now."""
+        answers = await asyncio.gather(
+            *(region.facts(deadline) for region in self._regions.values()), return_exceptions=True
+        )
+        told: dict[str, CacheReading] = {}
+        why: dict[str, BackendError] = {}
+        self._refusing.clear()
+        for at, answer in zip(self._regions, answers, strict=True):
+            if isinstance(answer, CacheReading):
+                told[at] = answer
+            elif isinstance(answer, BackendError):
+                why[at] = answer
+                if isinstance(answer.__cause__, ConnectionError):
+                    self._refusing.add(at)
+            elif isinstance(answer, BaseException):
+                raise answer
+        if not told:
+            raise next(iter(why.values()))
+        led = any(facts.replication.role == "primary" for facts in told.values())
+        return tuple(self._member(at, told.get(at), str(why.get(at, "")), led=led) for at in self._regions)
+
+    def _member(self, at: str, facts: CacheReading | None, why: str, *, led: bool) -> ClusterMember:
+        region = self._regions[at]
+        known = facts or region.last
+        if known is None or (facts is None and led):
+            return ClusterMember(at, at, "lost" if led else "unknown", epoch=region.epoch, why=why)
+        replication = known.replication
+        primary = self._named(replication.primary) if replication.role == "replica" else ""
+        return ClusterMember(at, at, replication.role, primary, region.epoch, reading=facts, why=why)
+
+    def _named(self, place: str) -> str:
+        """A server as the URL names it, where its replica knows it by another address."""
+        if place in self._regions:
+            return place
+        same = [at for at in self._regions if at.rpartition(":")[2] == place.rpartition(":")[2]]
+        return same[0] if len(same) == 1 else place
+
+    # the power RegionPair
+
+    def region(self, node: str) -> Region:
+        """The powers of one region.
+
+        Raises:
+            PlanRejected: there is none of that address.
+        """
+        members = self._known or tuple(ClusterMember(at, at, "unknown") for at in self._regions)
+        return self._regions[named(ClusterReading(0, members, 0), node, self.name).address]
+
+    async def attend(self) -> tuple[str, str, str]:
+        """Wait until something is to be done: "takeover" or "rejoin", which region, and its primary.
+
+        A primary is lost once it owes five answers, a second apart or at once where its machine refuses
+        connections, and the replica has lost it too: a replica that still hears it is not promoted.
+        """
+        failures = 0
+        while True:
+            try:
+                members = await self._members(HEALTH)
+            except Lost:
+                await asyncio.sleep(HEALTH)
+                continue
+            primaries = [m for m in members if m.role == "primary" and m.reading is not None]
+            if primaries:
+                failures, strays = 0, _strays(primaries)
+                if strays:
+                    return ("rejoin", strays[0].address, max(primaries, key=_epoch).address)
+                await self._held(primaries[0])
+                continue
+            failures += 1
+            heir = next((m for m in members if _orphaned(m)), None)
+            if failures >= FAILURES and heir is not None:
+                return ("takeover", heir.address, heir.primary)
+            # Whether or not there is an heir yet: the replica may learn of the loss a moment later than we.
+            hasty = bool(self._refusing) and failures < HASTE
+            await asyncio.sleep(AGAIN if hasty else HEALTH)
+
+    async def _held(self, primary: ClusterMember) -> None:
+        """Until the next question is due, or the connection to the primary ends."""
+        try:
+            await self._regions[primary.address].watching.watch(("SUBSCRIBE", "__region"), HEALTH, 1, HEALTH)
+        except Lost:
+            await asyncio.sleep(AGAIN)
+        except BackendError:  # it may not subscribe: then questions alone
+            await asyncio.sleep(HEALTH)
+
+
+def _epoch(member: ClusterMember) -> int:
+    return member.epoch
+
+
+def _strays(primaries: list[ClusterMember]) -> list[ClusterMember]:
+    """Primaries that somebody was promoted after."""
+    newest = max(member.epoch for member in primaries)
+    return [member for member in primaries if member.epoch < newest]
+
+
+def _orphaned(member: ClusterMember) -> bool:
+    """A whole replica that does not hear its primary either."""
+    if member.role != "replica" or member.reading is None:
+        return False
+    now = member.reading.replication
+    silent = not now.link_up or (now.last_io_s is not None and now.last_io_s >= SILENT)
+    return silent and not now.syncing

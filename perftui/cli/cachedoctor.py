@@ -1,0 +1,101 @@
+"""`perftui cache doctor`: what is wrong with caches, clusters and groups, for scripts that act on it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from perftui.cli import cachelook, common
+from perftui.model.cache import CacheReport
+from perftui.model.cachecluster import ClusterReport
+from perftui.model.errors import Lost
+from perftui.model.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from perftui.model.frame import Frame
+    from perftui.session import Session
+
+KINDS = ("valkey", "valkey-cluster", "valkey-sentinel", "valkey-regions")
+TOPICS = ("cache", "cachecluster")
+PATIENCE = 8.0
+LEVELS = tuple(severity.name.lower() for severity in Severity)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """`--fail-on`."""
+    parser.add_argument(
+        "--fail-on", choices=LEVELS, default="warning", help="exit 1 with one so bad or worse (warning)"
+    )
+
+
+async def show(session: Session, args: argparse.Namespace) -> int:
+    """Print what is found; 1 with findings at or above `--fail-on`.
+
+    Raises:
+        Lost: nothing answers; of several, what is lost is told and the others are judged.
+    """
+    frames = [frame for topic in TOPICS if (frame := await _frame(session, topic)) is not None]
+    told = [f for frame in frames if frame.report is not None and not frame.stale for f in frame.findings]
+    silent = {
+        n: h for frame in frames for n, h in frame.health.items() if h.link.value in {"lost", "refused"}
+    }
+    if not any(h.link.value == "live" for frame in frames for h in frame.health.values()):
+        raise Lost("; ".join(f"{n}: {h.error}" for n, h in sorted(silent.items())) or "nothing answers")
+    found = sorted((f for f in told if f.source not in silent), key=lambda f: (-f.severity, f.source, f.id))
+    if args.json:
+        common.say([_row(finding) for finding in found], args.json)
+    else:
+        common.print_lines(_lines(found))
+    for name, health in sorted(silent.items()):
+        common.narrate(f"{name} is {health.link.value} and was not judged: {health.error}")
+    least = Severity[args.fail_on.upper()]
+    if any(finding.severity >= least for finding in found):
+        return common.NO
+    if silent:
+        return common.LOST
+    if not found:
+        common.narrate("nothing to say")
+    return common.DONE
+
+
+async def _frame(session: Session, topic: str) -> Frame | None:
+    """The first frame in which all have answered or failed; None where no backend feeds it."""
+    kinds = {"cache": ("valkey",), "cachecluster": KINDS[1:]}[topic]
+    if not {name for name in common.of_kinds(session.env, kinds) if name in session.looks}:
+        return None
+    return await common.first_frame(session, topic, PATIENCE, lambda frame: _settled(frame.report))
+
+
+def _settled(report: object) -> bool:
+    if isinstance(report, CacheReport):
+        return cachelook.measured(report.nodes)
+    views = report.clusters if isinstance(report, ClusterReport) else ()
+    if not views or any(view.health.link.value in {"waiting", "late"} for view in views):
+        return False
+    members = [m for view in views if view.reading is not None for m in view.reading.members]
+    return all(m.reading is None or m.reading.ops_per_s is not None for m in members)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    offer = finding.offer
+    return {
+        "severity": finding.severity.name.lower(),
+        "id": finding.id,
+        "source": finding.source,
+        "title": finding.title,
+        "evidence": list(finding.evidence),
+        "gain": finding.gain or None,
+        "gain_unit": finding.gain_unit,
+        "effort": finding.effort.name.lower(),
+        "action": offer.action if offer else None,
+        "action_title": offer.title if offer else None,
+    }
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    for finding in found:
+        yield f"{finding.severity.name.lower():<9}{finding.source}: {finding.title}"
+        yield from (f"         {text}" for text in finding.evidence)
+        if finding.offer is not None:
+            yield f"         mends it: {finding.offer.title} ({finding.offer.action})"

@@ -1,0 +1,14 @@
+"""How long a failover may take; apart from what one is, so that reading the configuration needs no more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BASE_TIMEOUT: Final = 0.5
+BUDGET: Final = 1.1
+"""Seconds an outage may last where nodes are suspected after BASE_TIMEOUT; with more time, as much more."""
+
+
+def budget_for(node_timeout_s: float, base: float = BUDGET) -> float:
+    """The outage allowed where a silent node is suspected after so many seconds: in proportion."""
+    return base * node_timeout_s / BASE_TIMEOUT

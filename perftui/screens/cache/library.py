@@ -1,0 +1,120 @@
+"""The cache library on the Tiers tab: columns of its namespaces and nodes, and how to attach it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.draw.rows import Rows, Size
+from perftui.draw.table import Cell, Column
+from perftui.draw.text import fill, line
+from perftui.model.tierview import TierNode
+from perftui.screens.cache import ttl
+from perftui.screens.cache.rows import hit_cell
+
+NOBODY = "No process publishes counters yet"
+ATTACH = (
+    "from perftui.instrument.cache import Cache",
+    'cache = Cache("shop", l2="redis://127.0.0.1:6379/0")',
+    'value = await cache.get_or_set("home", load, ttl="5m")',
+)
+"""What attaches the library, as in docs/cache-library.md."""
+
+
+def attach_rows(size: Size, why: str = "") -> Rows:
+    """In place of the tables: that nobody publishes, and what would; or why that cannot be known."""
+    if why:
+        return fill([line(size.width, f" {inert(why)}")], size)
+    rows: Rows = [line(size.width, f" {NOBODY}; a service that does this is seen here:")]
+    rows += [line(size.width, (f"   {text}", "muted")) for text in ATTACH]
+    return fill(rows, size)
+
+
+def _rate(name: str) -> Any:
+    return lambda item: getattr(item.traffic, name) if item.traffic is not None else None
+
+
+def _stale_cell(ratio: float | None) -> Cell:
+    return fmt.ratio(ratio), "warn" if ratio else ""
+
+
+def namespace_columns() -> list[Column]:
+    """Columns of the table of namespaces."""
+    return [
+        Column("namespace", "Namespace", width=14, grow=True, help="a cache's name, over all its nodes"),
+        Column("nodes", "Nodes", width=5, align="right", priority=3, help="processes that hold it"),
+        Column("requests", "Req/s", fmt.number, value=_rate("requests"), width=6, align="right"),
+        Column("hit_ratio", "Hit", hit_cell, value=_rate("hit_ratio"), width=6, align="right", help="L1, L2"),
+        Column("stale_ratio", "Stale", _stale_cell, value=_rate("stale_ratio"), width=6, align="right"),
+        Column(
+            "load_p95_s",
+            "Load p95",
+            fmt.duration,
+            width=8,
+            align="right",
+            priority=2,
+            help="of all loads since the processes began",
+        ),
+        Column(
+            "coalesced",
+            "Joined/s",
+            fmt.number,
+            value=_rate("coalesced"),
+            width=8,
+            align="right",
+            priority=4,
+            help="callers who waited for a look or load that ran already",
+        ),
+        Column(
+            "evicted",
+            "Evict/s",
+            fmt.number,
+            value=_rate("evicted"),
+            width=7,
+            align="right",
+            priority=2,
+            help="from L1, for lack of room",
+        ),
+        Column("l1_bytes", "L1", fmt.bytes_, width=9, align="right", help="bytes as L2 has them"),
+        Column(
+            "ttl",
+            "TTL",
+            ttl.cell,
+            value=lambda view: view,
+            width=7,
+            align="right",
+            priority=3,
+            help="of entries given none; i sets it",
+        ),
+    ]
+
+
+def node_columns(clock: Any) -> list[Column]:
+    """Columns of the table of nodes; `clock` writes epoch seconds as a time of day."""
+    return [
+        Column("node", "Node", _short, width=8, help="one cache of one process"),
+        Column("namespace", "Namespace", width=12, grow=True, priority=2),
+        Column("requests", "Req/s", fmt.number, value=_rate("requests"), width=6, align="right"),
+        Column("l1_hit_ratio", "L1 hit", fmt.ratio, value=_rate("l1_hit_ratio"), width=6, align="right"),
+        Column("l1_entries", "Entries", fmt.count, width=7, align="right", priority=3),
+        Column("l1_bytes", "L1", fmt.bytes_, width=9, align="right", priority=4),
+        Column("link", "L2", _state_cell, value=lambda node: node, width=8, help="how it stands with L2"),
+        Column("waiting", "Queue", fmt.count, width=5, align="right", priority=5, help="writes L2 lacks yet"),
+        Column("at", "Told", clock, width=8, priority=6, help="when it published, by the server's clock"),
+    ]
+
+
+def node_key(node: TierNode) -> tuple[str, str]:
+    """What tells two rows apart."""
+    return node.namespace, node.node
+
+
+def _short(name: str) -> str:
+    return name[:8]
+
+
+def _state_cell(node: TierNode) -> Cell:
+    if node.breaker_open:
+        return "▲ open", "crit"
+    return ("● heard", "ok") if node.linked else ("◌ deaf", "warn")

@@ -1,0 +1,127 @@
+"""One namespace of the cache library: what it does now, what its nodes counted, and its misses by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from textual.widget import Widget
+
+from perftui.analysis.namespacedetail import NamespaceDetail, detail
+from perftui.draw import format as fmt
+from perftui.draw.clean import inert
+from perftui.draw.rows import Row, Rows, Size
+from perftui.draw.stack import Layer
+from perftui.draw.text import fill, line
+from perftui.model.frame import Frame
+from perftui.model.series import SeriesKey
+from perftui.model.tierview import CAUSES, NamespaceView, TierNode
+from perftui.screens.cache import ttl
+from perftui.widgets.panel import Panel
+from perftui.widgets.stack import StackPanel
+
+NAMES = {"load": "load", "l2.get": "get from L2", "l2.set": "set in L2"}
+
+
+class NamespacePart(Widget):
+    """Figures at the left, or above where it is narrow; the stack of causes beside them."""
+
+    DEFAULT_CSS = """
+    NamespacePart { height: 1fr; layout: horizontal; display: none; }
+    NamespacePart #nsfigures { width: 1fr; margin-right: 1; }
+    NamespacePart #nscauses { width: 1fr; }
+    NamespacePart.narrow { layout: vertical; }
+    NamespacePart.narrow #nsfigures { height: 13; width: 1fr; margin-right: 0; }
+    NamespacePart.narrow #nscauses { height: 1fr; width: 1fr; }
+    """
+
+    def compose(self) -> Iterable[Widget]:
+        """The figures take the keys."""
+        yield Panel("Namespace", id="nsfigures", focusable=True)
+        yield StackPanel("Misses by cause", id="nscauses")
+
+    def show(
+        self, source: str, view: NamespaceView | None, nodes: Sequence[TierNode], told: Frame, frame: Frame
+    ) -> None:
+        """What is known of it: `view` and `nodes` of the newest look, `told` what the nodes' records say."""
+        figures = self.query_one("#nsfigures", Panel)
+        if view is None:
+            figures.set_rows(lambda size, _look: [line(size.width, " no process publishes it any more")])
+            return
+        counted = told.report if isinstance(told.report, NamespaceDetail) else None
+        if counted is not None and counted.namespace != view.namespace:
+            counted = None
+        figures.title = f"Namespace {inert(view.namespace, 40)}"
+        figures.note = "esc back"
+        figures.set_rows(lambda size, _look: detail_rows(view, nodes, counted, size))
+        stacked = self.query_one("#nscauses", StackPanel)
+        stacked.set_layers(layers(frame, source, view.namespace, stacked.seconds), frame.at)
+
+
+def layers(frame: Frame, source: str, namespace: str, seconds: float) -> list[Layer]:
+    """The misses of a namespace by cause, from history."""
+    found = []
+    for cause in CAUSES:
+        key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), ("namespace", namespace)))
+        series = frame.window(key, seconds)
+        times, values = series.between(frame.at - seconds, frame.at)
+        found.append(Layer(cause, times, values))
+    return found
+
+
+async def looked(power: Any, namespace: str) -> NamespaceDetail:
+    """What the nodes of a namespace counted, asked now."""
+    return detail(await power.nodes(), namespace)
+
+
+def detail_rows(
+    view: NamespaceView, nodes: Sequence[TierNode], counted: NamespaceDetail | None, size: Size
+) -> Rows:
+    """Its figures in short rows."""
+    traffic = view.traffic
+    rows: list[Row] = []
+
+    def say(name: str, text: str) -> None:
+        rows.append(line(size.width, (f" {name:<12}", "muted"), (text, "text")))
+
+    if traffic is not None:
+        say("requests", f"{fmt.rate(traffic.requests)}, {fmt.rate(traffic.coalesced)} joined a load or look")
+        say("hit", f"{fmt.ratio(traffic.hit_ratio)}, L1 {fmt.ratio(traffic.l1_hit_ratio)}")
+        say("stale", fmt.ratio(traffic.stale_ratio))
+        say("misses", f"{fmt.rate(traffic.misses)}, evicted from L1 {fmt.rate(traffic.evicted)}")
+        if traffic.saved_ratio is not None:
+            say(
+                "saved now",
+                f"{fmt.ratio(traffic.saved_ratio)} of {fmt.rate(traffic.packed_in, 'bytes')} written",
+            )
+    if view.ttls:
+        say("TTL", ttl.words(view))
+    if counted is not None:
+        rows += _counted(counted, size)
+    names = ", ".join(f"{node.node[:8]} {fmt.count(round(node.l1_entries))}" for node in nodes)
+    many = "1 node" if view.nodes == 1 else f"{fmt.count(view.nodes)} nodes"
+    say("L1", f"{fmt.bytes_(view.l1_bytes)} in {many}, entries: {inert(names, 400)}")
+    return fill(rows, size)
+
+
+def _counted(counted: NamespaceDetail, size: Size) -> list[Row]:
+    """What was counted since the nodes began."""
+    rows = []
+    for name, (p50, p95, p99) in counted.latencies:
+        text = f"p50 {fmt.duration(p50)}, p95 {fmt.duration(p95)}, p99 {fmt.duration(p99)}"
+        rows.append((NAMES[name], text))
+    if counted.ratio is not None:
+        codecs = _counts(counted.codecs) or "none"
+        rows.append(("packed", f"{counted.ratio:.2f} to 1 since they began"))
+        rows.append(("by codec", codecs))
+        rows.append(
+            ("left raw", f"{fmt.count(counted.small)} too small, {fmt.count(counted.kept_raw)} gained little")
+        )
+    if counted.evicted:
+        rows.append(("evicted", _counts(counted.evicted)))
+    rows.append(("went wrong", _counts(counted.troubles) or "nothing"))
+    return [line(size.width, (f" {name:<12}", "muted"), (text, "text")) for name, text in rows]
+
+
+def _counts(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{inert(name, 30)} {fmt.count(count)}" for name, count in pairs)

@@ -1,0 +1,104 @@
+"""The Advisor tab on real servers: a finding with its evidence, mended by a key, and nodes that wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perftui.backends.valkey import nodes
+from perftui.backends.valkey.link import Link
+from perftui.draw.rows import Size, plain
+from perftui.instrument.cache import Cache
+from perftui.instrument.cache import stats as publishing
+from perftui.model.finding import Finding, Severity
+from perftui.screens.cache.advisor import evidence_rows, finding_columns, waiting_columns
+from tests.screens.cache.conftest import Open
+from tests.waiting import auntil, until
+
+
+async def policy(raw: Link) -> bytes:
+    value: bytes = (await raw.one("CONFIG", "GET", "maxmemory-policy", deadline=5))[1]
+    return value
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_a_finding_is_mended_by_a_key(console: Open, raw: Link, size: tuple[int, int]) -> None:
+    before = await policy(raw)
+    await raw.one("CONFIG", "SET", "maxmemory-policy", "noeviction", deadline=5)
+    try:
+        async with console("cache.advisor", size) as it:
+            await it.sees("A full cache would refuse writes")
+            await it.press("slash", *"refuse", "enter")
+            await it.sees("maxmemory-policy is noeviction")
+            await it.sees("A: Set maxmemory-policy to allkeys-lru")
+            await it.press("w")
+            await it.press("A")
+            await it.sees("now noeviction, then allkeys-lru")
+            await it.press("y")
+            await auntil(lambda: _is(raw, b"allkeys-lru"), 20)
+            await it.sees("nothing matches|nothing to say", within=40)
+            await it.press("A")
+            await it.sees("there is nothing to mend")
+            await it.sees("no node has writes waiting")
+    finally:
+        await raw.one("CONFIG", "SET", "maxmemory-policy", before, deadline=5)
+
+
+async def _is(raw: Link, wanted: bytes) -> bool:
+    return await policy(raw) == wanted
+
+
+async def test_a_node_that_hears_nothing_is_told(
+    console: Open, raw: Link, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "EVERY", 0.2)
+    monkeypatch.setattr(nodes, "EVERY", 0.0)
+    url = f"redis://:{valkey.password}@127.0.0.1:{valkey.port}/0"
+    async with console("cache.advisor", (120, 40)) as it, Cache("shop", l2=url) as cache:
+        await cache.set("k", 1)
+        await until(lambda: cache.stats().gauges["linked"] == 1.0, 15)
+        await raw.ask(
+            [("ACL", "SETUSER", "default", "-client|tracking"), ("CLIENT", "KILL", "TYPE", "normal")], 5
+        )
+        try:
+            await it.sees(f"shop +{cache.stats().node[:8]} .*◌ deaf", within=30)
+        finally:
+            await raw.one("ACL", "SETUSER", "default", "+@all", deadline=5)
+
+
+@pytest.mark.parametrize("tab", ["cache.advisor", "cache.warming"])
+async def test_a_server_that_does_not_answer_is_not_called_well(
+    console: Open, valkey: Any, raw: Link, tab: str
+) -> None:
+    async with console(tab, (120, 40)) as it:
+        await it.sees("nothing to say|no process publishes")
+        await valkey.pause()
+        try:
+            await it.sees("lost main", within=20)
+            await it.sees("not known while .* does not answer")
+            text = await it.text()
+            assert "nothing to say" not in text
+            assert "all hear what others change" not in text
+        finally:
+            await valkey.resume()
+        await it.sees("nothing to say|no process publishes", within=30)
+
+
+def test_evidence_is_inert_and_whole() -> None:
+    finding = Finding(
+        "cache.x", Severity.WARNING, "a\x1b", "t\x1b[31m", ("first \x07 thing", "second"), 3.0, "requests/s"
+    )
+    text = "\n".join(plain(evidence_rows(finding, Size(40, 10))))
+    assert not set(text) & {"\x1b", "\x07"}
+    assert "\\x1b[31m" in text
+    assert "3 requests/s" in text
+    assert "second" in text
+    cells = {column.key: column.text(finding) for column in finding_columns()}
+    assert (cells["severity"], cells["gain"], cells["effort"], cells["offer"]) == (
+        "warn",
+        "3 requests/s",
+        "minutes",
+        "",
+    )
+    assert [column.key for column in waiting_columns()][:2] == ["namespace", "node"]

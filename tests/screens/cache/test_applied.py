@@ -1,0 +1,80 @@
+"""What an action did to a server's figures, from events and history alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perftui.app import Options, PerftuiApp
+from perftui.backends.valkey.link import Link
+from perftui.config import load
+from perftui.model.event import Event, Events
+from perftui.model.frame import Frame
+from perftui.screens.cache.applied import FIGURES, Ledger, columns
+from perftui.session import Session
+from tests.console import Console
+from tests.engines.cache.history import History
+
+AT = 10_000.0
+
+
+def frames(now: float) -> tuple[Frame, Frame]:
+    history = History()
+    history.put("main", "hit_ratio", [0.6] * 600 + [0.9] * int(now - AT), AT - 600)
+    events = (
+        Event(AT, "action", "main maxmemory", "Set a server parameter: done", ref="1"),
+        Event(AT, "action", "database x", "Cancel: done", ref="2"),
+        Event(AT, "note", "main", "a note"),
+    )
+    return Frame("events", now, Events(events), {}), Frame("cache", now, None, {}, history=history)
+
+
+def test_figures_before_and_after_an_action() -> None:
+    ledger = Ledger()
+    (row,) = ledger.rows(*frames(AT + 300), {"main"})
+    assert row.event.ref == "1"
+    moved = dict(zip((name for name, _ in FIGURES), row.shifts, strict=True))
+    shift = moved["hit_ratio"]
+    assert shift is not None
+    assert (shift.before, shift.after, shift.beyond_noise) == (0.6, 0.9, True)
+    assert moved["used_bytes"] is None
+    texts = {column.key: column.cell(row) for column in columns("UTC")}
+    assert texts["hit_ratio"] == ("60.0% → 90.0%", "text bold")
+    assert texts["used_bytes"] == ("–", "muted")
+    assert ledger.rows(*frames(AT + 305), {"main"})[0] is row
+    assert ledger.rows(*frames(AT + 320), {"main"})[0] is not row
+    assert ledger.rows(*frames(AT + 300), {"other"}) == []
+
+
+def test_too_soon_says_nothing() -> None:
+    (row,) = Ledger().rows(*frames(AT + 5), {"main"})
+    assert row.shifts[0] is None
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_what_was_applied_stands_below_the_findings(
+    config: str, raw: Link, valkey: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    settings = load(config, "lab", {})
+    app = PerftuiApp(
+        lambda _env: Session.open(settings, settings.environment, remember=True),
+        Options(screen="cache.advisor"),
+        environment={"TERM": "xterm-256color"},
+    )
+    await raw.one("CONFIG", "SET", "maxmemory-policy", "noeviction", deadline=5)
+    try:
+        async with app.run_test(size=size) as pilot:
+            it = Console(app, pilot)
+            await it.sees("A full cache would refuse writes")
+            await it.press("slash", *"refuse", "enter")
+            await it.press("v", "v")
+            await it.sees("nothing was done to these servers yet")
+            app.screen.query_one("#found").focus()
+            await it.press("A")
+            await it.sees("now noeviction, then allkeys-lru")
+            await it.press("y")
+            await it.sees("main maxmemory-policy: Se", within=30)
+    finally:
+        await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", deadline=5)

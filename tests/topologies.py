@@ -1,0 +1,31 @@
+"""Clusters, groups with sentinels and regions of the lab's, each with folders of its own, that notice a death soon."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from perftui.lab.cluster import Cluster
+from perftui.lab.regions import PAIR, Regions
+from perftui.lab.sentinel import SentinelGroup
+
+if TYPE_CHECKING:
+    from perftui.lab.folders import Folder
+
+NOTICE_MS = 500
+_numbers = count()
+
+
+def a_cluster(folder: Folder) -> Cluster:
+    """Three masters and their replicas, not started."""
+    return Cluster(folder, f"shards-{next(_numbers)}", NOTICE_MS)
+
+
+def a_group(folder: Folder) -> SentinelGroup:
+    """A master, two replicas and three sentinels, not started."""
+    return SentinelGroup(folder, f"group-{next(_numbers)}", NOTICE_MS)
+
+
+def regions(folder: Folder, form: str = PAIR) -> Regions:
+    """A primary and its replica, or two servers apart; not started."""
+    return Regions(folder, form, f"regions-{next(_numbers)}")
