@@ -31,10 +31,12 @@ from benchmarks.growth import rollup
 from perftui import engines
 from perftui.agent import ASIDE
 from perftui.config import Config, load
+from perftui.model.event import Event
 from perftui.model.moment import Moment, TimeState
 from perftui.model.reading import Reading
-from perftui.runtime import rings
+from perftui.runtime import heap, rings
 from perftui.runtime.clock import Clock
+from perftui.runtime.events import CAPACITY, EventLog
 from perftui.runtime.tasks import Crew
 from perftui.session import Session
 
@@ -136,7 +138,7 @@ class Played(Session):
 
     def _add(self, name: str, backend_class: Any, options: Callable[[], Any]) -> None:
         kind = self.env.backends[name].kind
-        super()._add(name, lambda name, _: Player(name, kind, self.tape, self.clock), lambda: None)
+        super()._add(name, lambda name, _: Player(name, kind, self.tape, self.clock), lambda **_: None)
 
 
 class Looker:
@@ -203,12 +205,24 @@ class Gauge:
         }
 
 
+def fill(log: EventLog, now: float) -> None:
+    """Events of the hours before, as many as are kept: they are a ring too, which a day may not fill."""
+    told = [
+        Event(
+            now - CAPACITY + n, "scale", f"source {n}", f"worker {n} ready", f"after {n} s", "", None, f"{n}"
+        )
+        for n in range(CAPACITY)
+    ]
+    log.restore(told)
+
+
 async def play(args: argparse.Namespace, told: Callable[[Mapping[str, float]], None]) -> None:
     """Play the tape for so many real minutes and tell every look."""
     config = load(args.config, args.env)
     tape = pickle.loads(args.tape.read_bytes())
     session = Played.of(config, tape)
     session.rings.seconds = args.ring_seconds
+    fill(session.events, session.clock.wall())
     gauge = Gauge(session, args.state, args.speed)
     with ExitStack() as holds:
         for topic in engines.BUILTIN.keys() - ASIDE:
@@ -238,6 +252,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--ring-seconds", type=float, default=rings.SECONDS)
     args = parser.parse_args(words)
     os.environ["PERFTUI_STATE_DIR"] = str(args.state)
+    heap.few_arenas()  # as an agent begins
     with asyncio.Runner(loop_factory=lambda: FastLoop(args.speed)) as runner:
         runner.run(play(args, lambda figures: print(json.dumps(figures), flush=True)))
     return 0

@@ -4,7 +4,7 @@
 
 Starts a lab of its own with receivers of notices, runs the session an agent runs, begins with a quiet stretch
 from the cold start on, in which nothing may fire, then causes every incident in turn (`--only none`: no
-incident). Every alert goes to all channels; a column says how many messages opened the incident at each (SMS
+incident). Every alert goes to all channels; a column says how often the incident was opened at each (SMS
 go out six times an hour at most, then as one summary). Prints a Markdown table of what fired while it was
 quiet, with the machine's load average, then one row an incident; exits 1 when one was missed, told late or
 not once, or did not end, when a receiver found a body wrong, or when something fired in the quiet stretch.
@@ -32,7 +32,7 @@ from perftui.lab import Lab, LabOptions
 from perftui.lab.incidents import CATALOGUE
 from perftui.lab.parts import DEFAULT
 from perftui.lab.receiverpart import ReceiverPart
-from perftui.lab.receivers import Receivers
+from perftui.lab.receivers import Arrival, Receivers
 from perftui.model.alerts import Alert, AlertState
 from perftui.session import Session
 
@@ -109,14 +109,26 @@ ONCE = ("pagerduty", "slack", "email", "webhook")
 
 
 def opened(receivers: Receivers, alert: Alert, since: float) -> dict[str, int]:
-    """How many messages told each service that an alert began, first answers of trouble not counted."""
-    told = dict.fromkeys((*ONCE, "sms"), 0)
+    """How many incidents with an alert began at each service, first answers of trouble not counted.
+
+    A message that says what joined an incident repeats what it began with: at the pager it has the same
+    `dedup_key`, in mail it is a reply, at the webhook it has the same `groupKey`. SMS are counted one by one.
+    """
+    told: dict[str, set[str]] = {service: set() for service in (*ONCE, "sms")}
     for one in receivers.arrivals:
         text = json.dumps(one.body, ensure_ascii=False)
         over = one.what in {"chat.update", "resolve"} or "resolved" in text.lower()
         if one.at >= since and one.taken and alert.title[:30] in text and not over:
-            told[one.service] = told.get(one.service, 0) + 1
-    return told
+            told.setdefault(one.service, set()).add(incident(one))
+    return {service: len(incidents) for service, incidents in told.items()}
+
+
+def incident(one: Arrival) -> str:
+    """By what its service knows the incident a message is about; its own key where it knows none."""
+    body = one.body if isinstance(one.body, dict) else {}
+    if one.service == "email":
+        return str(body.get("References") or body.get("Message-ID"))
+    return str(body.get("dedup_key") or body.get("groupKey") or f"{one.at} {one.key}")
 
 
 def row(*cells: str) -> None:
