@@ -32,9 +32,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def rows_in(seen: Any) -> None:
-    """The host was read a few times, at the pace of a tab that shows it."""
+    """The host was read a few times, at the pace of a tab that shows it, and its processes are listed."""
     seen.app.go("overview.hosts")
     await seen.sees("CPU of")
+    await until(lambda: bool(seen.app.base.tab.export_rows()[1]), 20)
     await until(lambda: len(seen.app.session.history.keys("host")) > 3, 20)
 
 

@@ -150,14 +150,17 @@ def test_view_always_shows_every_item_once(pairs: list[tuple[str, int]], at: int
     assert (t.cursor_key is None) == (not pairs)
 
 
-def test_ten_thousand_rows_keep_pace() -> None:
-    t = view()
-    items = [Item(f"key:{i}", float(i * 7919 % 10007), i) for i in range(10_000)]
-    t.set_filter("key")
-    begin = time.process_time()
-    t.set_items(items)
-    assert time.process_time() - begin < 0.25
-    assert len(t.order) == 10_000
+def test_ten_times_the_rows_take_about_ten_times_as_long() -> None:
+    def took(rows: int) -> float:
+        t = view()
+        t.set_filter("key")
+        items = [Item(f"key:{i}", float(i * 7919 % 10007), i) for i in range(rows)]
+        begin = time.process_time()
+        t.set_items(items)
+        assert len(t.order) == rows
+        return time.process_time() - begin
+
+    assert min(took(10_000) / took(1000) for _ in range(5)) < 20
 
 
 def table() -> LiveTable:

@@ -228,7 +228,10 @@ class Node:
                 await (self._set_clock(wire) if due else self._beat(wire))
                 clock_at = now + CLOCK_EVERY if due else clock_at
             except BackendError as error:
-                wire.close(Lost(f"{self.address.name} is silent: {error}"))
+                if (
+                    not isinstance(error, Late) or wire.heard_at <= now
+                ):  # what is late may queue behind others
+                    wire.close(Lost(f"{self.address.name} is silent: {error}"))
 
     async def _connect(self, over: asyncio.Future[BackendError]) -> Wire:
         def ended(error: BackendError) -> None:

@@ -88,6 +88,30 @@ async def test_large_values_wait_for_the_socket(store: Store) -> None:
     assert await store.get_many([b"%d" % n for n in range(8)]) == values
 
 
+async def test_an_answer_that_takes_long_to_arrive_is_no_silence() -> None:
+    gap = 1.3 * BEAT  # a link is asked meanwhile, and its answer queues behind this one
+    connections = []
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        for answer in GREETING:
+            await reader.read(65536)
+            writer.write(answer)
+        await reader.read(65536)
+        for part in (b"$3\r\n", b"s", b"l", b"o\r\n"):
+            writer.write(part)
+            due = time.monotonic() + gap
+            await until(lambda due=due: time.monotonic() > due)  # type: ignore[misc]
+        writer.close()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    store = open_store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert await store.get(b"k", within=10) == b"slo"
+    assert len(connections) == 1
+    await store.close()
+    server.close()
+
+
 async def test_a_silent_link_is_lost_within_a_second(l2: ValkeyServer, store: Store) -> None:
     await store.get(b"k")
     lost = asyncio.Event()
