@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import textual._wait
+import textual.app
+import textual.pilot
 from hypothesis import HealthCheck, settings
 
 from tests.needs import needs
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
 # Two busy cores must not fail a property that holds: no clock on single examples.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+# A console on live servers is never idle: after each key a pilot would wait out its whole second, twice.
+textual.app.wait_for_idle = textual.pilot.wait_for_idle = functools.partial(  # type: ignore[attr-defined]
+    textual._wait.wait_for_idle, max_sleep=0.1
+)
 
 # A bug in a drawing is an error here, not a sentence in its place.
 os.environ["PERFTUI_STRICT"] = "1"
