@@ -31,4 +31,5 @@ def _view(name: str, nodes: tuple[TierNode, ...], p95: float | None) -> Namespac
         sum(node.l1_bytes for node in nodes),
         tuple(sorted({ttl.now for ttl in told})),
         tuple(sorted({ttl.own for ttl in told})),
+        tuple({node.shared: None for node in nodes if node.shared is not None}),
     )

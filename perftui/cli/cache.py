@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from perftui.cli import (
     cachecurve,
@@ -13,6 +13,7 @@ from perftui.cli import (
     cachepurge,
     cacherehearse,
     cachereport,
+    cacheshare,
     cachetrace,
     cachettl,
     cachewarm,
@@ -24,9 +25,29 @@ from perftui.model.errors import Lost, PlanRejected, Unsupported
 
 if TYPE_CHECKING:
     from perftui.model.accesses import AccessBurst
+    from perftui.model.noderecord import NodesLook
     from perftui.session import Session
 
 LEADS = {"primary", "cluster", "group"}
+
+
+class Policy(Protocol):
+    """A module that says and sets something nodes of a namespace obey."""
+
+    def changes(self, args: argparse.Namespace) -> bool:
+        """Whether something is to be set."""
+        ...
+
+    async def change(self, session: Session, source: str, args: argparse.Namespace) -> int:
+        """Plan, ask, set."""
+        ...
+
+    def show(self, look: NodesLook, args: argparse.Namespace) -> int:
+        """Print what is in force."""
+        ...
+
+
+POLICIES: dict[str, Policy] = {"ttl": cachettl, "share": cacheshare}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +112,8 @@ def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     cachewarm.add(warm, _source)
     ttl = verbs.add_parser("ttl", help="how long entries of a cache live that are given no TTL, or set it")
     cachettl.add(ttl, _source)
+    share = verbs.add_parser("share", help="whether processes of a cache share one load of a key, or set it")
+    cacheshare.add(share, _source)
     reshard = verbs.add_parser("reshard", help="move hash slots with their keys between primaries")
     reshard.add_argument("node", metavar="FROM", help="the primary that holds them: host:port, or its id")
     reshard.add_argument("to", metavar="TO", help="the primary that takes them")
@@ -176,10 +199,10 @@ async def _run(args: argparse.Namespace) -> int:
     kinds = cachedoctor.KINDS if args.verb == "doctor" else cachereport.KINDS
     async with common.headless_session(args, only=only, kinds=None if only else kinds) as session:
         changes = {"purge", "undo", "dictionary", "promote", "follow"}
-        sets = args.verb == "ttl" and cachettl.changes(args)
+        sets = args.verb in POLICIES and POLICIES[args.verb].changes(args)
         if args.verb in changes or sets or getattr(args, "step", "") == "run":
             return await _change(session, args)
-        if args.verb in {"trace", "warm", "ttl"}:
+        if args.verb in {"trace", "warm", *POLICIES}:
             return await _look(session, args)
         topics = cachedoctor.TOPICS if args.verb == "doctor" else cachereport.TOPICS
         return await cachewatch.watched(session, args, topics, lambda: _look(session, args))
@@ -204,8 +227,8 @@ async def _change(session: Session, args: argparse.Namespace) -> int:
         return await common.perform(session, cacheregions.action(session, source, args), args)
     if args.verb == "warm":
         return await cachewarm.run(session, source, args)
-    if args.verb == "ttl":
-        return await cachettl.change(session, source, args)
+    if args.verb in POLICIES:
+        return await POLICIES[args.verb].change(session, source, args)
     if args.verb == "dictionary":
         how = {} if args.back else {"size": args.size, "values": args.values}
         name = "cache.dictionary-back" if args.back else "cache.dictionary"
@@ -233,7 +256,7 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
             )
 
         return await cachetrace.record(look, args)
-    if args.verb in {"nodes", "curve", "warm", "ttl"}:
+    if args.verb in {"nodes", "curve", "warm", *POLICIES}:
         from perftui.cli import cachenodes
 
         if args.verb == "curve" and args.price_per_gb is None:
@@ -241,8 +264,8 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
         nodes = await _probe(session, source, "NodeReader", lambda power: power.nodes())
         if args.verb == "warm":
             return await cachewarm.show(session, nodes, args)
-        if args.verb == "ttl":
-            return cachettl.show(nodes, args)
+        if args.verb in POLICIES:
+            return POLICIES[args.verb].show(nodes, args)
         return (cachenodes.show if args.verb == "nodes" else cachecurve.show)(nodes, args)
     if args.verb == "hot":
         sample: CommandSample = await _probe(

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from perftui.model import predicted
 from perftui.model.misscurve import packed, unpacked
-from perftui.model.tiers import DefaultTtl, TierStats
+from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
 INDEX: Final = b"__nodes"
 PREFIX: Final = b"__node:"
@@ -73,6 +73,8 @@ def pack(stats: TierStats, at: float) -> bytes:
     if stats.ttl is not None:
         lives = {"now": stats.ttl.now, "own": stats.ttl.own}
         text["ttl"] = {name: life if math.isfinite(life) else None for name, life in lives.items()}
+    if stats.shared is not None:
+        text["shared"] = {"now": stats.shared.now, "own": stats.shared.own}
     return json.dumps(text, separators=(",", ":")).encode()
 
 
@@ -107,6 +109,9 @@ def _stats(text: dict[str, Any]) -> TierStats:
         unpacked(text["curve"]) if "curve" in text else None,
         predicted.unpacked(text["predicted"]) if "predicted" in text else None,
         DefaultTtl(_life(text["ttl"]["now"]), _life(text["ttl"]["own"])) if "ttl" in text else None,
+        SharedLoads(_truth(text["shared"]["now"]), _truth(text["shared"]["own"]))
+        if "shared" in text
+        else None,
     )
 
 
@@ -133,6 +138,12 @@ def _figure(value: Any) -> float:
     if type(value) not in {int, float} or not math.isfinite(value):
         raise ValueError("no figure")
     return float(value)
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("neither true nor false")
+    return value
 
 
 def _life(value: Any) -> float:

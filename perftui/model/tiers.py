@@ -126,11 +126,19 @@ class DefaultTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedLoads:
+    """Whether one load of a key does for all processes: in force `now`, and by the node's `own` options."""
+
+    now: bool
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TierStats:
     """What one node of one namespace has counted since it began; sketches are those of analysis/quantile.
 
     `curve` is L1's at other sizes, where that is sampled; `predicted` its predictive warming, where there is.
-    `ttl` is the default one, of nodes that say it.
+    `ttl` is the default one, and `shared` whether loads are shared, of nodes that say it and could.
     """
 
     namespace: str
@@ -141,6 +149,7 @@ class TierStats:
     curve: MissCurve | None = None
     predicted: Predicted | None = None
     ttl: DefaultTtl | None = None
+    shared: SharedLoads | None = None
 
     def of(self, name: str) -> int:
         """A counter; 0 when it never counted."""

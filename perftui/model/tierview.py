@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
 from perftui.model.predicted import Predicted
-from perftui.model.tiers import DefaultTtl, TierStats
+from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class TierNode:
     `waiting_s` is the age of the oldest of these; `writes` wait for the database, the oldest for `writes_s`;
     `raw_bytes` of values became `packed_bytes` since it began.
     `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are given none,
-    where it says so.
+    where it says so; `shared` whether its loads are those of other processes too, where they could be.
     """
 
     namespace: str
@@ -135,6 +135,7 @@ class TierNode:
     packed_bytes: float = 0.0
     predicted: Predicted | None = None
     ttl: DefaultTtl | None = None
+    shared: SharedLoads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class NamespaceView:
     """A namespace over all its nodes.
 
     `ttls` are the default TTLs in force at those that say them, `own_ttls` by their options, the shortest
-    first, each once.
+    first, each once. `shared` has whether loads are shared at those that say it, each once.
     """
 
     namespace: str
@@ -171,3 +172,4 @@ class NamespaceView:
     l1_bytes: float
     ttls: tuple[float, ...] = ()
     own_ttls: tuple[float, ...] = ()
+    shared: tuple[SharedLoads, ...] = ()

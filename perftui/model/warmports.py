@@ -46,6 +46,23 @@ class TtlKeeper(Protocol):
         ...
 
 
+@runtime_checkable
+class LoadSharer(Protocol):
+    """A cache server in which nodes of the library find whether they share their loads."""
+
+    async def nodes(self) -> NodesLook:
+        """Those that published lately."""
+        ...
+
+    async def namespace_shared(self, namespace: str) -> bool | None:
+        """What is set; None: nothing that nodes would obey."""
+        ...
+
+    async def set_namespace_shared(self, namespace: str, shared: bool | None) -> None:
+        """Set it, or with None let nodes do as their options say; they obey as they next publish."""
+        ...
+
+
 class WarmAction(Protocol):
     """The act behind a job: orders a run and waits for it; `tell` hears each thing its node says."""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from perftui.analysis.namespaces import namespaces
 from perftui.engines.cache import CacheEngine
-from perftui.model.tiers import DefaultTtl
+from perftui.model.tiers import DefaultTtl, SharedLoads
 from perftui.model.tierview import NamespaceView, TierFacts, TierNode, TierTraffic
 from tests.engines.cache.history import History
 from tests.engines.cache.test_findings import CALM, NOW, look
@@ -36,6 +36,14 @@ def test_the_ttls_of_its_nodes_are_told_once() -> None:
     ttls = (DefaultTtl(300.0, 60.0), DefaultTtl(300.0, 20.0), None)
     (view,) = namespaces(TierFacts(tuple(TierNode("shop", str(n), NOW, ttl=t) for n, t in enumerate(ttls))))
     assert (view.ttls, view.own_ttls) == ((300.0,), (20.0, 60.0))
+
+
+def test_whether_loads_are_shared_is_told_once_too() -> None:
+    told = (SharedLoads(now=True, own=False), None, SharedLoads(now=True, own=False))
+    (view,) = namespaces(
+        TierFacts(tuple(TierNode("shop", str(n), NOW, shared=t) for n, t in enumerate(told)))
+    )
+    assert view.shared == (SharedLoads(now=True, own=False),)
 
 
 def test_the_report_has_them_by_server() -> None:

@@ -21,6 +21,7 @@ from perftui.model.ports import (
     FigureSource,
     KeyPurger,
     KeyspaceReader,
+    LoadSharer,
     NodeReader,
     PurgeQueue,
     QueueReader,
@@ -91,6 +92,7 @@ class TestContract(BackendContract):
         ServerTuner,
         SettingsReader,
         TagKeeper,
+        LoadSharer,
         TtlKeeper,
         WarmQueue,
     )

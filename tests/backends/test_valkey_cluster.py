@@ -25,6 +25,7 @@ from perftui.model.ports import (
     FailoverDriver,
     KeyPurger,
     KeyspaceReader,
+    LoadSharer,
     NodeReader,
     SlotMover,
     TagKeeper,
@@ -75,6 +76,7 @@ class TestContract(BackendContract):
         NodeReader,
         SlotMover,
         TagKeeper,
+        LoadSharer,
         TtlKeeper,
         WarmQueue,
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perftui.model.noderecord import LARGEST, NodeRecord, NoRecord, pack, unpack
-from perftui.model.tiers import DefaultTtl, TierStats
+from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
 NAMES = st.text("abcz09_.", min_size=1, max_size=20)
 STATS = st.builds(
@@ -18,6 +18,7 @@ STATS = st.builds(
     gauges=st.dictionaries(NAMES, st.floats(allow_nan=False, allow_infinity=False), max_size=9),
     sketches=st.dictionaries(NAMES, st.binary(max_size=60), max_size=4),
     ttl=st.none() | st.builds(DefaultTtl, st.floats(0, 1e9) | st.just(float("inf")), st.floats(-1, 1e9)),
+    shared=st.none() | st.builds(SharedLoads, st.booleans(), st.booleans()),
 )
 REASONS = {"too large", "no JSON", "another version", "another shape"}
 GOOD = json.loads(pack(TierStats("shop", "n1", {"hit.l1": 3}, {"l1.bytes": 1.0}, {"get": b"x"}), 7.0))
@@ -46,6 +47,7 @@ def test_any_bytes_are_refused_for_a_known_reason(data):
         {"counters": {"A\n": 1}}, {"counters": [1]}, {"counters": {f"c{n}": 1 for n in range(600)}},
         {"gauges": {"a": "1"}}, {"gauges": {"a": 10**400}}, {"sketches": {"a": 1}}, {"sketches": {"a": "%%%"}},
         {"at": None}, {"at": "now"}, {"ttl": 5}, {"ttl": {"now": 5}}, {"ttl": {"now": "5", "own": 5}},
+        {"shared": True}, {"shared": {"now": True}}, {"shared": {"now": 1, "own": False}},
     ],
 )  # fmt: skip
 def test_another_shape_is_refused(change):

@@ -159,6 +159,7 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         packed_bytes=float(stats.of("codec.bytes_out")),
         predicted=stats.predicted,
         ttl=stats.ttl,
+        shared=stats.shared,
     )
 
 

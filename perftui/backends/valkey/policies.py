@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import hiredis
 
 from perftui.backends.valkey.link import verify
-from perftui.model.namespacepolicy import TTL, policy_key, ttl_of
+from perftui.model.namespacepolicy import SHARED, TTL, policy_key, shared_of, ttl_of
+
+T = TypeVar("T")
 
 DEADLINE: Final = 3.0
 
 
 class PolicyPowers:
-    """TtlKeeper, with NodePowers, over the working connection."""
+    """TtlKeeper and LoadSharer, with NodePowers, over the working connection."""
 
     _work: Any  # a Link, or a whole cluster as one
     own_hits: int
@@ -25,17 +28,7 @@ class PolicyPowers:
         Raises:
             BackendError: the server does not answer, or forbids it.
         """
-        (reply,) = await self._work.ask([("ZSCORE", policy_key(namespace), TTL)], DEADLINE)
-        if reply is None:
-            self.own_misses += 1
-        else:
-            self.own_hits += 1
-        if _other(reply):
-            return None
-        try:
-            return ttl_of(verify(reply, "ZSCORE", self._work.where))
-        except ValueError:
-            return None
+        return await self._kept(namespace, TTL, ttl_of)
 
     async def set_namespace_ttl(self, namespace: str, ttl: float | None) -> None:
         """Set it, or take it away with None; what else is there and no policy goes.
@@ -43,8 +36,40 @@ class PolicyPowers:
         Raises:
             BackendError: the server does not answer, or forbids it.
         """
+        await self._keep(namespace, TTL, ttl)
+
+    async def namespace_shared(self, namespace: str) -> bool | None:
+        """Whether loads are to be shared; None: nothing that nodes would obey.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        return await self._kept(namespace, SHARED, shared_of)
+
+    async def set_namespace_shared(self, namespace: str, shared: bool | None) -> None:
+        """Set it, or take it away with None; what else is there and no policy goes.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        await self._keep(namespace, SHARED, None if shared is None else float(shared))
+
+    async def _kept(self, namespace: str, field: bytes, read: Callable[[Any], T | None]) -> T | None:
+        (reply,) = await self._work.ask([("ZSCORE", policy_key(namespace), field)], DEADLINE)
+        if reply is None:
+            self.own_misses += 1
+        else:
+            self.own_hits += 1
+        if _other(reply):
+            return None
+        try:
+            return read(verify(reply, "ZSCORE", self._work.where))
+        except ValueError:
+            return None
+
+    async def _keep(self, namespace: str, field: bytes, score: float | None) -> None:
         key = policy_key(namespace)
-        change = ("ZREM", key, TTL) if ttl is None else ("ZADD", key, repr(ttl), TTL)
+        change = ("ZREM", key, field) if score is None else ("ZADD", key, repr(score), field)
         (reply,) = await self._work.ask([change], DEADLINE)
         if _other(reply):
             await self._work.one("UNLINK", key, deadline=DEADLINE)

@@ -12,6 +12,7 @@ from perftui.engines.cache.nodefindings import node_findings
 from perftui.engines.cache.predicted import turned_off
 from perftui.engines.cache.relayfindings import relays
 from perftui.engines.cache.riskfindings import fills, limit, risks
+from perftui.engines.cache.shareloads import shared
 from perftui.engines.cache.ttl import longer
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.finding import Effort, Finding, Offer, Severity
@@ -304,6 +305,7 @@ def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Find
     if not herds:
         return
     worst = max(herds, key=lambda k: k.loads)
+    offer = shared(node.source, facts.tiers, worst.key) if node.role != "replica" else None
     name = inert(worst.key[:80].decode("utf-8", "backslashreplace"), 80)
     yield Finding(
         "cache.stampede",
@@ -317,7 +319,10 @@ def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Find
             ),
             "one load shared by all who wait for it, or an early refresh, would do",
         ),
-        effort=Effort.HOURS,
+        gain=sum(k.loads - 1 for k in herds) / max(watched.took_s, 0.1),
+        gain_unit="requests/s",
+        effort=Effort.KEY if offer is not None else Effort.HOURS,
+        offer=offer,
     )
 
 

@@ -1,17 +1,21 @@
-"""The policy that a console sets for a namespace, as a node obeys it: the TTL of entries given none."""
+"""The policy that a console sets for a namespace, as a node obeys it: the default TTL, shared loads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from perftui.instrument.cache.entry import NEVER
+from perftui.instrument.cache.ports import Store
 from perftui.instrument.cache.resp import Answered
 from perftui.model.errors import BackendError
-from perftui.model.namespacepolicy import TTL, policy_key, ttl_of
-from perftui.model.tiers import DefaultTtl
+from perftui.model.namespacepolicy import SHARED, TTL, policy_key, shared_of, ttl_of
+from perftui.model.tiers import DefaultTtl, SharedLoads
 
 if TYPE_CHECKING:
     from perftui.instrument.cache.wiring import Wired
+
+T = TypeVar("T")
 
 WITHIN: Final = 1.0  # seconds for an answer
 FORMER: Final = 16  # TTLs that were in force before
@@ -24,58 +28,72 @@ class Policy:
         self._cache = cache
         self._own = self._in_force = cache.defaults
         self._former: dict[float | None, None] = {}
-        self._odd = False
+        self._odd: set[bytes] = set()
 
     @property
     def ttl(self) -> DefaultTtl:
         """What is in force, and what would be without a policy."""
         return DefaultTtl(*(NEVER if ttl is None else ttl for ttl in (self._in_force.ttl, self._own.ttl)))
 
+    @property
+    def shared(self) -> SharedLoads | None:
+        """The same of loads; None where no lock could share them."""
+        if self._cache.lock is None:
+            return None
+        return SharedLoads(self._in_force.shared_flight, self._own.shared_flight)
+
     async def look(self) -> None:
         """Obey what L2 says now. An L2 that does not answer changes nothing.
 
-        What is no TTL is counted as `policy.refused`, once, and is as none. Nor is one obeyed where the
-        cache's options let nothing be stored.
+        What is no such policy is counted as `policy.refused`, once, and is as none. No TTL is obeyed where
+        the cache's options let nothing be stored.
         """
-        cache = self._cache
-        if cache.store is None:
+        store = self._cache.store
+        if store is None:
             return
-        key, ttl = policy_key(cache.name), None
         try:
-            ttl = ttl_of(
-                await cache.store.command("ZADD", key, "XX", "INCR", "0", TTL, key=key, within=WITHIN)
-            )
-        except BackendError as error:
-            if not isinstance(error, Answered) or error.code != "WRONGTYPE":
-                return
-            self._refused()
+            ttl = await self._told(store, TTL, ttl_of)
+            shared = await self._told(store, SHARED, shared_of)
+        except BackendError:
+            return
+        self._obey(ttl, shared)
+
+    async def _told(self, store: Store, field: bytes, read: Callable[[Any], T | None]) -> T | None:
+        key = policy_key(self._cache.name)
+        try:
+            told = read(await store.command("ZADD", key, "XX", "INCR", "0", field, key=key, within=WITHIN))
+        except Answered as error:
+            if error.code != "WRONGTYPE":
+                raise
         except ValueError:
-            self._refused()
+            pass
         else:
-            self._odd = False
-        self._obey(ttl)
+            self._odd.discard(field)
+            return told
+        if not self._odd:
+            self._cache.counters.count("policy.refused")
+        self._odd.add(field)
+        return None
 
     def lasting(self, ttl: float) -> float:
         """The TTL of an entry's next value: another one where it lived by a default that is former."""
         now = self._in_force.ttl
         return ttl if ttl not in self._former or now is None else now
 
-    def _refused(self) -> None:
-        if not self._odd:
-            self._cache.counters.count("policy.refused")
-        self._odd = True
-
-    def _obey(self, ttl: float | None) -> None:
+    def _obey(self, ttl: float | None, shared: bool | None) -> None:
         cache = self._cache
         if cache.defaults is not self._in_force:  # the service chose others meanwhile
             self._own = self._in_force = cache.defaults
-        own = self._own
-        stores = own.ttl is None or own.ttl > 0
-        wanted = own if ttl is None or not stores else own.but(ttl=ttl)
-        if wanted.ttl == self._in_force.ttl:
+        wanted = own = self._own
+        if ttl is not None and (own.ttl is None or own.ttl > 0):
+            wanted = wanted.but(ttl=ttl)
+        if shared is not None and shared is not own.shared_flight:
+            wanted = wanted.but(shared_flight=shared)
+        if wanted == self._in_force:
             return
-        self._former[self._in_force.ttl] = None
-        self._former.pop(wanted.ttl, None)
-        if len(self._former) > FORMER:
-            del self._former[next(iter(self._former))]
+        if wanted.ttl != self._in_force.ttl:
+            self._former[self._in_force.ttl] = None
+            self._former.pop(wanted.ttl, None)
+            if len(self._former) > FORMER:
+                del self._former[next(iter(self._former))]
         cache.defaults = self._in_force = wanted

@@ -271,8 +271,9 @@ class Wired:
             gauges.update(figures.gauges)
             sketches.update(figures.sketches)
             predicted = figures.predicted or predicted
+        policy, curve = self.policy, self._curve()
         return TierStats(
-            self.name, self.node, counts, gauges, sketches, self._curve(), predicted, self.policy.ttl
+            self.name, self.node, counts, gauges, sketches, curve, predicted, policy.ttl, policy.shared
         )
 
     def _sample(self, memory: Memory) -> None:

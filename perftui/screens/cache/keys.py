@@ -84,6 +84,16 @@ KEYS: tuple[Command, ...] = (
         risk=Risk.CHANGES,
     ),
     Command(
+        "cache.share-loads",
+        "f",
+        "Share loads",
+        "One load of a key for all processes of the namespace, or one each again; undone with u.",
+        scope="cache.tiers",
+        action="cache.share-loads",
+        power="LoadSharer",
+        risk=Risk.CHANGES,
+    ),
+    Command(
         "cache.class",
         "m",
         "Reads, writes",

@@ -16,7 +16,7 @@ from perftui.draw.text import fill, line
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import CAUSES, NamespaceView, TierNode
-from perftui.screens.cache import ttl
+from perftui.screens.cache import shareloads, ttl
 from perftui.widgets.panel import Panel
 from perftui.widgets.stack import StackPanel
 
@@ -96,6 +96,8 @@ def detail_rows(
             )
     if view.ttls:
         say("TTL", ttl.words(view))
+    if view.shared:
+        say("loads", shareloads.words(view))
     if counted is not None:
         rows += _counted(counted, size)
     names = ", ".join(f"{node.node[:8]} {fmt.count(round(node.l1_entries))}" for node in nodes)

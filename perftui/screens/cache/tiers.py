@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from textual.widget import Widget
@@ -20,7 +20,7 @@ from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import NamespaceView, TierNode
-from perftui.screens.cache import library, ttl
+from perftui.screens.cache import library, shareloads, ttl
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.namespace import NamespacePart, looked
 from perftui.screens.cache.rows import node_columns
@@ -31,6 +31,11 @@ from perftui.widgets.panel import Panel
 
 DETAIL = "cache.namespace"
 DETAIL_EVERY = 2.0  # seconds between two looks at the records of the namespace in front
+
+POLICIES: dict[str, Callable[[CacheTab, str, NamespaceView], None]] = {
+    "cache.set-ttl": ttl.edit,
+    "cache.share-loads": shareloads.change,
+}
 
 WORDS = {Severity.INFO: "ok", Severity.WARNING: "warn", Severity.CRITICAL: "crit"}
 
@@ -232,13 +237,13 @@ class TiersTab(CacheTab):
         else:
             self.toast("no namespace of the cache library is here")
 
-    def _edit_ttl(self) -> None:
+    def _change_policy(self, change: Callable[[CacheTab, str, NamespaceView], None]) -> None:
         node, name = self.node, self._namespace()
         view = next((one for one in node.namespaces if one.namespace == name), None) if node else None
         if view is None:
             self.toast("no namespace of the cache library is here")
         else:
-            ttl.edit(self, self.source, view)
+            change(self, self.source, view)
 
     def _charts(self, frame: Frame, source: str, edge: str) -> None:
         def lines(panel: ChartPanel, **names: str) -> list[Line]:
@@ -288,8 +293,8 @@ class TiersTab(CacheTab):
             self._next_table()
         elif id in {"cache.dictionary", "cache.dictionary-back"}:
             self._change_dictionary(id)
-        elif id == "cache.set-ttl":
-            self._edit_ttl()
+        elif id in POLICIES:
+            self._change_policy(POLICIES[id])
         elif id == "close" and self.opened:
             self._open("")
         else:

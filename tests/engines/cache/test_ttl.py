@@ -12,7 +12,7 @@ import pytest
 
 from perftui.backends.valkey import Valkey
 from perftui.backends.valkey.cluster import ValkeyCluster
-from perftui.engines.cache import ttl as module
+from perftui.engines.cache import obeyed
 from perftui.engines.cache.ttl import NOT_REACHED, SetTtl, longer
 from perftui.instrument.cache import Cache, stats
 from perftui.lab.cluster import Cluster
@@ -38,7 +38,7 @@ KEY = policy_key("shop")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stats, "EVERY", 0.03)
-    monkeypatch.setattr(module, "LOOK", 0.03)
+    monkeypatch.setattr(obeyed, "LOOK", 0.03)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_nonsense_that_stands_there_makes_room(console: Valkey, valkey: An
 async def test_nodes_that_do_not_obey_are_told(
     console: Valkey, valkey: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(obeyed, "PATIENCE", 0.3)
     now = int((await console._work.one("TIME", deadline=5))[0])
     for node, ttl in (("deaf", DefaultTtl(60.0, 60.0)), ("mute", None)):
         await console._work.one(
@@ -163,11 +163,13 @@ async def test_nodes_that_do_not_obey_are_told(
         )
         await console._work.one("ZADD", INDEX, now, f"__node:shop:{node}", deadline=5)
     action = setting(console, "5m")
-    assert "1 nodes say no TTL: their version obeys none" in (await action.plan()).warnings
+    assert (
+        "1 node would not obey: their version knows no TTL that is set here" in (await action.plan()).warnings
+    )
     receipt = await action.run(quiet)
     assert (receipt.done, receipt.untouched) == (0, 1)
     assert receipt.summary.endswith("obeyed at 0 of 1 nodes; not yet at deaf")
-    monkeypatch.setattr(module, "PATIENCE", 30.0)
+    monkeypatch.setattr(obeyed, "PATIENCE", 30.0)
     action = setting(console, "6m")
     await action.plan()
     running = asyncio.ensure_future(action.run(quiet))
@@ -182,7 +184,7 @@ async def test_nodes_that_do_not_obey_are_told(
     assert stopped.value.receipt is not None
     assert stopped.value.receipt.undo == {"namespace": "shop", "ttl": 360.0, "before": 300.0}
     await console._work.one("ZREM", INDEX, "__node:shop:deaf", deadline=5)
-    with pytest.raises(PlanRejected, match="of a version that obeys none"):
+    with pytest.raises(PlanRejected, match="their version knows no TTL that is set here"):
         await setting(console, "5m").plan()
 
 
