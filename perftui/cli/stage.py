@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SIZE = re.compile(r"(\d{2,3})[x×](\d{2,3})\Z")
 _STEP = 0.02
+_PATIENCE = 30.0  # seconds a slow store may take to tell what is on a tab of the past
 _ALWAYS = ("events", "overview.audit")  # topics the session fills by itself, whatever is connected
 LOOKING = ("bands", "ghost", "window", "filter", "sort")  # words of the palette that only change the picture
 _GONE = (Link.LOST, Link.REFUSED, Link.OFF)
@@ -139,6 +140,11 @@ async def _drawn(app: PerftuiApp, said: Iterable[str]) -> Tab | None:
         while not (app.started and _stands(app)):  # noqa: ASYNC110
             await asyncio.sleep(_STEP)
         app.revisit()
+        past, limit = app.session.past, time.monotonic() + _PATIENCE
+        while past is not None and past.waits and time.monotonic() < limit:
+            await asyncio.sleep(_STEP)
+            if past.answered():
+                app.revisit()
     for text in said:
         app.verbs.say(text)
         app.toasts.items = ()  # the picture itself says what became of it

@@ -18,6 +18,7 @@ from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.driver import Driver
 from perftui.runtime.leases import Lease, stands
+from perftui.runtime.patient import Patient
 from perftui.runtime.rings import MOST_SERIES, Sheet, Sheets, named
 from perftui.runtime.store import Store
 
@@ -114,15 +115,19 @@ class History:
         """Keep what another memory holds already: what comes goes on from there."""
         self._full.extend(Block(source, _copy(sheet)) for source, sheet in sheets.items() if sheet.at)
 
-    def series(self, key: SeriesKey, start: float, end: float) -> Series:
+    def series(self, key: SeriesKey, start: float, end: float, patient: Patient | None = None) -> Series:
         """Samples of `key` in [start, end]; of a long range the means of 10 s, 1 min or 1 h.
 
-        What the store cannot bring within a quarter of a second is left out.
+        What the store cannot bring within a quarter of a second is left out; a `patient` has it later.
         """
         step = step_for(end - start)
         recent, work = self._recent(key, start, end), self._stored(key, start, end, step)
-        nothing = chunks.joined((), step)
-        rows = _whole(recent, self.store.read_now(work, nothing, PATIENCE) if work else nothing, step)
+        stored = nothing = chunks.joined((), step)
+        if work and patient is not None:
+            stored = patient.ask((key, start, end), work, nothing)
+        elif work:
+            stored = self.store.read_now(work, nothing, PATIENCE)
+        rows = _whole(recent, stored, step)
         unit = self.unit(key)
         return Series(key, unit, capacity=max(1, len(rows)), _at=rows.at, _value=rows.mean)
 

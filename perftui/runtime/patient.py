@@ -52,6 +52,11 @@ class Patient:
             log.debug("%s", error)
         return otherwise
 
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is yet to come, or to be taken."""
+        return bool(self._awaited) or self._news
+
     def arrived(self) -> bool:
         """Whether answers came since the last call that were late: it is worth asking again."""
         self._collect()

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from perftui.draw.format import clock
 from perftui.model.auditlog import AuditReport
 from perftui.model.event import Event, Events
-from perftui.model.frame import Frame, SeriesReader
+from perftui.model.frame import Frame
 from perftui.model.series import Series, SeriesKey
 from perftui.runtime.driver import Driver
 from perftui.runtime.events import GONE
 from perftui.runtime.framecode import frame_of, unpack
 from perftui.runtime.framelog import KEEP, MICRO, STEPS, FrameLog, micros
+from perftui.runtime.history import History
 from perftui.runtime.patient import Patient
 from perftui.runtime.store import Store
 
@@ -58,15 +59,15 @@ class Rewind:
     after it came (`answered`).
     """
 
-    def __init__(self, store: Store, log: FrameLog | None, history: SeriesReader) -> None:
+    def __init__(self, store: Store, log: FrameLog | None, history: History) -> None:
         self.store = store
-        self.history = Clipped(history)
         self._audited: Callable[[], AuditReport | None] = lambda: None
         self._tz = "UTC"
         self._log = log
         self._decoded: dict[tuple[str, int], Frame] = {}
         self._asked: dict[str, tuple[float, Frame]] = {}
         self._patient = Patient(store, PATIENCE)
+        self.history = Clipped(history, self._patient)
 
     @contextmanager
     def patiently(self, within: float) -> Iterator[None]:
@@ -81,6 +82,11 @@ class Rewind:
     def late(self) -> bool:
         """Whether the last thing asked for was not answered in time."""
         return self._patient.late
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything that was asked for is yet to come."""
+        return self._patient.waits
 
     def answered(self) -> bool:
         """Whether what was late has come since the last call: it is time to look again."""
@@ -264,10 +270,11 @@ class Rewind:
 
 
 class Clipped:
-    """A reader that never shows what came after the end of a range, and remembers the last answers."""
+    """A reader that never shows what came after the end of a range, and remembers the last whole answers."""
 
-    def __init__(self, reader: SeriesReader) -> None:
-        self._reader = reader
+    def __init__(self, history: History, patient: Patient) -> None:
+        self._reader = history
+        self._patient = patient
         self._known: dict[tuple[SeriesKey, float, float], Series] = {}
 
     def series(self, key: SeriesKey, start: float, end: float) -> Series:
@@ -275,9 +282,13 @@ class Clipped:
         place = (key, start, end)
         found = self._known.pop(place, None)
         if found is None:
-            read = self._reader.series(key, start, end)
+            before, self._patient.late = self._patient.late, False
+            read = self._reader.series(key, start, end, self._patient)
+            late, self._patient.late = self._patient.late, before
             at, value = read.between(start, end)
             found = Series(key, read.unit, capacity=max(1, len(at)), _at=at, _value=value)
+            if late:
+                return found
         self._known[place] = found
         if len(self._known) > SERIES:
             del self._known[next(iter(self._known))]

@@ -304,6 +304,26 @@ async def test_what_a_slow_store_tells_late_is_shown_then(store):
     assert not past.late
 
 
+async def test_charts_that_a_slow_store_tells_late_are_whole_then(store):
+    history, key = History(store, Clock()), SeriesKey("valkey", "load")
+    for second in range(60):
+        history.record(Reading("valkey", T0 + second, 0.0, (Measure(key, float(second)),), None))
+    await history.flush()
+    past, gate = past_of(store), threading.Event()
+    await past.history._reader.known()
+    shown = Frame("alerts", T0 + 50, None, {}, history=past.history)
+    held = store.read(lambda _driver: gate.wait(30))  # whatever is asked waits behind this
+    try:
+        assert len(shown.window(key, 20.0)) == 0
+        assert past.waits
+    finally:
+        gate.set()
+    await asyncio.wrap_future(held)
+    await until(past.answered)
+    assert len(shown.window(key, 20.0)) == 21
+    assert not past.waits
+
+
 async def test_answers_nobody_asks_for_again_are_let_go(store):
     patient, gate = Patient(store, 0.0), threading.Event()
     held = store.read(lambda _driver: gate.wait(30))
