@@ -49,10 +49,10 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.lock
 
 # Tests wait more than they compute: JOBS of them at a time, each with a lab of its own.
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-all: $(VENV)/.dev
-	$(BIN)/pytest -m "slow" -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -m "slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format lint types imports licences
 

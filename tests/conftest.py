@@ -35,6 +35,14 @@ textual.app.wait_for_idle = textual.pilot.wait_for_idle = functools.partial(  # 
 os.environ["PERFTUI_STRICT"] = "1"
 
 
+FLOWS = ("tests/screens/", "tests/engines/resources/", "tests/lab/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole flows first: of files that several workers share, the longest must not be the last to begin."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FLOWS))
+
+
 def need(what: str, find: Callable[[], object]) -> None:
     """Skip, or fail where it is required, when a server's program is not here."""
     from perftui.lab import LabError
