@@ -96,8 +96,8 @@ def detail_rows(
             )
     if view.ttls:
         say("TTL", ttl.words(view))
-    if view.shared:
-        say("loads", shareloads.words(view))
+    if loads := shareloads.words(view):
+        say("loads", loads)
     if counted is not None:
         rows += _counted(counted, size)
     names = ", ".join(f"{node.node[:8]} {fmt.count(round(node.l1_entries))}" for node in nodes)

@@ -9,8 +9,10 @@ from perftui.screens.tab import Tab
 
 
 def words(view: NamespaceView) -> str:
-    """In force, and where from; empty where no node says it."""
+    """In force, and where from; empty where no node says it, or each loads for itself as it was made to."""
     now = {told.now for told in view.shared}
+    if not any(told.now or told.own for told in view.shared):
+        return ""
     if len(now) != 1:
         return "differs from node to node" if now else ""
     text = "one for all processes" if True in now else "each process its own"
