@@ -15,7 +15,10 @@ import sys
 
 MEMORY = ("l1_hit", "hit_ratio", "codec")  # contestants in one process: run by the peers' Python
 SERVERS = ("l2", "l1_await", "stampede", "staleness", "hung_l2", "tags")
-ALONE = ("cluster", "region", "takeover", "purge", "observe", "shares", "curve", "sampling", "writebehind")
+ALONE = (
+    *("cluster", "region", "takeover", "purge", "observe", "slots", "shares", "curve", "sampling"),
+    "writebehind",
+)
 ALL = (*MEMORY, *SERVERS, *ALONE)
 
 

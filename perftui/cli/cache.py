@@ -69,13 +69,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("slowlog", "the newest entries of the slow log"),
         ("tiers", "hit ratios of L1, L2 and the edge, and what each namespace of the library does"),
         ("nodes", "processes that hold a cache of the library, and what they counted"),
-        ("cluster", "every cluster's nodes, slots and lags, and what is wrong"),
         (
             "regions",
             "servers with a replica elsewhere, relays between regions, and how far each is behind",
         ),
     ):
         _look_options(verbs.add_parser(name, help=text))
+    cluster = verbs.add_parser("cluster", help="every cluster's nodes, slots and lags, and what is wrong")
+    cluster.add_argument("--slots", action="store_true", help="the hottest hash slots: CPU, bytes, keys")
+    _look_options(cluster)
     doctor = verbs.add_parser("doctor", help="what is wrong with servers, clusters and groups, worst first")
     cachedoctor.add(doctor)
     _look_options(doctor)
@@ -177,16 +179,15 @@ async def _run(args: argparse.Namespace) -> int:
         ) as session:
             return await cacherehearse.run(session, args)
     if args.verb in {"cluster", "failover", "reshard"}:
-        from perftui.cli import cachecluster
+        from perftui.cli import cachecluster, cacheslots
 
         async with common.headless_session(
             args, only=only, kinds=None if only else cachecluster.KINDS
         ) as session:
             if args.verb != "cluster":
                 return await cachecluster.change(session, args)
-            return await cachewatch.watched(
-                session, args, ("cachecluster",), lambda: cachecluster.show(session, args)
-            )
+            look = cacheslots.show if args.slots else cachecluster.show
+            return await cachewatch.watched(session, args, ("cachecluster",), lambda: look(session, args))
     if args.verb == "regions":
         from perftui.cli import cacheregions
 

@@ -21,7 +21,7 @@ KINDS = ("valkey-cluster", "valkey-sentinel")
 
 async def show(session: Session, args: argparse.Namespace) -> int:
     """Nodes of every cluster and group; exit code 1 when one has a finding."""
-    frame = await common.first_frame(session, "cachecluster", 6.0, lambda f: _settled(f.report))
+    frame = await common.first_frame(session, "cachecluster", 6.0, lambda f: settled(f.report))
     report = common.report_of(frame, ClusterReport)
     if not report.clusters:
         raise Lost(f"no cluster or group is configured: kind = {' or '.join(KINDS)}")
@@ -36,7 +36,7 @@ async def show(session: Session, args: argparse.Namespace) -> int:
     return common.NO if found or any(view.reading is None for view in report.clusters) else common.DONE
 
 
-def _settled(report: Any) -> bool:
+def settled(report: Any) -> bool:
     """Once every link has answered or failed, and rates are known."""
     if not isinstance(report, ClusterReport) or not report.clusters:
         return False

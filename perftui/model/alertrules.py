@@ -138,6 +138,7 @@ SUDDEN: tuple[str, ...] = (
     "cache.hot-key",
     "cache.keys-vanished",
     "cache.replica-cut-off",
+    "cache.slot-hot",
     "cdn.errors",
     "cdn.origin-sick",
     "cluster.node-failed",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perftui.model.cache import CacheReading
+from perftui.model.cache import CacheReading, CommandSample
 from perftui.model.health import Health
+from perftui.model.slottraffic import HotSlot, SlotFacts
 from perftui.model.tierview import TierFacts
 
 SLOTS = 16_384
@@ -77,7 +78,8 @@ class ClusterReading:
     Of a group that sentinels watch the views are theirs, they are members too (`sentinel`), `quorum` of them
     call a primary down, and there are no slots: `slotted` is False. Of `regions` nobody votes: their
     epochs say how many promotions they know of, and one that is silent while another leads is `lost`.
-    `tiers` has the nodes of the cache library that publish there.
+    `tiers` has the nodes of the cache library that publish there, `slots` what primaries count of these,
+    `watched` the last look at the command stream that was asked for.
     """
 
     epoch: int
@@ -89,6 +91,8 @@ class ClusterReading:
     quorum: int = 0
     regions: bool = False
     tiers: TierFacts | None = None
+    slots: SlotFacts | None = None
+    watched: CommandSample | None = None
 
     def member(self, id_: str) -> ClusterMember | None:
         """The node of that id or address, or None."""
@@ -154,7 +158,8 @@ class ClusterView:
     """One cluster on the screen: its newest reading and what happened lately, newest first.
 
     `hit_ratio_1m` and `lookups_1m` are over the last minute; `full_in_s` is the time to a full memory at the
-    pace of the last five minutes, where every primary has a limit.
+    pace of the last five minutes, where every primary has a limit; `hot` are slots that have had a large part
+    of a busy primary's traffic for long.
     """
 
     source: str
@@ -165,6 +170,7 @@ class ClusterView:
     hit_ratio_1m: float | None = None
     lookups_1m: float = 0.0
     full_in_s: float | None = None
+    hot: tuple[HotSlot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,14 @@ class SlotMover(Protocol):
 
 
 @runtime_checkable
+class SlotReader(Protocol):
+    """A cluster whose servers count keys and traffic of their hash slots."""
+
+    async def slot_map(self) -> Any:
+        """A `SlotMap` (`perftui.model.slottraffic`): every slot, with rates since the look before."""
+
+
+@runtime_checkable
 class TagKeeper(Protocol):
     """A server, or a cluster, in which a cache's namespaces keep the tokens of their tags."""
 

@@ -18,6 +18,7 @@ from perftui.model.clusterports import (  # noqa: F401 (found by their names, as
     RehearsalShelf,
     ReplicaPromoter,
     SlotMover,
+    SlotReader,
     TagKeeper,
 )
 from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its name, as all are)

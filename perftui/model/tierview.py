@@ -116,6 +116,7 @@ class TierNode:
     `raw_bytes` of values became `packed_bytes` since it began.
     `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are given none,
     where it says so; `shared` whether its loads are those of other processes too, where they could be.
+    `l1`: whether it keeps anything in its own memory at all.
     """
 
     namespace: str
@@ -136,6 +137,7 @@ class TierNode:
     predicted: Predicted | None = None
     ttl: DefaultTtl | None = None
     shared: SharedLoads | None = None
+    l1: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,11 @@ async def test_only_this_machine_can_reach_it_and_it_asks_for_a_password(whole):
                 await client.ping()
 
 
+async def test_every_node_counts_what_its_slots_take(whole):
+    for member in whole.members.values():
+        assert b"yes" in (await member.ask("CONFIG", "GET", "cluster-slot-stats-enabled")).values()
+
+
 async def test_the_library_writes_and_reads_through_it(whole):
     await serves(whole.url)
     sizes = [await member.ask("DBSIZE") for member in whole.masters]

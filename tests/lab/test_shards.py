@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from perftui.backends.valkey.cluster import ValkeyCluster
 from perftui.backends.valkey.labnodes import LabNodes
 from perftui.cli.lab import _details
+from perftui.engines.cachecluster.hotslots import BUSY, hot
 from perftui.lab import Lab, LabOptions
 from perftui.lab.parts import WHOLE
 from perftui.lab.shardspart import ShardsPart
 from perftui.lab.supervisor import Supervisor
 from perftui.model.errors import Refused
+from perftui.model.options import ValkeyClusterOptions
+from perftui.model.slottraffic import SlotFacts
 from tests.conftest import need_valkey
 from tests.waiting import auntil, until
 
@@ -80,3 +84,28 @@ async def test_its_supervisor_says_which_nodes_may_be_killed_and_kills_them(lab:
 def test_the_words_count_its_nodes() -> None:
     part = {"running": True, "nodes": {"1": {"running": True}, "2": {"running": False}}}
     assert _details(part) == "1 of 2 nodes"
+
+
+async def test_its_own_visits_make_no_slot_hot_and_its_keys_lie_evenly(lab: Lab) -> None:
+    cluster = lab.part(ShardsPart).cluster
+    assert cluster is not None
+    options = ValkeyClusterOptions(
+        f"redis+cluster://127.0.0.1:{cluster.masters[0].port}", "", cluster.masters[0].password, heartbeat=0.1
+    )
+    backend = ValkeyCluster("shards", options)
+    looks: list[SlotFacts] = []
+
+    async def several() -> bool:
+        found = await backend.slot_map()
+        await backend.read()
+        if found.facts.measured and found.facts != (looks[-1] if looks else None):
+            looks.append(found.facts)
+        return len(looks) == 5
+
+    try:
+        await auntil(several, 60)
+    finally:
+        await backend.close()
+    assert all(shard.cpu is not None and shard.cpu > 0 for facts in looks[1:] for shard in facts.shards)
+    assert max(shard.cpu or 0.0 for facts in looks for shard in facts.shards) < BUSY["cpu"] / 2
+    assert [list(hot(facts, 0.0)) for facts in looks] == [[]] * 5

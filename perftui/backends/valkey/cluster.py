@@ -23,6 +23,7 @@ from perftui.backends.valkey.rehearsing import LabCluster
 from perftui.backends.valkey.routed import Routed
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
+from perftui.backends.valkey.slotstats import SlotLooks, SlotPowers
 from perftui.backends.valkey.tagkeys import TagPowers
 from perftui.backends.valkey.warmqueue import WarmQueuePowers
 from perftui.model.cache import CacheReading
@@ -63,6 +64,7 @@ def seeds(options: ValkeyClusterOptions) -> list[Address]:
 class ValkeyCluster(
     ShardPowers,
     ShardLooks,
+    SlotPowers,
     TagPowers,
     PurgeLeasePowers,
     NodePowers,
@@ -89,6 +91,7 @@ class ValkeyCluster(
         self._work = Routed(name, self._link_at)
         self._look = Routed(name, self._looking_at, self._looked_at)
         self._tiers = TierRates()
+        self._slots = SlotLooks()
         self.own_hits = self.own_misses = 0
         self._beats = Beats(options.heartbeat, self.address) if options.heartbeat > 0 else None
         if options.control:  # else it has no such power
@@ -174,8 +177,17 @@ class ValkeyCluster(
         whole = all(m.state == "ok" for m in self._known if m.role == "primary")
         left = self.deadline * 0.9 - (time.monotonic() - started)
         tiers = await self._published(max(0.1, left / 4)) if whole else None
+        slots = await self.slot_facts(max(0.1, left / 4))
+        beating = self._beats is not None
         reading = ClusterReading(
-            epoch, self._known, len(views), outages, self._beats is not None, tiers=tiers
+            epoch,
+            self._known,
+            len(views),
+            outages,
+            beating,
+            tiers=tiers,
+            slots=slots,
+            watched=self.watched,
         )
         return Reading(
             self.name, at, time.monotonic() - started, tuple(measures(self.name, reading)), reading

@@ -160,6 +160,7 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         predicted=stats.predicted,
         ttl=stats.ttl,
         shared=stats.shared,
+        l1="l1.entries" in stats.gauges,
     )
 
 

@@ -20,6 +20,7 @@ class ShardLooks:
     """KeyspaceReader's samples and CommandSampler over all primaries; replicas are not looked at."""
 
     watch_every: float = 0.0
+    watched: CommandSample | None = None
     _primaries: Callable[[], Any]
 
     async def sample_keyspace(self, base: bytes, pages: int) -> Keyspace:
@@ -38,7 +39,8 @@ class ShardLooks:
         shards: tuple[Shard, ...] = await self._primaries()
         each = max(1, limit // len(shards))
         samples = await asyncio.gather(*(shard.sample_commands(each, seconds) for shard in shards))
-        return merged(samples)
+        self.watched = merged(samples)
+        return self.watched
 
     async def watch_accesses(self, limit: int, seconds: float) -> AccessBurst:
         """Reads of all primaries at once, until the first of them has its part of `limit`."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from statistics import median
 
+from perftui.analysis.localcopy import local_copy
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.engines.cache.nodefindings import node_findings
@@ -291,7 +292,7 @@ def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
                 f"{name}: {fmt.ratio(top.share)} ± {fmt.ratio(top.error)} of {fmt.count(watched.commands)}"
                 f" commands watched for {fmt.duration(watched.took_s)}"
             ),
-            "a copy in the memory of each process would take it off the server",
+            local_copy(facts.tiers, top.key),
         ),
         effort=Effort.HOURS,
     )

@@ -9,6 +9,7 @@ from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio
 from perftui.analysis.wholecluster import whole
 from perftui.engines.cachecluster.findings import findings
 from perftui.engines.cachecluster.happenings import KEPT, happened
+from perftui.engines.cachecluster.hotslots import HotSlots
 from perftui.model.cachecluster import ClusterEvent, ClusterReading, ClusterReport, ClusterView
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
@@ -24,6 +25,7 @@ class ClusterEngine:
     def __init__(self) -> None:
         self._before: dict[str, tuple[float, ClusterReading]] = {}
         self._events: dict[str, tuple[ClusterEvent, ...]] = {}
+        self._hot = HotSlots()
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> ClusterReport:
         """All clusters as of `now`, lost ones with their last good map."""
@@ -52,6 +54,7 @@ class ClusterEngine:
             full_in(history, look.source, one.used_bytes, one.max_bytes, reading.at)
             if one is not None
             else None,
+            self._hot.seen(look.source, reading.at, facts),
         )
 
     def findings(self, report: ClusterReport) -> Sequence[Finding]:

@@ -1,4 +1,4 @@
-"""What is wrong with a cluster: slots without a primary, dead nodes, primaries alone, uneven shares."""
+"""What is wrong with a cluster: slots without a primary, dead nodes, primaries alone, uneven traffic."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ from collections.abc import Callable, Iterator, Sequence
 
 from perftui.analysis.slots import SLOTS, owners
 from perftui.engines.cachecluster.regionfindings import LOOKS as REGIONS
-from perftui.model.cachecluster import ClusterReading, ClusterReport, words
+from perftui.engines.cachecluster.slotfindings import NODE, hot_slots, uneven_keys
+from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterView, words
 from perftui.model.finding import Effort, Finding, Offer, Severity
 
 UNEVEN = 1.5  # times the mean from which a primary's share of the traffic is uneven
 BUSY = 50.0  # commands a second of a whole cluster from which its shares are judged
 BEHIND = 16 << 20  # bytes of the stream
 LOCAL = ("127.0.0.1", "::1")
+UNEVEN_TRAFFIC = "cluster.traffic-uneven"
 
 
 def findings(report: ClusterReport) -> Sequence[Finding]:
     """Of every cluster that is known, worst first within each."""
     return tuple(
-        finding
-        for view in report.clusters
-        if view.reading is not None
-        for look in (REGIONS if view.reading.regions else LOOKS)
-        for finding in look(view.source, view.reading)
+        finding for view in report.clusters if view.reading is not None for finding in _of(view, view.reading)
     )
+
+
+def _of(view: ClusterView, reading: ClusterReading) -> Iterator[Finding]:
+    """Of one; a primary whose traffic is uneven for one hot slot is told of once, by that."""
+    hot = tuple(hot_slots(view, reading))
+    named = {pair for finding in hot for pair in finding.labels if pair[0] == NODE}
+    for look in REGIONS if reading.regions else LOOKS:
+        for finding in look(view.source, reading):
+            if finding.id != UNEVEN_TRAFFIC or not named & set(finding.labels):
+                yield finding
+    yield from hot
 
 
 def _uncovered(source: str, reading: ClusterReading) -> Iterator[Finding]:
@@ -122,7 +131,7 @@ def _uneven(source: str, reading: ClusterReading) -> Iterator[Finding]:
         )
         offer = _evened(source, reading, place, most / mean, min(rates, key=lambda at: rates[at]))
         yield Finding(
-            "cluster.traffic-uneven",
+            UNEVEN_TRAFFIC,
             Severity.WARNING,
             source,
             title,
@@ -131,6 +140,7 @@ def _uneven(source: str, reading: ClusterReading) -> Iterator[Finding]:
             gain_unit="requests/s",
             effort=Effort.KEY if offer else Effort.HOURS,
             offer=offer,
+            labels=((NODE, place),),
         )
 
 
@@ -159,4 +169,5 @@ LOOKS: Sequence[Callable[[str, ClusterReading], Iterator[Finding]]] = (
     _together,
     _behind,
     _uneven,
+    uneven_keys,
 )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from textual.widget import Widget
 
-from perftui.analysis.slots import SLOTS, owners
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.palette import state_span
-from perftui.draw.rows import Look, Row, Size, Span
-from perftui.draw.slotmap import Owned, mark, slotmap, style
+from perftui.draw.rows import Look, Row, Span
+from perftui.draw.slotmap import Owned, mark, style
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line
 from perftui.model.action import Receipt
@@ -21,8 +19,9 @@ from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterRep
 from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.regionlag import lag_of
-from perftui.screens.cache import rehearsals
+from perftui.screens.cache import rehearsals, slots
 from perftui.screens.cache.rows import as_many_as_fit
+from perftui.screens.cache.slots import SlotRow, Slots
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
@@ -36,6 +35,7 @@ KINDS = {
     "promoted": "accent",
     "back": "ok",
 }
+VIEWS = ("members", "events", "hottest")
 
 
 class ClusterTab(Tab):
@@ -47,13 +47,13 @@ class ClusterTab(Tab):
     ClusterTab #slots { height: 9; }
     ClusterTab #lower { height: 1fr; layout: horizontal; }
     ClusterTab #members { width: 3fr; margin-right: 1; }
-    ClusterTab #events { width: 2fr; }
+    ClusterTab #events, ClusterTab #hottest { width: 2fr; }
     ClusterTab.narrow #slots { height: 7; }
     ClusterTab.narrow #members { margin-right: 0; }
     """
     id_: ClassVar[str] = "cache.cluster"
     title: ClassVar[str] = "Cluster"
-    topics: ClassVar[tuple[str, ...]] = ("cachecluster",)
+    topics: ClassVar[tuple[str, ...]] = ("cachecluster", slots.TOPIC, slots.HOT)
     empty: ClassVar[str] = (
         "would show a cluster's hash slots, its nodes, failovers and how long none could be written\n"
         'connect one: [env.NAME.backends.cluster] kind = "valkey-cluster", url = "redis+cluster://host:7000,host:7001"\n'
@@ -66,7 +66,8 @@ class ClusterTab(Tab):
     def __init__(self) -> None:
         super().__init__()
         self.chosen = ""
-        self.events_in_front = False
+        self.in_front = VIEWS[0]
+        self.heats = Slots()
 
     def compose(self) -> Iterable[Widget]:
         """The nodes take the keys."""
@@ -81,13 +82,22 @@ class ClusterTab(Tab):
                 empty="nothing happened since the console looks",
                 id="events",
             )
+            yield LiveTable(slots.slot_columns(), key=slots.slot_key, title="Hottest slots", id="hottest")
 
     def arrange_for(self, layout: int) -> None:
-        """Below 120 columns one table; `v` changes it."""
+        """Below 120 columns one table, else the nodes and another one; `v` changes it."""
         wide = layout >= 120
         self.set_class(not wide, "narrow")
-        self.query_one("#members").display = wide or not self.events_in_front
-        self.query_one("#events").display = wide or self.events_in_front
+        for name in VIEWS:
+            beside = wide and name in {"members", self._beside}
+            self.query_one(f"#{name}").display = beside or name == self.in_front
+
+    @property
+    def _beside(self) -> str:
+        """The table beside the nodes: with heat on the map the slots, unless another one was chosen."""
+        if self.in_front != "members":
+            return self.in_front
+        return "events" if self.heats.heat == "owner" else "hottest"
 
     @property
     def report(self) -> ClusterReport | None:
@@ -125,15 +135,14 @@ class ClusterTab(Tab):
             return
         at = frame.at
         self.query_one("#head", Panel).set_rows(lambda size, look: [head_row(view, at, size.width, look)])
-        for panel in self.query("#slots, #members, #events").results(Panel):
+        for panel in self.query("#slots, #members, #events, #hottest").results(Panel):
             panel.set_health(view.health, at)
         if view.reading is None:
             return
-        ranges, ids = owned(view.reading)
-        slots = self.query_one("#slots", Panel)
-        slots.display = view.reading.slotted
-        slots.set_rows(partial(_slots, ranges))
-        slots.note = f"{sum(b - a + 1 for (a, b), n in ranges if n >= 0):,} of {SLOTS:,} served"
+        ranges, ids = slots.owned(view.reading)
+        self.query_one("#slots", Panel).display = view.reading.slotted
+        if view.reading.slotted:
+            self._draw_slots(frames, view, at, ranges)
         self.query_one("#members", LiveTable).set_items(node_rows(view.reading, ids))
         events = self.query_one("#events", LiveTable)
         events.note = (
@@ -141,8 +150,16 @@ class ClusterTab(Tab):
         )
         events.set_items(view.events)
 
+    def _draw_slots(
+        self, frames: Mapping[str, Frame], view: ClusterView, at: float, ranges: list[Owned]
+    ) -> None:
+        panel, table = self.query_one("#slots", Panel), self.query_one("#hottest", LiveTable)
+        if self.heats.heat != "owner" or table.display:
+            self.heats.ask(self, view, at)
+        self.heats.show(panel, table, frames, view.source, ranges)
+
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`F` makes the replica under the cursor the primary, `v` changes the table, `t` the cluster."""
+        """`F` makes a replica the primary, `m` changes the heat, `v` the table, `t` the cluster."""
         if id == "cache.failover":
             self._fail_over()
         elif id == "cache.reshard":
@@ -150,9 +167,9 @@ class ClusterTab(Tab):
         elif id == "cache.rehearse":
             self._rehearse()
         elif id == "cache.cluster-view":
-            self.events_in_front = not self.events_in_front
-            self.arrange_for(self.layout_now)
-            self.query_one("#events" if self.events_in_front else "#members").focus()
+            self._turn()
+        elif id == "cache.slot-heat":
+            self._turn_heat()
         elif id == "cache.purge":
             self._ask_purge()
         elif id == "cache.which":
@@ -160,6 +177,21 @@ class ClusterTab(Tab):
         else:
             return False
         return True
+
+    def _turn(self) -> None:
+        views = VIEWS if self._slotted else VIEWS[:2]
+        self.in_front = views[(views.index(self.in_front) + 1) % len(views)]
+        self.arrange_for(self.layout_now)
+        self.query_one(f"#{self.in_front}").focus()
+        self.redraw()
+
+    def _turn_heat(self) -> None:
+        if not self._slotted:
+            self.toast("there are no hash slots: it is no cluster")
+            return
+        self.heats.turn()
+        self.arrange_for(self.layout_now)
+        self.redraw()
 
     def _fail_over(self) -> None:
         chosen = self.selection or {}
@@ -207,15 +239,15 @@ class ClusterTab(Tab):
         )
 
     def _ask_reshard(self) -> None:
-        view = self.view
-        row = self.query_one("#members", LiveTable).current
-        if view is None or view.reading is None or row is None or row.member.role != "primary":
+        view, slot = self.view, self._slot
+        holder = self._holder(slot)
+        if view is None or view.reading is None or holder is None or holder.role != "primary":
             self.toast("choose the primary whose slots are to go")
             return
-        source, node = view.source, row.member.address
-        places = [p for p in view.reading.primaries if p.id != row.member.id and p.state == "ok"]
-        if not row.member.slots or not places:
-            self.toast(f"{node} holds no slots" if not row.member.slots else "there is no other primary")
+        source, node = view.source, holder.address
+        places = [p for p in view.reading.primaries if p.id != holder.id and p.state == "ok"]
+        if not holder.slots or not places:
+            self.toast(f"{node} holds no slots" if not holder.slots else "there is no other primary")
             return
 
         def asked(to: str) -> None:
@@ -223,6 +255,7 @@ class ClusterTab(Tab):
                 f"Move slots of {node} to {to}",
                 "how many, or which: 0-99,200-200 (the plan comes first)",
                 lambda text: self.perform("cache.reshard", source, node=node, to=to, slots=text.strip()),
+                value=f"{slot.traffic.slot}-{slot.traffic.slot}" if slot is not None else "",
                 check=lambda text: "" if text.strip() else "a number of slots, or ranges such as 0-99",
             )
 
@@ -232,6 +265,20 @@ class ClusterTab(Tab):
             options = [(p.address, f"{p.address}  {p.slot_count:,} slots") for p in places]
             self.choose("Move slots to", options, asked)
 
+    @property
+    def _slot(self) -> SlotRow | None:
+        """The slot under the cursor, where slots are in front."""
+        table = self.query_one("#hottest", LiveTable)
+        return table.current if self.in_front == "hottest" else None
+
+    def _holder(self, slot: SlotRow | None) -> ClusterMember | None:
+        """The primary of that slot, else the node under the cursor."""
+        reading = self.view.reading if self.view is not None else None
+        if slot is not None and reading is not None:
+            return reading.member(slot.traffic.node)
+        row = self.query_one("#members", LiveTable).current
+        return row.member if row is not None else None
+
     def _ask_which(self) -> None:
         views = self.report.clusters if self.report else ()
         if len(views) < 2:
@@ -240,12 +287,9 @@ class ClusterTab(Tab):
         self.choose("Which cluster", [(v.source, v.source) for v in views], self._choose)
 
     def _choose(self, source: str) -> None:
-        self.chosen = source
+        self.chosen, self.in_front = source, VIEWS[0]
+        self.arrange_for(self.layout_now)
         self.redraw()
-
-
-def _slots(ranges: list[Owned], size: Size, look: Look) -> list[Row]:
-    return slotmap(ranges, size, look)
 
 
 def head_row(view: ClusterView, at: float, width: int, look: Look) -> Row:
@@ -280,14 +324,6 @@ def _lag(reading: ClusterReading) -> list[tuple[str, str]]:
     bytes_ = max((lag.bytes_ for lag in lags if lag.bytes_ is not None), default=None)
     seconds = max((lag.seconds for lag in lags if lag.seconds is not None), default=None)
     return [("lag ", f"{fmt.bytes_(bytes_)} {fmt.duration(seconds)}")]
-
-
-def owned(reading: ClusterReading) -> tuple[list[Owned], tuple[str, ...]]:
-    """Slot ranges by the number of their holder, and the ids of the holders in the order of their numbers."""
-    ids = tuple(p.id for p in reading.primaries if p.slots)
-    number = {id_: n for n, id_ in enumerate(ids)}
-    claims = [(p.id, p.epoch, p.slots) for p in reading.primaries if not p.failed]
-    return [(slots, number.get(id_, -1)) for slots, id_ in owners(claims)], ids
 
 
 class NodeRow(NamedTuple):

@@ -164,8 +164,16 @@ KEYS: tuple[Command, ...] = (
         "cache.cluster-view",
         "v",
         "View",
-        "Next view: the nodes, or what happened to them.",
+        "Next view: the nodes, what happened to them, or the hottest slots (R moves the one chosen).",
         scope="cache.cluster",
+    ),
+    Command(
+        "cache.slot-heat",
+        "m",
+        "Slot heat",
+        "Next heat of the slot map: owner, keys, time of commands or bytes since the look before.",
+        scope="cache.cluster",
+        power="SlotReader",
     ),
     Command(
         "cache.warm",

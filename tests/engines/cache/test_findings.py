@@ -21,6 +21,7 @@ from perftui.model.cache import (
 from perftui.model.finding import Finding, Severity
 from perftui.model.health import Health, Link
 from perftui.model.reading import Look, Reading
+from perftui.model.tierview import TierFacts, TierNode
 from tests.engines.cache.history import History
 
 NOW = 1_000_000.0
@@ -211,3 +212,13 @@ def test_offers_name_actions_that_exist() -> None:
     offers = [f.offer for f in found.values() if f.offer]
     assert offers
     assert all(offer.action in ACTIONS for offer in offers)
+
+
+def test_a_hot_key_of_a_namespace_whose_nodes_have_no_memory_says_so() -> None:
+    sample = CommandSample(NOW - 5, 0.5, 1000, (HotKey(b"shop:top", 600, 0.6, 0.03),), ())
+    plain = conclude(watched=sample)["cache.hot-key"]
+    assert plain.evidence[1] == "a copy in the memory of each process would take it off the server"
+    node = TierNode("shop", "n1", NOW, l1=False)
+    told = conclude(watched=sample, tiers=TierFacts((node, replace(node, l1=True))))["cache.hot-key"]
+    assert told.evidence[1].startswith("1 of 2 nodes of shop has no L1 (`l1=`)")
+    assert told.offer is None
