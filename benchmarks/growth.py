@@ -53,6 +53,10 @@ def rows(
 
 
 def rollup(pid: int) -> dict[str, float]:
-    """What a process's memory comes to, MB, by the kernel's names."""
+    """What a process's memory comes to, MB, by the kernel's names, and `Uss`: what it shares with nobody.
+
+    Growth is judged by that and by `Rss`: `Pss` rises by itself when others that share a page end.
+    """
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return {name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines)}
+    found = {name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines)}
+    return found | {"Uss": found["Private_Clean"] + found["Private_Dirty"]}
