@@ -18,6 +18,7 @@ from perftui.cli import (
     cachettl,
     cachewarm,
     cachewatch,
+    cachework,
     common,
 )
 from perftui.model.cache import CommandSample, KeyInfo, KeyPage, Keyspace
@@ -116,6 +117,7 @@ def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     cachettl.add(ttl, _source)
     share = verbs.add_parser("share", help="whether processes of a cache share one load of a key, or set it")
     cacheshare.add(share, _source)
+    cachework.add(verbs, _source)
     reshard = verbs.add_parser("reshard", help="move hash slots with their keys between primaries")
     reshard.add_argument("node", metavar="FROM", help="the primary that holds them: host:port, or its id")
     reshard.add_argument("to", metavar="TO", help="the primary that takes them")
@@ -201,7 +203,8 @@ async def _run(args: argparse.Namespace) -> int:
     async with common.headless_session(args, only=only, kinds=None if only else kinds) as session:
         changes = {"purge", "undo", "dictionary", "promote", "follow"}
         sets = args.verb in POLICIES and POLICIES[args.verb].changes(args)
-        if args.verb in changes or sets or getattr(args, "step", "") == "run":
+        ordered = cachework.changes(args)
+        if args.verb in changes or sets or ordered or getattr(args, "step", "") == "run":
             return await _change(session, args)
         if args.verb in {"trace", "warm", *POLICIES}:
             return await _look(session, args)
@@ -230,6 +233,8 @@ async def _change(session: Session, args: argparse.Namespace) -> int:
         return await cachewarm.run(session, source, args)
     if args.verb in POLICIES:
         return await POLICIES[args.verb].change(session, source, args)
+    if args.verb in cachework.VERBS:
+        return await cachework.change(session, source, args)
     if args.verb == "dictionary":
         how = {} if args.back else {"size": args.size, "values": args.values}
         name = "cache.dictionary-back" if args.back else "cache.dictionary"
@@ -257,7 +262,7 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
             )
 
         return await cachetrace.record(look, args)
-    if args.verb in {"nodes", "curve", "warm", *POLICIES}:
+    if args.verb in {"nodes", "curve", "warm", *POLICIES, *cachework.VERBS}:
         from perftui.cli import cachenodes
 
         if args.verb == "curve" and args.price_per_gb is None:
@@ -267,6 +272,8 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
             return await cachewarm.show(session, nodes, args)
         if args.verb in POLICIES:
             return POLICIES[args.verb].show(nodes, args)
+        if args.verb in cachework.VERBS:
+            return cachework.show(nodes, args)
         return (cachenodes.show if args.verb == "nodes" else cachecurve.show)(nodes, args)
     if args.verb == "hot":
         sample: CommandSample = await _probe(

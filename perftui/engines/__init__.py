@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from perftui.model.errors import Unsupported
 from perftui.model.namespacepolicy import SET_TTL, SHARE_LOADS
+from perftui.model.nodeorders import ORDERS
 from perftui.model.predicted import AGAIN
 from perftui.model.risk import Risk
 from perftui.model.warmactions import WARM_JOBS
@@ -176,7 +177,7 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.cache.warm:WarmKeys",
             "Have a cache's nodes load what is not fresh of a warm set; one loads for all.",
         ),
-        *(ActionSpec(*row) for row in (SET_TTL, SHARE_LOADS, AGAIN, *WARM_JOBS)),
+        *(ActionSpec(*row) for row in (SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS)),
         ActionSpec(
             "cdn.purge",
             "Purge a URL or tag",

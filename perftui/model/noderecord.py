@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from perftui.model import predicted
+from perftui.model import nodework, predicted
 from perftui.model.misscurve import packed, unpacked
 from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
@@ -75,6 +75,8 @@ def pack(stats: TierStats, at: float) -> bytes:
         text["ttl"] = {name: life if math.isfinite(life) else None for name, life in lives.items()}
     if stats.shared is not None:
         text["shared"] = {"now": stats.shared.now, "own": stats.shared.own}
+    if stats.work is not None:
+        text["work"] = nodework.packed(stats.work)
     return json.dumps(text, separators=(",", ":")).encode()
 
 
@@ -112,6 +114,7 @@ def _stats(text: dict[str, Any]) -> TierStats:
         SharedLoads(_truth(text["shared"]["now"]), _truth(text["shared"]["own"]))
         if "shared" in text
         else None,
+        work=nodework.unpacked(text["work"]) if "work" in text else None,
     )
 
 

@@ -8,6 +8,7 @@ from enum import Flag, auto
 from typing import Any
 
 from perftui.model.misscurve import MissCurve
+from perftui.model.nodework import NodeWork
 from perftui.model.predicted import Predicted
 
 LIVES = {"1m": 60.0, "5m": 300.0, "15m": 900.0, "1h": 3600.0, "24h": 86400.0}
@@ -139,6 +140,7 @@ class TierStats:
 
     `curve` is L1's at other sizes, where that is sampled; `predicted` its predictive warming, where there is.
     `ttl` is the default one, and `shared` whether loads are shared, of nodes that say it and could.
+    `work` is what it has under way and waiting.
     """
 
     namespace: str
@@ -150,6 +152,7 @@ class TierStats:
     predicted: Predicted | None = None
     ttl: DefaultTtl | None = None
     shared: SharedLoads | None = None
+    work: NodeWork | None = None
 
     def of(self, name: str) -> int:
         """A counter; 0 when it never counted."""

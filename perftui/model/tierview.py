@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from perftui.model.nodework import NodeWork
 from perftui.model.predicted import Predicted
 from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
@@ -117,6 +118,8 @@ class TierNode:
     `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are given none,
     where it says so; `shared` whether its loads are those of other processes too, where they could be.
     `l1`: whether it keeps anything in its own memory at all.
+    `dead` writes failed too often, and `dead_shared` in a journal that all its nodes see.
+    `work` is what it has under way and waiting, of nodes that say it; these obey orders.
     """
 
     namespace: str
@@ -138,6 +141,9 @@ class TierNode:
     ttl: DefaultTtl | None = None
     shared: SharedLoads | None = None
     l1: bool = True
+    dead: float = 0.0
+    dead_shared: float = 0.0
+    work: NodeWork | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def test_any_bytes_are_refused_for_a_known_reason(data):
         {"gauges": {"a": "1"}}, {"gauges": {"a": 10**400}}, {"sketches": {"a": 1}}, {"sketches": {"a": "%%%"}},
         {"at": None}, {"at": "now"}, {"ttl": 5}, {"ttl": {"now": 5}}, {"ttl": {"now": "5", "own": 5}},
         {"shared": True}, {"shared": {"now": True}}, {"shared": {"now": 1, "own": False}},
+        {"work": 5}, {"work": {}},
     ],
 )  # fmt: skip
 def test_another_shape_is_refused(change):

@@ -17,6 +17,7 @@ from perftui.backends.valkey.labnodes import LabNodes
 from perftui.backends.valkey.link import Address, Link, parse_url
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
 from perftui.backends.valkey.nodes import NodePowers, TierRates
+from perftui.backends.valkey.orders import OrderPowers
 from perftui.backends.valkey.policies import PolicyPowers
 from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.rehearsing import LabCluster
@@ -71,6 +72,7 @@ class ValkeyCluster(
     DictionaryPowers,
     WarmQueuePowers,
     PolicyPowers,
+    OrderPowers,
 ):
     """Every node by a connection of its own; those that join are found, those that left are let go."""
 

@@ -161,6 +161,9 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         ttl=stats.ttl,
         shared=stats.shared,
         l1="l1.entries" in stats.gauges,
+        dead=gauge("writes.dead", 0.0),
+        dead_shared=gauge("writes.dead_shared", 0.0),
+        work=stats.work,
     )
 
 

@@ -25,6 +25,7 @@ from perftui.backends.valkey.info import Counters
 from perftui.backends.valkey.link import Link, parse_url, verify
 from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.nodes import NodePowers, TierRates
+from perftui.backends.valkey.orders import OrderPowers
 from perftui.backends.valkey.policies import PolicyPowers
 from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.purges import PurgeQueuePowers
@@ -94,6 +95,7 @@ class Valkey(
     AccessPowers,
     WarmQueuePowers,
     PolicyPowers,
+    OrderPowers,
     TagPowers,
     PurgeLeasePowers,
 ):

@@ -32,18 +32,24 @@ class Got(NamedTuple):
 
 def loading(flights: Flights, now: float) -> dict[str, float]:
     """The keys that are being loaded, and for how many seconds; the oldest first."""
-    return {key: now - flight.began for key, flight in flights.running.items()}
+    ages = {key: now - flight.began for key, flight in flights.running.items()}
+    for key, flight in flights.alone:
+        ages[key] = max(ages.get(key, 0.0), now - flight.began)
+    return dict(sorted(ages.items(), key=lambda one: -one[1])) if flights.alone else ages
 
 
 def cancelled(flights: Flights, key: str) -> bool:
-    """End a load: who waits gets the stale value where there is one. Whether there was a load."""
-    flight = flights.running.get(key)
-    if flight is None:
-        return False
-    if flight.stale is not None and not flight.future.done():
-        flight.future.set_result(flight.stale.value)
-    flights.cancel(key, flight)
-    return True
+    """End a load: who waits gets the stale value where there is one, else LoadTimeout. Whether it ran."""
+    running = flights.running.get(key)
+    found = [flight for name, flight in flights.alone if name == key] + ([running] if running else [])
+    for flight in found:
+        if not flight.future.done():  # at once: a loader may be deaf to its end
+            if flight.stale is not None:
+                flight.future.set_result(flight.stale.value)
+            else:
+                flight.future.set_exception(LoadTimeout(f"the load of {key!r} was cancelled"))
+        flights.cancel(key, flight)
+    return bool(found)
 
 
 async def present(core: Core, key: str, options: EntryOptions) -> Got:

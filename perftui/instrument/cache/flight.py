@@ -17,6 +17,7 @@ from perftui.instrument.cache.echoes import Mark
 from perftui.instrument.cache.entry import Entry
 from perftui.instrument.cache.l2 import Kept
 from perftui.instrument.cache.ports import LoadLease, NoticeKind
+from perftui.instrument.cache.waits import first, left, retrieved, waited
 from perftui.model.errors import BackendError
 from perftui.model.tiers import EntryOptions
 
@@ -33,7 +34,7 @@ class Flight:
         self.eager = eager
         self.began = 0.0
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.future.add_done_callback(_retrieved)
+        self.future.add_done_callback(retrieved)
         self.looked = asyncio.Event()
         self.stale: Entry | None = None
         self.task: asyncio.Task[None] | None = None
@@ -46,6 +47,7 @@ class Flights:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.running: dict[str, Flight] = {}
+        self.alone: list[tuple[str, Flight]] = []  # beside one that is too slow for a waiter
         self.watched: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self.pending: Callable[[str], Any] = lambda _key: MISS  # what write-behind has not written yet
 
@@ -118,16 +120,16 @@ class Flights:
         began = asyncio.get_running_loop().time()
         if soft is not None:
             if flight.stale is None and not flight.looked.is_set():
-                await _first(flight.future, flight.looked, hard)
-            if flight.stale is not None and await _waited(flight.future, _left(soft, began)):
+                await first(flight.future, flight.looked, hard)
+            if flight.stale is not None and await waited(flight.future, left(soft, began)):
                 return self._instead(key, flight, options, "soft")
         if lock is not None and (hard is None or lock < hard):
-            if not await _waited(flight.future, _left(lock, began)):
+            if not await waited(flight.future, left(lock, began)):
                 return flight.future.result()
             if flight.stale is not None and options.fail_safe:
                 return self._instead(key, flight, options, "lock")
-            return await self._alone(key, loader, options, tags, None if hard is None else _left(hard, began))
-        if await _waited(flight.future, None if hard is None else _left(hard, began)):
+            return await self._alone(key, loader, options, tags, None if hard is None else left(hard, began))
+        if await waited(flight.future, None if hard is None else left(hard, began)):
             if flight.stale is not None and options.fail_safe:
                 return self._instead(key, flight, options, "hard")
             self._late(key, flight, options)
@@ -164,16 +166,21 @@ class Flights:
             self.cancel(key, flight)
 
     async def _alone(
-        self, key: str, loader: Loader, options: EntryOptions, tags: Iterable[str], left: float | None
+        self, key: str, loader: Loader, options: EntryOptions, tags: Iterable[str], within: float | None
     ) -> Any:
         """A load beside the one that is too slow; its result is stored as any other."""
         own = Flight(eager=False)
+        own.began = self._core.now()
+        own.task = self._core.spawn(self._load(key, own, loader, options, tuple(tags)))
+        own.task.add_done_callback(lambda _: self._over(key, own))
+        self.alone.append((key, own))
         try:
-            async with asyncio.timeout(left):
-                await self._load(key, own, loader, options, tuple(tags))
-        except TimeoutError:
-            raise LoadTimeout(f"{key!r} was not there within {options.hard_timeout:g} s") from None
-        return own.future.result()
+            if await waited(own.future, within):
+                raise LoadTimeout(f"{key!r} was not there within {options.hard_timeout:g} s")
+            return own.future.result()
+        finally:
+            self.alone.remove((key, own))
+            own.task.cancel()
 
     # loading
 
@@ -372,29 +379,3 @@ def early(entry: Entry, now: float, options: EntryOptions) -> bool:
         return False
     draw = random.random()  # noqa: S311 - a draw, not a secret
     return xfetch.early(entry.fresh_until - now, entry.load_s, beta, draw)
-
-
-def _left(limit: float, began: float) -> float:
-    return max(0.0, limit - (asyncio.get_running_loop().time() - began))
-
-
-async def _waited(future: asyncio.Future[Any], timeout: float | None) -> bool:
-    """Wait for a future; whether it took too long. No time at all: not even a turn of the loop."""
-    if not future.done() and timeout != 0:
-        await asyncio.wait((future,), timeout=timeout)
-    return not future.done()
-
-
-async def _first(future: asyncio.Future[Any], event: asyncio.Event, timeout: float | None) -> None:
-    """Wait until one of both is there."""
-    looked = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait((future, looked), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        looked.cancel()
-
-
-def _retrieved(future: asyncio.Future[Any]) -> None:
-    """An error nobody waited for was counted: the loop need not complain."""
-    if not future.cancelled():
-        future.exception()

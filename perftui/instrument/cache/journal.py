@@ -50,10 +50,12 @@ class Dead:
 class Journal(Protocol):
     """Keeps items until they are written; every method raises StoreError or BackendError, nothing else.
 
-    `last` is the highest sequence it ever had, so far as it remembers; known once it is open.
+    `last` is the highest sequence it ever had, so far as it remembers; known once it is open; `shared`
+    whether other nodes see the same dead letters.
     """
 
     last: int
+    shared: bool
 
     async def open(self) -> list[Item]:
         """Begin; what an earlier process left unwritten, in order."""
@@ -67,6 +69,9 @@ class Journal(Protocol):
     async def dead(self) -> list[Dead]:
         """The dead letters, oldest first, MOST_DEAD at most."""
 
+    async def dead_count(self) -> int:
+        """How many dead letters there are."""
+
     async def revive(self, sequences: Sequence[int]) -> list[Item]:
         """Make items of dead letters again; those that were there."""
 
@@ -79,6 +84,8 @@ class Journal(Protocol):
 
 class FileJournal:
     """A journal in a file; the folder is made 0700 if it is new."""
+
+    shared = False
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -107,6 +114,10 @@ class FileJournal:
         )
         return [Dead(_item(row[:3]), str(row[3]), float(row[4])) for row in rows]
 
+    async def dead_count(self) -> int:
+        """How many there are."""
+        return await self._run(lambda: int(self._db.execute("SELECT count(*) FROM dead").fetchone()[0]))
+
     async def revive(self, sequences: Sequence[int]) -> list[Item]:
         """Make items of them again."""
         return await self._run(lambda: self._revive(sequences))
@@ -127,7 +138,7 @@ class FileJournal:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, OSError, AttributeError) as error:
+        except (sqlite3.Error, OSError, AttributeError, RuntimeError) as error:  # also once it is closed
             raise StoreError(f"{self._path}: the journal cannot be used: {error}") from error
 
     def _open(self) -> list[Item]:
@@ -173,6 +184,8 @@ class MemoryJournal:
     of writes, or all that waits while the database is away. Dead letters are kept, MOST_DEAD at most.
     """
 
+    shared = False
+
     def __init__(self) -> None:
         self._dead: dict[int, Dead] = {}
         self.last = 0
@@ -193,6 +206,10 @@ class MemoryJournal:
     async def dead(self) -> list[Dead]:
         """The dead letters."""
         return list(self._dead.values())
+
+    async def dead_count(self) -> int:
+        """How many there are."""
+        return len(self._dead)
 
     async def revive(self, sequences: Sequence[int]) -> list[Item]:
         """Take them out."""

@@ -36,7 +36,9 @@ def of_savings(savings: Savings) -> dict[str, int]:
 def of_writes(behind: WriteBehind) -> tuple[dict[str, int], dict[str, float]]:
     """Counters and gauges of write-behind."""
     counts = {f"writes.{name}": n for name, n in asdict(behind.counts).items() if isinstance(n, int)}
-    return counts, {"writes.waiting": float(behind.waiting), "writes.oldest_s": behind.oldest_s}
+    gauges = {"writes.waiting": float(behind.waiting), "writes.oldest_s": behind.oldest_s}
+    letters = {"writes.dead": float(behind.dead_own), "writes.dead_shared": float(behind.dead_shared)}
+    return counts, gauges | letters
 
 
 class Publisher:

@@ -7,20 +7,24 @@ CLAIM_S, seen twice, is dead; who claims an item first has it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from perftui.instrument.cache.journal import MOST_DEAD, Dead, Item
+from perftui.instrument.cache.lease import RELEASE
 from perftui.instrument.cache.names import stream_key
 from perftui.instrument.cache.ports import Store
-from perftui.model.errors import Protocol, Unsupported
+from perftui.model.errors import BackendError, Protocol, Unsupported
 
 GROUP: Final = "writers"
 PAGE: Final = 500
 CLAIM_S: Final = 10.0
 GRAVE_S: Final = 3600.0  # after which the name of a dead node that left nothing is forgotten
 WAIT_MS: Final = 300  # for a replica to have what was added; a link silent for half a second is cut
+LEASE_S: Final = 10.0  # after which another node may try dead letters again
 # Adds items and makes them pending for their node in one step; the group is made with the stream.
 ADD: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -50,12 +54,15 @@ class StreamJournal:
     for one key over one connection, in order.
     """
 
+    shared = True
+
     def __init__(self, store: Store, namespace: str, node: str, *, replicas: int = 1) -> None:
         self.last = 0
         self.damaged = 0  # entries that were none of ours, and were dropped
         self._store = store
         self._key = stream_key(namespace, "writes")
         self._dead = stream_key(namespace, "dead-writes")
+        self._reviving = stream_key(namespace, "dead-writes-lease")
         self._node = node
         self._replicas = replicas
         self._ids: dict[int, bytes] = {}
@@ -121,9 +128,29 @@ class StreamJournal:
         """The dead letters, oldest first, each once."""
         return list({d.item.sequence: d for _, d in await self._dead_letters()}.values())
 
+    async def dead_count(self) -> int:
+        """How many there are; one that is there twice counts twice.
+
+        A length asked of a stream that is not there would be a miss in the server's counts; this is none.
+        """
+        try:
+            await self._ask("ZADD", self._dead, "XX", "INCR", "0", "0", key=self._dead)
+        except Protocol:  # of another type: there is a stream
+            return int(await self._ask("XLEN", self._dead, key=self._dead))
+        return 0
+
     async def revive(self, sequences: Sequence[int]) -> list[Item]:
-        """Add them again as this node's, then drop them from the dead letters."""
-        wanted = set(sequences)
+        """Add them again as this node's, then drop them from the dead; none while another node does."""
+        lease, token = self._reviving, secrets.token_bytes(12)
+        if not await self._ask("SET", lease, token, "NX", "PX", str(round(LEASE_S * 1000)), key=lease):
+            return []
+        try:
+            return await self._revive(set(sequences))
+        finally:
+            with contextlib.suppress(BackendError):  # it ends by itself, and what was added is ours
+                await self._ask("EVAL", RELEASE, "1", lease, token, key=lease)
+
+    async def _revive(self, wanted: set[int]) -> list[Item]:
         letters = [(name, d.item) for name, d in await self._dead_letters() if d.item.sequence in wanted]
         items = list({item.sequence: item for _, item in letters}.values())
         for at in range(0, len(items), PAGE):

@@ -20,6 +20,7 @@ from perftui.instrument.cache.invalidation import Tracking
 from perftui.instrument.cache.l2 import L2
 from perftui.instrument.cache.lease import L2Lock
 from perftui.instrument.cache.memory import Memory
+from perftui.instrument.cache.orders import Orders
 from perftui.instrument.cache.policy import Policy
 from perftui.instrument.cache.ports import (
     Backplane,
@@ -109,6 +110,7 @@ class Wired:
         if curve and enabled and memory is not None:
             self._sample(memory)
         self._flights = Flights(self._core)
+        self.orders = Orders(self._core, self._flights, lambda: self.writes)
         if writes is not None:
             self._flights.pending = lambda key: writes.value(key) if writes.pending(key) else MISS
         self._sealer = sealer or Sealer(serializer)
@@ -148,9 +150,13 @@ class Wired:
         if self._publish:
             from perftui.instrument.cache.stats import Publisher
 
-            self._publisher = Publisher(store, self.stats, self.policy.look)
+            self._publisher = Publisher(store, self.stats, self._look)
             self._publisher.start()
         self.sweeping()
+
+    async def _look(self) -> None:
+        """Obey what a console set, and what it orders."""
+        await asyncio.gather(self.policy.look(), self.orders.look())
 
     def detach(self) -> Store | None:
         """Go on without L2; the store, for its owner to close."""
@@ -273,7 +279,16 @@ class Wired:
             predicted = figures.predicted or predicted
         policy, curve = self.policy, self._curve()
         return TierStats(
-            self.name, self.node, counts, gauges, sketches, curve, predicted, policy.ttl, policy.shared
+            self.name,
+            self.node,
+            counts,
+            gauges,
+            sketches,
+            curve,
+            predicted,
+            policy.ttl,
+            policy.shared,
+            work=self.orders.work(),
         )
 
     def _sample(self, memory: Memory) -> None:

@@ -81,6 +81,7 @@ class WriteBehind:
         self._wanted = asyncio.Event()
         self._settled = asyncio.Event()  # set whenever a batch has ended or failed
         self._through = ""
+        self.dead_own = self.dead_shared = 0  # letters when last counted; of journals that others see too
 
     async def start(self) -> None:
         """Open the journals and take up what they have; to be awaited before the first read of a key.
@@ -166,6 +167,29 @@ class WriteBehind:
     async def dead(self) -> list[Dead]:
         """The dead letters of all journals."""
         return [dead for journal in self._commits.journals for dead in await journal.dead()]
+
+    async def count_dead(self) -> None:
+        """Look how many dead letters there are.
+
+        Raises:
+            StoreError, BackendError: a journal does not say, or is not open.
+        """
+        own = shared = 0
+        for journal in self._commits.journals:
+            count = await journal.dead_count()
+            own, shared = (own, shared + count) if journal.shared else (own + count, shared)
+        self.dead_own, self.dead_shared = own, shared
+
+    def oldest(self, most: int) -> list[tuple[str, float]]:
+        """Keys of some writes that are not in the database, and for how many seconds; the oldest first."""
+        now = time.monotonic()
+        return [(entry.item.key, now - entry.at) for entry in self._queue.oldest(most)]
+
+    async def retry(self) -> int:
+        """Try dead letters again, MOST_DEAD of a journal, and at once what failed and waits; how many."""
+        waited = self._queue.again_now(time.monotonic())
+        self._wanted.set()
+        return waited + await self.retry_dead()
 
     async def retry_dead(self, sequences: Sequence[int] = ()) -> int:
         """Try dead letters again, all or these; how many there were."""

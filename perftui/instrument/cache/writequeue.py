@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice
 from typing import Final
 
 from perftui.instrument.cache.journal import Item
@@ -131,6 +133,13 @@ class Queue:
         """What waits is due now, until nothing does; what failed keeps its pauses."""
         self._hurry = self._size > 0
 
+    def again_now(self, now: float) -> int:
+        """What failed is due now; how many writes were waiting for their next try."""
+        waited = [batch for batch in self._again if batch.due > now]
+        for batch in waited:
+            batch.due = now
+        return sum(len(batch.entries) for batch in waited)
+
     def ended(self, batch: Batch, *, reached: bool) -> None:
         """It was written, or given up; `reached` says that the database answered."""
         self._leave(batch)
@@ -184,6 +193,12 @@ class Queue:
         starts = [b.at for b in (*self._again, *self._under_way) if b.entries]
         starts += [next(iter(self._waiting.values()))[0].at] if self._waiting else []
         return now - min(starts) if starts else 0.0
+
+    def oldest(self, most: int) -> list[Entry]:
+        """Some of what is not written, the oldest first."""
+        entries = [e for b in (*self._again, *self._under_way) for e in b.entries]
+        entries += [waiting[0] for waiting in islice(self._waiting.values(), most)]
+        return nsmallest(most, entries, key=lambda e: e.at)
 
     def _first(self) -> Entry | None:
         return next((e[0] for key, e in self._waiting.items() if key not in self._flying), None)

@@ -1,4 +1,4 @@
-"""One namespace of the cache library: what it does now, what its nodes counted, and its misses by cause."""
+"""One namespace of the cache library: what it does, what its nodes counted, misses, what runs and waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from perftui.draw.text import fill, line
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import CAUSES, NamespaceView, TierNode
-from perftui.screens.cache import shareloads, ttl
+from perftui.screens.cache import nodework, shareloads, ttl
+from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 from perftui.widgets.stack import StackPanel
 
@@ -24,27 +25,51 @@ NAMES = {"load": "load", "l2.get": "get from L2", "l2.set": "set in L2"}
 
 
 class NamespacePart(Widget):
-    """Figures at the left, or above where it is narrow; the stack of causes beside them."""
+    """Figures at the left, or above where it is narrow; the stack of causes beside them.
+
+    Once a load runs long, or something waits, a table of that is below the stack, or in its place.
+    """
 
     DEFAULT_CSS = """
     NamespacePart { height: 1fr; layout: horizontal; display: none; }
     NamespacePart #nsfigures { width: 1fr; margin-right: 1; }
-    NamespacePart #nscauses { width: 1fr; }
+    NamespacePart #nsright { width: 1fr; height: 1fr; layout: vertical; }
+    NamespacePart #nscauses { height: 1fr; }
+    NamespacePart #nswork { height: 1fr; display: none; }
+    NamespacePart.worked #nswork { display: block; }
     NamespacePart.narrow { layout: vertical; }
     NamespacePart.narrow #nsfigures { height: 13; width: 1fr; margin-right: 0; }
-    NamespacePart.narrow #nscauses { height: 1fr; width: 1fr; }
+    NamespacePart.narrow.worked #nscauses { display: none; }
+    NamespacePart.narrow.worked.charted #nscauses { display: block; }
+    NamespacePart.narrow.worked.charted #nswork { display: none; }
     """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._namespace = ""
 
     def compose(self) -> Iterable[Widget]:
         """The figures take the keys."""
         yield Panel("Namespace", id="nsfigures", focusable=True)
-        yield StackPanel("Misses by cause", id="nscauses")
+        with Widget(id="nsright"):
+            yield StackPanel("Misses by cause", id="nscauses")
+            gone = "nothing runs long or waits any more"
+            yield LiveTable(
+                nodework.columns(), key=nodework.row_key, title=nodework.title(), empty=gone, id="nswork"
+            )
+
+    @property
+    def chosen(self) -> nodework.WorkRow | None:
+        """What the cursor is on of what runs and waits."""
+        current = self.query_one("#nswork", LiveTable).current if self.has_class("worked") else None
+        return current if isinstance(current, nodework.WorkRow) else None
 
     def show(
         self, source: str, view: NamespaceView | None, nodes: Sequence[TierNode], told: Frame, frame: Frame
     ) -> None:
         """What is known of it: `view` and `nodes` of the newest look, `told` what the nodes' records say."""
         figures = self.query_one("#nsfigures", Panel)
+        self._show_work(view.namespace if view is not None else "", nodes)
         if view is None:
             figures.set_rows(lambda size, _look: [line(size.width, " no process publishes it any more")])
             return
@@ -56,6 +81,21 @@ class NamespacePart(Widget):
         figures.set_rows(lambda size, _look: detail_rows(view, nodes, counted, size))
         stacked = self.query_one("#nscauses", StackPanel)
         stacked.set_layers(layers(frame, source, view.namespace, stacked.seconds), frame.at)
+
+    def turn(self) -> None:
+        """Where there is room for one of both: what waits in place of the misses, or these again."""
+        self.toggle_class("charted")
+
+    def _show_work(self, namespace: str, nodes: Sequence[TierNode]) -> None:
+        """From the first load or waiting item on, until another namespace is shown."""
+        if namespace != self._namespace:
+            self._namespace = namespace
+            self.remove_class("worked", "charted")
+        if nodework.worth(nodes):
+            self.add_class("worked")
+        table = self.query_one("#nswork", LiveTable)
+        table.title, table.note = nodework.title(nodes), nodework.note(nodes)
+        table.set_items(nodework.rows(nodes))
 
 
 def layers(frame: Frame, source: str, namespace: str, seconds: float) -> list[Layer]:

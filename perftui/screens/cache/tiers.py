@@ -20,7 +20,7 @@ from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import NamespaceView, TierNode
-from perftui.screens.cache import library, shareloads, ttl
+from perftui.screens.cache import library, nodework, shareloads, ttl
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.namespace import NamespacePart, looked
 from perftui.screens.cache.rows import node_columns
@@ -295,6 +295,9 @@ class TiersTab(CacheTab):
             self._change_dictionary(id)
         elif id in POLICIES:
             self._change_policy(POLICIES[id])
+        elif id in nodework.ACTS:
+            chosen = self.query_one("#opened", NamespacePart).chosen if self.opened else None
+            nodework.act(self, id, self.source, self._namespace(), chosen)
         elif id == "close" and self.opened:
             self._open("")
         else:
@@ -311,6 +314,9 @@ class TiersTab(CacheTab):
     def _next_table(self) -> None:
         if self.layout_now >= 120:
             self.toast("all tables are shown")
+            return
+        if self.opened:
+            self.query_one("#opened", NamespacePart).turn()
             return
         views = ("#nodes", "#namespaces", "#members") if self.attached else ("#nodes", "#attach")
         place = views.index(self.in_front) if self.in_front in views else 0

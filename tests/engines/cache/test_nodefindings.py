@@ -9,7 +9,8 @@ import pytest
 from perftui.engines import ACTIONS
 from perftui.engines.cache.riskfindings import room_for
 from perftui.model.cache import CommandSample, HotKey
-from perftui.model.finding import Finding, Severity
+from perftui.model.finding import Effort, Finding, Severity
+from perftui.model.nodework import LongLoad, NodeWork, WaitingItem, mark_of
 from perftui.model.tierview import TierFacts, TierNode
 from tests.engines.cache.history import History
 from tests.engines.cache.test_findings import CALM, GIB, NOW, conclude, minute
@@ -48,6 +49,59 @@ def test_old_recovery_and_late_writes_are_critical() -> None:
     assert "acknowledged 31.0 s ago at node0" in late.evidence[1]
 
 
+def test_what_waits_is_told_by_name_and_writes_can_be_tried_again() -> None:
+    items = [WaitingItem("entry", f"k{n}", 90.0 - n) for n in range(4)]
+    items += [WaitingItem("write", "order:7", 40.0), WaitingItem("tag", "shoes", 95.0)]
+    work = NodeWork(waiting=tuple(items), error="ValueError: no such column")
+    late = {"waiting": 9.0, "waiting_s": 95.0, "writes": 3.0, "writes_s": 40.0, "work": work}
+    found = nodes(late)
+    assert (
+        found["cache.recovery-old"].evidence[2]
+        == "the oldest: tag shoes, entry k0, entry k1, entry k2, entry k3"
+    )
+    assert found["cache.recovery-old"].offer is None  # it is tried each 0.8 s as it is
+    write = found["cache.write-behind-late"]
+    assert write.evidence[2:] == ("the oldest: write order:7", "failed last: ValueError: no such column")
+    assert write.offer is not None
+    assert (write.offer.action, write.offer.params) == ("cache.retry-writes", (("namespace", "shop"),))
+    assert write.effort is Effort.KEY
+    old = nodes({"writes": 3.0, "writes_s": 40.0})["cache.write-behind-late"]
+    assert (old.offer, old.effort) == (None, Effort.MINUTES)  # its nodes obey no order
+
+
+def test_dead_letters_are_counted_once_where_all_see_them() -> None:
+    work = NodeWork(error="ValueError: no\x1b such column")
+    found = nodes(
+        {"dead": 2.0, "dead_shared": 5.0, "work": work}, {"dead": 1.0, "dead_shared": 5.0, "work": work}
+    )["cache.dead-letters"]
+    assert (found.severity, found.gain, found.gain_unit) == (Severity.CRITICAL, 8.0, "writes")
+    assert found.evidence[0] == "8 failed five times, at node0, node1; nobody tries them any more"
+    assert found.evidence[1] == "failed last: ValueError: no\\x1b such column"
+    assert found.offer is not None
+    assert found.offer.action in ACTIONS
+    assert nodes({"dead": 1.0})["cache.dead-letters"].offer is None
+    assert "cache.dead-letters" not in nodes({"dead": -1e300, "work": work})
+
+
+def loads(*ages: float, more: int = 0) -> NodeWork:
+    return NodeWork(tuple(LongLoad(f"k{age:g}", mark_of(f"k{age:g}"), age) for age in ages), len(ages) + more)
+
+
+def test_a_load_that_hangs_is_a_warning_with_the_key_to_end_it() -> None:
+    assert nodes({"work": loads(29.0, 2.0)}) == {}
+    found = nodes({"work": loads(45.0, 5.0)}, {"work": loads(95.0, 31.0)})["cache.load-hangs"]
+    assert (found.severity, found.title) == (Severity.WARNING, "shop: a loader hangs")
+    assert found.evidence[:2] == ("k95 is loaded for 1 m 35 s at node1", "3 such at node0, node1")
+    assert found.offer is not None
+    assert found.offer.action in ACTIONS
+    params = {"namespace": "shop", "key": "k95", "mark": mark_of("k95")}
+    assert (found.offer.title, dict(found.offer.params)) == ("Cancel the load of k95", params)
+    full = nodes({"work": loads(95.0, 94.0, 93.0, 92.0, 91.0, more=3)})["cache.load-hangs"]
+    assert full.evidence[1] == "at least 5 such at node0"
+    some = nodes({"work": loads(95.0, 94.0, 93.0, 92.0, 9.0, more=3)})["cache.load-hangs"]
+    assert some.evidence[1] == "4 such at node0"
+
+
 @pytest.mark.parametrize(("packed", "said"), [(1.0, "saves 0%"), (0.8, "saves 20.0%")])
 def test_packing_in_vain_offers_a_dictionary(packed: float, said: str) -> None:
     found = nodes({"raw_bytes": 10.0 * MIB, "packed_bytes": packed * 10 * MIB})["cache.compression-poor"]
@@ -64,6 +118,13 @@ def test_names_from_outside_are_inert() -> None:
     made = replace(WELL, namespace="\x1b[31m", node="\x1b]0;x", linked=False)
     found = conclude(tiers=TierFacts((made,)))["cache.link-down"]
     assert "\x1b" not in found.title + "".join(found.evidence)
+    key = "\x1b[2J"
+    work = NodeWork((LongLoad(key, mark_of(key), 99.0),), 1, (WaitingItem("write", key, 99.0),), key)
+    hostile = replace(made, linked=True, dead=1.0, writes=1.0, writes_s=99.0, work=work)
+    every = conclude(tiers=TierFacts((hostile,))).values()
+    assert {one.id for one in every} == {"cache.load-hangs", "cache.dead-letters", "cache.write-behind-late"}
+    for one in every:
+        assert "\x1b" not in one.title + "".join(one.evidence) + (one.offer.title if one.offer else "")
 
 
 def test_risky_settings_and_what_sets_them_right() -> None:

@@ -234,6 +234,33 @@ async def test_a_load_that_hangs_is_listed_and_can_be_cancelled() -> None:
     await cache.close()
 
 
+async def test_a_load_beside_one_that_was_too_slow_is_listed_and_cancelled_too() -> None:
+    cache, gate = Cache("shop"), asyncio.Event()
+    hung = Source("v", gate=gate)
+    how = EntryOptions(ttl=60, lock_timeout=0.01)
+    callers = [asyncio.ensure_future(cache.get_or_set("k", hung, options=how)) for _ in range(3)]
+    await until(lambda: hung.calls == 3)
+    other = asyncio.ensure_future(cache.get_or_set("other", hung))
+    await until(lambda: hung.calls == 4)
+    assert list(cache.loads()) == ["k", "other"]
+    assert cache.cancel_load("k")
+    for caller in callers:
+        with pytest.raises(LoadTimeout, match="was cancelled"):
+            await caller
+    assert (list(cache.loads()), cache.cancel_load("k")) == (["other"], False)
+    await until(lambda: hung.cancelled == 3)
+    gate.set()
+    assert await other == "v"
+    late = asyncio.ensure_future(cache.get_or_set("late", Source("w", gate=asyncio.Event()), options=how))
+    beside = asyncio.ensure_future(cache.get_or_set("late", Source("x"), options=how))
+    assert await beside == "x"
+    assert cache._flights.alone == []
+    assert cache.cancel_load("late")
+    with pytest.raises(LoadTimeout):
+        await late
+    await cache.close()
+
+
 async def test_who_waits_for_a_cancelled_load_gets_the_stale_value() -> None:
     hand, gate = Hand(), asyncio.Event()
     cache = Cache("shop", clock=hand)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perftui.instrument.cache import streamjournal, writebehind
+from perftui.instrument.cache import streamjournal, writebehind, writequeue
 from perftui.instrument.cache.journal import FileJournal, Item, dead_of
 from perftui.instrument.cache.store import open_store
 from perftui.instrument.cache.streamjournal import GROUP, StreamJournal
@@ -265,3 +265,44 @@ async def test_a_stream_that_others_wrote_into_does_no_harm(pair, stores):
         assert await again.revive([1]) == items[:1]
         assert [d.item for d in await again.dead()] == items[1:2]
         assert sorted(i.sequence for i in await StreamJournal(store, "shop-w", "one").open()) == [1, 3]
+
+
+async def test_dead_letters_are_tried_again_by_one_node_of_several(pair, stores, monkeypatch):
+    monkeypatch.setattr(writequeue, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(writequeue, "GROWTH", 1.2)
+    written, refuse = [], True
+
+    class Book:
+        async def write(self, items):
+            if refuse:
+                raise ValueError("no such column")
+            written.extend(w.key for w in items)
+
+    nodes = []
+    for name in ("one", "two", "three"):
+        nodes.append(WriteBehind(Book(), StreamJournal(stores(pair.primary), "shop-v", name)))
+        await nodes[-1].start()
+    async with pair.primary.client() as client:
+
+        async def misses():
+            return (await client.info("stats"))["keyspace_misses"]
+
+        await nodes[0].count_dead()
+        before = await misses()
+        journal = nodes[0]._commits.journals[0]
+        assert [await journal.dead_count() for _ in range(20)] == [0] * 20
+        assert await misses() - before < 10  # what looks for dead nodes meanwhile
+        await asyncio.gather(*(nodes[0].put(f"k{n}", n) for n in range(30)))
+        await until(lambda: nodes[0].counts.buried == 30, 20)
+        for node in nodes:
+            await node.count_dead()
+        assert [(node.dead_own, node.dead_shared) for node in nodes] == [(0, 30)] * 3
+        refuse = False
+        assert sum(await asyncio.gather(*(node.retry() for node in nodes))) == 30
+        await until(lambda: len(written) == 30)
+        assert sorted(written) == sorted(f"k{n}" for n in range(30))
+        await nodes[2].count_dead()
+        assert nodes[2].dead_shared == 0
+        assert await client.exists("__dead-writes-lease:shop-v") == 0
+    for node in nodes:
+        await node.close()

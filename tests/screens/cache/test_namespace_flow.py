@@ -106,7 +106,7 @@ async def test_a_dictionary_is_trained_shown_applied_and_taken_back(
             await it.sees(r"zstd\S* [1-9]")
             assert await cache.get("p3") == product(3)  # written before it
             assert await cache.get("p10005") == product(10005)
-            await it.press("x")
+            await it.press("b")
             await it.sees(r"dictionary none in place of \d+")
             await it.press("y")
             await it.sees(r"dictionary none is in force", within=20)
