@@ -138,11 +138,8 @@ def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     follow.add_argument("--node", metavar="HOST:PORT", default="", help="of a pair: which region")
     follow.add_argument("to", metavar="HOST:PORT", help="whom")
     common.options(follow, change=True)
-    undo = verbs.add_parser("undo", help="bring back what a purge moved to quarantine")
-    undo.add_argument("id", metavar="ID", help="the id that the purge printed")
-    undo.add_argument(
-        "--replace", action="store_true", help="over keys that were written since: they are lost"
-    )
+    undo = verbs.add_parser("undo", help="bring back what a purge moved to quarantine, or saved in a file")
+    cachepurge.add_undo(undo)
     _source(undo, change=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from perftui.model.failoverbudget import BUDGET
+from perftui.model.keydumps import CAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,19 @@ class CacheSettings:
     currency: str = field(
         default="", metadata={"help": "What that price is in, such as EUR a month; only shown."}
     )
+    quarantine_bytes: int = field(
+        default=CAP,
+        metadata={
+            "help": "Bytes a file of purged keys may take (`cache purge --quarantine`), where it stops."
+        },
+    )
 
     def __post_init__(self) -> None:
         if not 0.05 <= self.failover_budget <= 600:
             raise ValueError("`failover_budget` is 0.05 to 600 s")
         if not (isfinite(self.price_per_gb) and 0 <= self.price_per_gb < 1e9):
             raise ValueError("`price_per_gb` is 0 (none) or a price below a billion")
+        if not 4096 <= self.quarantine_bytes < 1 << 60:
+            raise ValueError("`quarantine_bytes` is 4096 or more")
         if len(self.currency) > 20:
             raise ValueError("`currency` has 20 characters at most")

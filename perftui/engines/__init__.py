@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perftui.model.errors import Unsupported
+from perftui.model.keydumps import TO_FILE
 from perftui.model.namespacepolicy import SET_TTL, SHARE_LOADS
 from perftui.model.nodeorders import ORDERS
 from perftui.model.predicted import AGAIN
@@ -177,7 +178,7 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.cache.warm:WarmKeys",
             "Have a cache's nodes load what is not fresh of a warm set; one loads for all.",
         ),
-        *(ActionSpec(*row) for row in (SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS)),
+        *(ActionSpec(*row) for row in (SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS, *TO_FILE)),
         ActionSpec(
             "cdn.purge",
             "Purge a URL or tag",

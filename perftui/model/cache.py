@@ -250,16 +250,32 @@ class KeySurvey:
 class KeyTally:
     """Running count of a change to many keys, kept true also when the change is cut short.
 
-    `failed` holds the first sentences of what went wrong, `kept` names that were left because a
-    newer key stands in their place.
+    `failed` counts what went wrong (its first sentences are `errors`), `kept` keys that were left because a
+    newer one stands in their place (the first names are `held`), `same` those that stood there with the very
+    value; `changed` are names of keys that are not what was dumped any more, `nodes` counts `done` by server.
     """
 
     done: int = 0
     absent: int = 0
     failed: int = 0
     kept: int = 0
+    same: int = 0
     unsure: int = 0
     errors: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    changed: list[bytes] = field(default_factory=list)
+    nodes: dict[str, int] = field(default_factory=dict)
+
+    def did(self, node: str) -> None:
+        """Count one that a server did."""
+        self.done += 1
+        self.nodes[node] = self.nodes.get(node, 0) + 1
+
+    def hold(self, name: str) -> None:
+        """Count one that was left; only the first twenty names are kept."""
+        self.kept += 1
+        if len(self.held) < 20:
+            self.held.append(name)
 
     def fail(self, sentence: str) -> None:
         """Count one failure; only the first twenty sentences are kept."""

@@ -25,6 +25,7 @@ from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its n
 from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401
 from perftui.model.errors import Unsupported
 from perftui.model.hostports import ProcessNicer, ProcessReader, ProcessSignaller  # noqa: F401 (as above)
+from perftui.model.keydumps import KeyDumper  # noqa: F401
 from perftui.model.nodeorders import OrderGiver  # noqa: F401
 from perftui.model.warmports import LoadSharer, TtlKeeper, WarmDesk, WarmQueue  # noqa: F401
 

@@ -19,6 +19,7 @@ from perftui.model.ports import (
     CommandSampler,
     DictionaryKeeper,
     FigureSource,
+    KeyDumper,
     KeyPurger,
     KeyspaceReader,
     LoadSharer,
@@ -82,6 +83,7 @@ class TestContract(BackendContract):
     powers = (
         FigureSource,
         KeyspaceReader,
+        KeyDumper,
         KeyPurger,
         CommandSampler,
         NodeReader,

@@ -16,7 +16,7 @@ from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterVie
 from perftui.model.errors import ConfigError, PlanRejected, Protocol
 from perftui.model.health import Health, Link
 from perftui.model.options import ValkeySentinelOptions
-from perftui.model.ports import CommandSampler, GroupFailover, KeyPurger, KeyspaceReader
+from perftui.model.ports import CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader
 from tests.backends.contract import At, BackendContract, Make
 from tests.conftest import need_valkey
 from tests.topologies import a_group
@@ -52,7 +52,7 @@ async def look(backend: ValkeySentinel) -> ClusterReading:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (CommandSampler, GroupFailover, KeyPurger, KeyspaceReader)
+    powers = (CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader)
 
     @pytest.fixture
     def live(self, group: SentinelGroup) -> Make:

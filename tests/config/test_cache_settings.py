@@ -25,8 +25,20 @@ def test_a_price_is_read_and_none_is_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["price_per_gb = -1", "price_per_gb = inf", 'currency = "12345678901234567890x"']
+    "line",
+    [
+        "price_per_gb = -1",
+        "price_per_gb = inf",
+        "quarantine_bytes = 100",
+        'currency = "12345678901234567890x"',
+    ],
 )
 def test_what_is_no_price_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(ConfigError, match="cache"):
         load(written(tmp_path, f"[cache]\n{line}\n[env.a]\n"))
+
+
+def test_the_cap_of_a_file_of_purged_keys(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "[env.a]\n")).setting("cache.quarantine_bytes") == 1 << 30
+    told = load(written(tmp_path, "[cache]\nquarantine_bytes = 5000\n[env.a]\n"))
+    assert told.setting("cache.quarantine_bytes") == 5000

@@ -163,27 +163,38 @@ class PurgePowers(KeyPowers):
             self._count(keys, rows, tally, sent=not refused)
 
     def _count(
-        self, keys: Sequence[bytes], replies: Sequence[Any], tally: KeyTally, *, sent: bool = True
+        self,
+        keys: Sequence[bytes],
+        replies: Sequence[Any],
+        tally: KeyTally,
+        *,
+        sent: bool = True,
+        asked: str = "UNLINK",
     ) -> None:
         """Outcomes of a batch; keys without an answer are `unsure`: they may have been changed."""
         if sent:
             tally.unsure += len(keys) - len(replies)
         for key, reply in zip(keys, replies, strict=False):
             if reply == 1:
-                tally.done += 1
+                tally.did(self._work.where)
             elif reply == 0:
                 tally.absent += 1
             elif reply == 2:
-                tally.kept += 1
+                tally.hold(named(key))
+            elif reply == 3:
+                tally.changed.append(key)
             else:
-                tally.fail(
-                    f"{inert(key[:64].decode('utf-8', 'backslashreplace'), 64)}: {self._reason(reply)}"
-                )
+                tally.fail(f"{named(key)}: {self._reason(reply, asked)}")
 
-    def _reason(self, reply: Any) -> str:
+    def _reason(self, reply: Any, asked: str) -> str:
         if isinstance(reply, hiredis.ReplyError):
-            return str(translated(reply, "UNLINK", self._work.where))
+            return str(translated(reply, asked, self._work.where))
         return inert(reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply))
+
+
+def named(key: bytes) -> str:
+    """A key in a sentence."""
+    return inert(key[:64].decode("utf-8", "backslashreplace"), 64)
 
 
 def _literal(text: bytes) -> bytes:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import hiredis
-
 from perftui.analysis.keyspace import SLOT_BITS, slotted_share
 from perftui.analysis.slots import owners, slot_of
 from perftui.backends.valkey.accesses import AccessPowers
+from perftui.backends.valkey.dumps import DumpPowers, DumpShards, Group, elsewhere
 from perftui.backends.valkey.keys import WORK_DEADLINE, Paged
 from perftui.backends.valkey.link import Address, Link, verify
 from perftui.backends.valkey.monitor import MonitorPowers
@@ -21,7 +19,6 @@ from perftui.backends.valkey.quarantine import (
     MOVE,
     RESTORE,
     RESTORE_OVER,
-    PurgePowers,
     home,
     original,
     written,
@@ -30,17 +27,11 @@ from perftui.model.cache import CacheReading, KeyInfo, KeySurvey, KeyTally
 from perftui.model.cachecluster import ClusterMember, Range
 from perftui.model.errors import Lost
 
-ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "MASTERDOWN", "NOSCRIPT")
-"""Answers of a node that a key is not to be changed at now; NOSCRIPT: the script's text got such a one."""
-
 MOST = 1000
 """Primaries: a cursor over all of them has room for as many."""
 
-Group = tuple[list[bytes], list[Any]]
-"""Names of one slot as they are counted, and what follows the script's name."""
 
-
-class Shard(PurgePowers, MonitorPowers, AccessPowers):
+class Shard(DumpPowers, MonitorPowers, AccessPowers):
     """One primary over a working connection of its own. A script's keys share a slot.
 
     `slots` are those it holds as far as is known.
@@ -76,6 +67,9 @@ class Shard(PurgePowers, MonitorPowers, AccessPowers):
     def scanned(self, cursor: int) -> float:
         """The share of its keys that a SCAN has gone through."""
         return slotted_share(cursor, self.slots) if self._even else super().scanned(cursor)
+
+    def _together(self, names: Iterable[bytes]) -> list[list[bytes]]:
+        return by_slot(names)
 
     async def _random_pages(self, pages: int) -> list[list[bytes]]:
         """From a table for each slot: a slot by how many keys it has, then a random place in its table.
@@ -127,29 +121,7 @@ class Shard(PurgePowers, MonitorPowers, AccessPowers):
             here = [(k, r) for k, r in zip(keys, replies, strict=False) if not elsewhere(r)]
             tally.unsure += len(keys) - len(replies)
             self._count([k for k, _ in here], [r for _, r in here], tally, sent=False)
-        self._verify(replies)
-
-    async def _scripts(self, script: bytes, groups: Sequence[Group], tally: KeyTally) -> None:
-        """One script a slot, all in one write; the first carries its text, which the others name."""
-        named = hashlib.sha1(script, usedforsecurity=False).hexdigest()
-        heads = [("EVAL", script), *[("EVALSHA", named)] * (len(groups) - 1)]
-        replies: list[Any] = []
-        try:
-            asked = [(*head, *words) for head, (_, words) in zip(heads, groups, strict=True)]
-            await self._work.ask(asked, WORK_DEADLINE, replies)
-        finally:
-            for (names, _), reply in zip(groups, replies, strict=False):
-                if isinstance(reply, list):
-                    self._count(names, reply, tally)
-                elif not elsewhere(reply):
-                    self._count(names, [reply] * len(names), tally)
-            tally.unsure += sum(len(names) for names, _ in groups[len(replies) :])
-        self._verify(replies)
-
-    def _verify(self, replies: Sequence[Any]) -> None:
-        gone = next((reply for reply in replies if elsewhere(reply)), None)
-        if gone is not None:
-            raise Lost(f"{self._work.where} does not hold all of these slots now: {str(gone)[:80]}")
+        self._whole(replies)
 
 
 def slotted(facts: CacheReading) -> bool:
@@ -160,11 +132,6 @@ def slotted(facts: CacheReading) -> bool:
     return numbers >= ([8] if facts.product == "Valkey" else [7, 4])
 
 
-def elsewhere(reply: Any) -> bool:
-    """Whether a node says that it is not the one to ask now."""
-    return isinstance(reply, hiredis.ReplyError) and str(reply).split(" ", 1)[0] in ELSEWHERE
-
-
 def by_slot(names: Iterable[bytes]) -> list[list[bytes]]:
     """Names that share a slot, together."""
     found: dict[int, list[bytes]] = {}
@@ -173,7 +140,7 @@ def by_slot(names: Iterable[bytes]) -> list[list[bytes]]:
     return list(found.values())
 
 
-class ShardPowers(Paged):
+class ShardPowers(DumpShards, Paged):
     """KeyPurger over all primaries. A change of the map in the middle of a scan is Lost: it begins anew."""
 
     name: str

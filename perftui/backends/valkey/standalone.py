@@ -12,6 +12,7 @@ import hiredis
 from perftui.backends.valkey import info, latency, setup, slowlog
 from perftui.backends.valkey.accesses import AccessPowers
 from perftui.backends.valkey.dictionaries import DictionaryPowers
+from perftui.backends.valkey.dumps import DumpPowers
 from perftui.backends.valkey.facts import (
     Before,
     cause_measures,
@@ -29,7 +30,6 @@ from perftui.backends.valkey.orders import OrderPowers
 from perftui.backends.valkey.policies import PolicyPowers
 from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.purges import PurgeQueuePowers
-from perftui.backends.valkey.quarantine import PurgePowers
 from perftui.backends.valkey.queues import QueuePowers
 from perftui.backends.valkey.regions import RegionPowers
 from perftui.backends.valkey.tagkeys import TagPowers
@@ -84,7 +84,7 @@ SETTINGS = (
 
 
 class Valkey(
-    PurgePowers,
+    DumpPowers,
     FigurePowers,
     QueuePowers,
     NodePowers,

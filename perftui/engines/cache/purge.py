@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.keyfile import OWN, Full
 from perftui.engines.cache.purgelease import Hold
 from perftui.engines.cache.restore import Report, batches, checked_id, count_quarantine, restore
 from perftui.model.action import Plan, Progress, Receipt, Risk
@@ -19,6 +20,8 @@ from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, Plan
 from perftui.model.ports import KeyPurger
 from perftui.model.tagtokens import OWN as OWN_KEYS
 
+T = TypeVar("T")
+
 KEEP = 3600.0
 """Seconds a purged key can be brought back."""
 
@@ -26,7 +29,7 @@ STEP = 500
 SLOW_BATCH = 0.02
 RECONNECT = 30.0
 CONFIRM = 3.0
-OWN = b"perftui:quarantine"
+MOST_NODES = 10
 
 
 def literal(name: bytes) -> bytes:
@@ -106,10 +109,8 @@ class PurgeKeys:
             affects=tuple(self._affects(found)),
             count=found.count,
             bytes_=found.bytes_,
-            reversible=self._keep > 0,
-            undo_note=f"kept for {fmt.age(self._keep)}: undo brings values and TTLs back"
-            if self._keep
-            else "",
+            reversible=bool(self._undo_note),
+            undo_note=self._undo_note,
             warnings=tuple(self._warnings(found)),
             challenge=self._challenge() if found.count else "",
         )
@@ -137,6 +138,15 @@ class PurgeKeys:
     def _verb(self) -> str:
         return "move to quarantine" if self._keep else "delete"
 
+    @property
+    def _gone(self) -> str:
+        return "moved to quarantine" if self._keep else "deleted"
+
+    @property
+    def _undo_note(self) -> str:
+        """How it is taken back; nothing where it cannot be."""
+        return f"kept for {fmt.age(self._keep)}: undo brings values and TTLs back" if self._keep else ""
+
     def _affects(self, found: KeySurvey) -> Iterator[str]:
         error = f" ± {fmt.bytes_(found.bytes_error)}" if found.bytes_error else ""
         what = "of the keys named exist" if self._keys else f"keys match {shown(self._pattern)}"
@@ -153,7 +163,7 @@ class PurgeKeys:
             yield f"memory is freed when the quarantine ends, in {fmt.age(self._keep)}"
             if found.policy.startswith("allkeys"):
                 yield f"under memory pressure {inert(found.policy, 24)} may evict what waits in quarantine"
-        if not self._keep and found.count:
+        if not self._undo_note and found.count:
             yield "this cannot be undone"
 
     def _challenge(self) -> str:
@@ -172,8 +182,8 @@ class PurgeKeys:
         except asyncio.CancelledError:
             receipt = await self._receipt(tally, "cancelled: ")
             raise Cancelled(receipt.summary, receipt) from None
-        except BackendError as error:
-            if not (tally.done or tally.unsure):
+        except (BackendError, Full) as error:
+            if isinstance(error, BackendError) and not (tally.done or tally.unsure):
                 raise
             receipt = await self._receipt(tally, "stopped half-way: ")
             raise PartlyDone(f"{receipt.summary}; {error}", receipt) from error
@@ -189,7 +199,8 @@ class PurgeKeys:
         while True:
             before = tally.done
             try:
-                await self._pass(tally, report)
+                async for names in self._names():
+                    await self._take(names, tally, report)
             except Lost:
                 self._interrupted = True
                 now = time.monotonic()
@@ -202,16 +213,12 @@ class PurgeKeys:
             else:
                 return
 
-    async def _pass(self, tally: KeyTally, report: Report) -> None:
-        async for names in self._names():
-            for batch in batches(names):
-                await self._hold.keep(tally.done, self._planned)
-                started = time.monotonic()
-                await self._remove(batch, tally)
-                report(Progress(tally.done, self._planned, "keys moved" if self._keep else "keys deleted"))
-                took = time.monotonic() - started
-                if took > SLOW_BATCH:
-                    await asyncio.sleep(min(1.0, took))  # the server is busy: leave it half of the time
+    async def _take(self, names: Sequence[bytes], tally: KeyTally, report: Report) -> None:
+        """What one page of the scan met."""
+        for batch in batches(names):
+            await self._hold.keep(tally.done, self._planned)
+            await paced(self._remove(batch, tally))
+            report(Progress(tally.done, self._planned, "keys moved" if self._keep else "keys deleted"))
 
     async def _names(self) -> AsyncIterator[Sequence[bytes]]:
         if self._keys:
@@ -232,25 +239,43 @@ class PurgeKeys:
 
     async def _receipt(self, tally: KeyTally, lead: str) -> Receipt:
         done = await self._confirmed(tally)
-        what = "moved to quarantine" if self._keep else "deleted"
-        parts = [f"{fmt.count(done)} keys {what}"]
-        if self._keep and done:
-            parts.append(f"undo within {fmt.age(self._keep)} with id {self.quarantine}")
-        if self._there is not None and self._there < done:
-            parts.append(f"but only {fmt.count(self._there)} of them are still there: the server lost data")
+        parts = [f"{fmt.count(done)} keys {self._gone}", *self._whereabouts(done)]
         if tally.failed:
             parts.append(f"{fmt.count(tally.failed)} could not be")
         if tally.unsure and not self._keep:
             parts.append(f"{fmt.count(tally.unsure)} more were under way when the connection broke")
-        undo = {"quarantine": self.quarantine, "source": self._source, "until": time.time() + self._keep}
+        if lead and self._undo_note:
+            parts.append(f"`{self._resume}` goes on")
+        if len(tally.nodes) > 1:
+            parts.append(f"by node: {_by_node(tally.nodes)}")
         return Receipt(
             summary=lead + ", ".join(parts),
             done=done,
             failed=tuple(tally.errors),
             untouched=max(0, (self._planned or 0) - done - tally.absent),
-            facts={"absent": tally.absent, "failed": tally.failed, "unsure": tally.unsure},
-            undo=undo if self._keep and done else None,
+            facts={
+                "absent": tally.absent,
+                "failed": tally.failed,
+                "unsure": tally.unsure,
+                "nodes": dict(tally.nodes),
+            },
+            undo=self._undo() if done else None,
         )
+
+    @property
+    def _resume(self) -> str:
+        """What is added to the command to go on after a stop."""
+        return f"--resume {self.quarantine}"
+
+    def _whereabouts(self, done: int) -> Iterator[str]:
+        if self._keep and done:
+            yield f"undo within {fmt.age(self._keep)} with id {self.quarantine}"
+        if self._there is not None and self._there < done:
+            yield f"but only {fmt.count(self._there)} of them are still there: the server lost data"
+
+    def _undo(self) -> dict[str, Any] | None:
+        undo = {"quarantine": self.quarantine, "source": self._source, "until": time.time() + self._keep}
+        return undo if self._keep else None
 
     async def _confirmed(self, tally: KeyTally) -> int:
         """Keys done; batches that were sent without an answer are looked up in the quarantine."""
@@ -271,6 +296,22 @@ class PurgeKeys:
         """Bring everything back; keys written again meanwhile are left alone and counted."""
         kept = (receipt.undo or {}).get("quarantine", self.quarantine)
         return await restore(self._power, checked_id(str(kept)), receipt.done, lambda _progress: None)
+
+
+async def paced(work: Awaitable[T]) -> T:
+    """Its result; a server that was busy with it is left half of the time."""
+    started = time.monotonic()
+    result = await work
+    took = time.monotonic() - started
+    if took > SLOW_BATCH:
+        await asyncio.sleep(min(1.0, took))
+    return result
+
+
+def _by_node(nodes: Mapping[str, int]) -> str:
+    most = sorted(nodes.items(), key=lambda one: -one[1])
+    more = f" and {len(most) - MOST_NODES} more" if len(most) > MOST_NODES else ""
+    return ", ".join(f"{inert(node, 60)} {fmt.count(done)}" for node, done in most[:MOST_NODES]) + more
 
 
 def _line(row: KeyInfo) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import ClassVar
 
 from perftui.draw import format as fmt
@@ -69,8 +69,8 @@ async def restore(
     power: KeyPurger, quarantine: str, expected: int, report: Report, *, over: bool = False
 ) -> Receipt:
     """Bring a quarantine back; raises Cancelled or PartlyDone with what was restored by then."""
-    tally = KeyTally()
-    try:
+
+    async def put(tally: KeyTally) -> None:
         cursor = 0
         while True:
             cursor, names = await power.scan_quarantine(quarantine, cursor)
@@ -78,29 +78,44 @@ async def restore(
                 await power.restore_keys(batch, quarantine, tally, over)
                 report(Progress(tally.done, expected, "keys restored"))
             if cursor == 0:
-                break
+                return
+
+    return await restored(put, expected, f"quarantine {quarantine}")
+
+
+async def restored(put: Callable[[KeyTally], Awaitable[None]], expected: int, where: str) -> Receipt:
+    """The receipt of `put`, which brings keys back from `where`.
+
+    Raises:
+        Cancelled, PartlyDone: with what was restored by then, or when keys could not be, or were left.
+    """
+    tally = KeyTally()
+    try:
+        await put(tally)
     except asyncio.CancelledError:
-        receipt = _restored(tally, expected, quarantine, "cancelled: ")
+        receipt = _receipt(tally, expected, where, "cancelled: ")
         raise Cancelled(receipt.summary, receipt) from None
     except BackendError as error:
         if not (tally.done or tally.unsure):
             raise
-        receipt = _restored(tally, expected, quarantine, "stopped half-way: ")
+        receipt = _receipt(tally, expected, where, "stopped half-way: ")
         raise PartlyDone(f"{receipt.summary}; {error}", receipt) from error
-    receipt = _restored(tally, expected, quarantine, "")
+    receipt = _receipt(tally, expected, where, "")
     if tally.failed or tally.kept:
         raise PartlyDone(receipt.summary, receipt)
     return receipt
 
 
-def _restored(tally: KeyTally, expected: int, quarantine: str, lead: str) -> Receipt:
+def _receipt(tally: KeyTally, expected: int, where: str, lead: str) -> Receipt:
     parts = [f"{fmt.count(tally.done)} keys restored"]
+    if tally.same:
+        parts.append(f"{fmt.count(tally.same)} stood there with the same values")
     if tally.kept:
         parts.append(
-            f"{fmt.count(tally.kept)} left in quarantine {quarantine}: newer keys stand in their place"
+            f"{fmt.count(tally.kept)} left in {where}: newer keys stand in their place"
             " (`undo --replace` puts these over them)"
         )
-    gone = max(0, expected - tally.done - tally.kept - tally.failed - tally.unsure)
+    gone = max(0, expected - tally.done - tally.same - tally.kept - tally.failed - tally.unsure)
     if gone and not lead:
         parts.append(f"{fmt.count(gone)} had expired or were evicted")
     if tally.failed:
@@ -108,9 +123,16 @@ def _restored(tally: KeyTally, expected: int, quarantine: str, lead: str) -> Rec
     return Receipt(
         summary=lead + ", ".join(parts),
         done=tally.done,
-        failed=tuple(tally.errors),
+        failed=(*tally.errors, *(f"{name}: a newer key stands in its place" for name in tally.held)),
         untouched=tally.kept,
-        facts={"kept": tally.kept, "gone": gone, "unsure": tally.unsure, "quarantine": quarantine},
+        facts={
+            "kept": tally.kept,
+            "same": tally.same,
+            "gone": gone,
+            "unsure": tally.unsure,
+            "from": where,
+            "nodes": dict(tally.nodes),
+        },
     )
 
 

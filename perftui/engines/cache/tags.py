@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.filework import settled, whole
+from perftui.engines.cache.keyfile import KeyFile, contents, path_text
+from perftui.engines.cache.keyrecords import About
 from perftui.engines.cache.restore import Report, checked_id
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.clusterports import TagKeeper
 from perftui.model.errors import BackendError, PartlyDone, PlanRejected
+from perftui.model.keydumps import CAP
 from perftui.model.tagtokens import EVERYTHING, TOKEN
 
 KEEP = 3600.0
@@ -23,8 +28,8 @@ MOST = 1000  # tags of one removal
 class RemoveByTag:
     """Every entry of `namespace` that has one of `tags` is as if it were gone: no key is touched.
 
-    The tokens before stay in the server for `keep` seconds under an id; undo sets them back, so that what
-    was stored before is current again and what was stored since is not.
+    The tokens before stay in the server for `keep` seconds under an id, or go to the new `file`; undo sets
+    them back, so that what was stored before is current again and what was stored since is not.
     """
 
     id: ClassVar[str] = "cache.purge-tag"
@@ -33,22 +38,34 @@ class RemoveByTag:
     deadline: float = 60.0
 
     def __init__(
-        self, power: TagKeeper, source: str, *, namespace: str, tags: Sequence[str], keep: float = KEEP
+        self,
+        power: TagKeeper,
+        source: str,
+        *,
+        namespace: str,
+        tags: Sequence[str],
+        keep: float = KEEP,
+        file: str = "",
     ) -> None:
         self._power = power
         self._source = source
         self._namespace = namespace
         self._tags = tuple(dict.fromkeys(tags))
-        self._keep = keep
+        self._path = whole(file) if file else None
+        self._keep = 0.0 if file else keep
         self.undo_id = secrets.token_hex(4)
         named = ", ".join(inert(tag, 40) for tag in self._tags[:5])
         self.target = f"{source} {inert(namespace, 60)} {named}"
-        self.params = {"namespace": namespace, "tags": list(self._tags[:100]), "keep_s": keep}
+        self.params = {"namespace": namespace, "tags": list(self._tags[:100]), "keep_s": self._keep}
+        if self._path is not None:
+            self.params |= {"file": path_text(self._path), "quarantine": self.undo_id}
 
     async def plan(self) -> Plan:
         """Which tags are there; PlanRejected where none is, for then no entry has them."""
         if not 0 < len(self._tags) <= MOST:
             raise PlanRejected(f"name 1 to {MOST:,} tags")
+        if self._path is not None and os.path.lexists(self._path):
+            raise PlanRejected(f"{path_text(self._path)} exists: name a file that does not")
         known = await self._known()
         missing = [inert(tag, 60) for tag in self._tags if tag not in known]
         if not known:
@@ -63,10 +80,8 @@ class RemoveByTag:
                 f"{len(known)} tags change their tokens; no key is touched, so it takes no longer for many",
                 *([f"not there, so no entry has them: {', '.join(missing[:10])}"] if missing else []),
             ),
-            reversible=self._keep > 0,
-            undo_note=f"for {fmt.age(self._keep)} undo makes what was stored before current again"
-            if self._keep
-            else "",
+            reversible=bool(self._undo_note),
+            undo_note=self._undo_note,
             warnings=(
                 "memory is freed as the entries' lives end",
                 "nodes that hear of changes by publish/subscribe alone go on with what is in their memory",
@@ -82,10 +97,9 @@ class RemoveByTag:
         """
         known = await self._known()
         drawn = {tag: secrets.token_bytes(2 * TOKEN) for tag in known}
-        if self._keep and known:
+        if known:
             pairs = {tag: [known[tag].hex(), drawn[tag].hex()] for tag in known}
-            note = json.dumps({"namespace": self._namespace, "tags": pairs}).encode()
-            await self._power.keep_note(self.undo_id, note, self._keep)
+            await self._keep_note(json.dumps({"namespace": self._namespace, "tags": pairs}).encode())
         done: list[str] = []
         changed: list[str] = []
         for tag, before in known.items():
@@ -99,18 +113,44 @@ class RemoveByTag:
             report(Progress(len(done) + len(changed), len(known), "tags changed"))
         return self._receipt(done, changed, len(known))
 
+    @property
+    def _undo_note(self) -> str:
+        what = "undo makes what was stored before current again"
+        if self._path is not None:
+            return f"for as long as {path_text(self._path)} is kept {what}"
+        return f"for {fmt.age(self._keep)} {what}" if self._keep else ""
+
+    async def _keep_note(self, note: bytes) -> None:
+        """What undo takes, before anything changes."""
+        if self._path is not None:
+            await settled(lambda: self._save(note))
+        elif self._keep:
+            await self._power.keep_note(self.undo_id, note, self._keep)
+
+    def _save(self, note: bytes) -> None:
+        assert self._path is not None
+        about = About(self.undo_id, self._source, f"tags of {self._namespace}")
+        file = KeyFile.create(self._path, about, CAP)
+        try:
+            file.note(note)
+        finally:
+            file.close()
+
     def _receipt(self, done: Sequence[str], changed: Sequence[str], planned: int) -> Receipt:
         text = f"entries with {len(done)} tags are removed"
-        if self._keep and done:
+        if done and self._path is not None:
+            text += f", undo with id {self.undo_id} from {path_text(self._path)}"
+        elif done and self._keep:
             text += f", undo within {fmt.age(self._keep)} with id {self.undo_id}"
         if changed:
             text += f"; {len(changed)} tags were changed by others meanwhile, which removes as well"
-        undo = {"id": self.undo_id, "source": self._source, "until": time.time() + self._keep}
+        undo: dict[str, Any] = {"id": self.undo_id, "source": self._source}
+        undo |= {"file": str(self._path)} if self._path else {"until": time.time() + self._keep}
         return Receipt(
             text,
             done=len(done),
             untouched=planned - len(done) - len(changed),
-            undo=undo if self._keep and done else None,
+            undo=undo if self._undo_note and done else None,
         )
 
     async def _known(self) -> dict[str, bytes]:
@@ -119,23 +159,30 @@ class RemoveByTag:
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Set the old tokens back, where ours still stand."""
-        back = RestoreTag(self._power, self._source, id_=str((receipt.undo or {}).get("id", self.undo_id)))
+        id_, note = str((receipt.undo or {}).get("id", self.undo_id)), b""
+        if (path := self._path) is not None:
+            found = await settled(lambda: contents(path))
+            if found.about.id != self.undo_id:
+                raise PlanRejected(f"{path_text(path)} is of purge {found.about.id}, not of {self.undo_id}")
+            note = found.note
+        back = RestoreTag(self._power, self._source, id_=id_, note=note)
         await back.plan()
         return await back.run(lambda _progress: None)
 
 
 class RestoreTag:
-    """Set back the tokens that a removal by tag replaced, by its id."""
+    """Set back the tokens that a removal by tag replaced, by its id; with `note` as a file has them."""
 
     id: ClassVar[str] = "cache.restore-tag"
     title: str = "Let entries of a tag be current again"
     risk: Risk = Risk.CHANGES
     deadline: float = 60.0
 
-    def __init__(self, power: TagKeeper, source: str, *, id_: str) -> None:
+    def __init__(self, power: TagKeeper, source: str, *, id_: str, note: bytes = b"") -> None:
         self._power = power
         self._source = source
         self._id = checked_id(id_)
+        self._note = note
         self.target = f"{source} removal {self._id}"
         self.params = {"id_": self._id}
 
@@ -171,7 +218,7 @@ class RestoreTag:
         raise PlanRejected(f"this is not undone: remove again instead ({receipt.summary})")
 
     async def _noted(self) -> tuple[str, dict[str, tuple[bytes, bytes]]]:
-        text = await self._power.note_kept(self._id) if self._id else b""
+        text = self._note or (await self._power.note_kept(self._id) if self._id else b"")
         try:
             said = json.loads(text)
             tags = {str(t): (_token(a), _token(b)) for t, (a, b) in said["tags"].items()}

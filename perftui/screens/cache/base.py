@@ -11,6 +11,7 @@ from perftui.draw.rows import Look, Rows, Size
 from perftui.model.cache import CacheNode, CacheReport
 from perftui.model.cachecluster import ClusterReport
 from perftui.model.frame import Frame
+from perftui.screens.cache import purging
 from perftui.screens.cache.rows import head_row
 from perftui.screens.tab import Tab
 from perftui.widgets.panel import Panel
@@ -21,7 +22,7 @@ EMPTY = '\nconnect one: [env.NAME.backends.cache] kind = "valkey", url = "redis:
 class CacheTab(Tab):
     """A tab about one server, or a cluster told as one: the primary, or the one chosen with `t`."""
 
-    verbs: ClassVar[Mapping[str, str]] = {"purge": "PATTERN  purge keys by pattern"}
+    verbs: ClassVar[Mapping[str, str]] = {"purge": "[--quarantine FILE] PATTERN  purge keys by pattern"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,10 +107,14 @@ class CacheTab(Tab):
         return True
 
     def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
-        """`:purge PATTERN`."""
+        """`:purge PATTERN`, or `:purge --quarantine FILE PATTERN`."""
+        text = " ".join(words)
         if verb != "purge" or not words:
             return False
-        self.perform("cache.purge", self.purge_source(), pattern=" ".join(words))
+        if problem := purging.check(text):
+            self.toast(problem, "warn")
+        else:
+            purging.purge(self, self.purge_source(), text)
         return True
 
     def purge_source(self) -> str:
@@ -121,14 +126,7 @@ class CacheTab(Tab):
 
     def ask_purge(self, pattern: str) -> None:
         """Ask for the pattern, then plan."""
-        source = self.purge_source()
-        self.ask(
-            f"Purge keys of {source}",
-            "pattern, such as product:* (the plan comes first)",
-            lambda text: self.perform("cache.purge", source, pattern=text.strip()),
-            value=pattern,
-            check=lambda text: "" if text.strip() else "a pattern, such as product:*",
-        )
+        purging.ask(self, self.purge_source(), pattern)
 
     def _ask_which(self) -> None:
         if len(self.nodes) < 2:

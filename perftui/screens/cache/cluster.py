@@ -19,7 +19,7 @@ from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterRep
 from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.regionlag import lag_of
-from perftui.screens.cache import rehearsals, slots
+from perftui.screens.cache import purging, rehearsals, slots
 from perftui.screens.cache.rows import as_many_as_fit
 from perftui.screens.cache.slots import SlotRow, Slots
 from perftui.screens.tab import Tab
@@ -230,13 +230,7 @@ class ClusterTab(Tab):
         view = self.view
         if view is None:
             return
-        source = view.source
-        self.ask(
-            f"Purge keys of {source}",
-            "pattern, such as product:* (the plan comes first)",
-            lambda text: self.perform("cache.purge", source, pattern=text.strip()),
-            check=lambda text: "" if text.strip() else "a pattern, such as product:*",
-        )
+        purging.ask(self, view.source)
 
     def _ask_reshard(self) -> None:
         view, slot = self.view, self._slot

@@ -8,7 +8,7 @@ KEYS: tuple[Command, ...] = (
         "cache.purge",
         "p",
         "Purge",
-        "Purge keys by pattern: planned, typed back, moved to quarantine, undone with u.",
+        "Purge keys by pattern: planned, typed back, moved to quarantine or a file, undone with u.",
         scope="cache",
         action="cache.purge",
         power="KeyPurger",
