@@ -2,8 +2,8 @@
 
     python -m benchmarks.cache_slots [--rounds 20] [--keys 100000]
 
-Three masters that count traffic by slot, and `--keys` in them. `piece`: what a look adds each 5 s, an eighth
-of every master's slots. `whole`: every slot, as the Cluster tab asks each 5 s while heat is in front. Server
+Three masters that count traffic by slot, and `--keys` in them. `piece`: what a look adds each 10 s, a sixth
+of every master's slots. `whole`: every slot, as the Cluster tab asks each 10 s while heat is in front. Server
 time is what `INFO commandstats` says of CLUSTER SLOT-STATS, a master's mean; the longest is one answer. Bytes
 are what a master sent for it. The console's time is CPU of this process with the figures made of them.
 """

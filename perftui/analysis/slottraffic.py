@@ -76,9 +76,11 @@ class SlotMeter:
         cpu, bytes_ = keys.copy(), keys.copy()
         for slot, one in self._slots.items():
             place = slot // GROUP
-            for sums, value in ((keys, one.told.keys), (cpu, one.cpu), (bytes_, one.bytes_per_s)):
-                if value is not None:
-                    sums[place] = max(0.0, sums[place]) + value
+            keys[place] = max(0.0, keys[place]) + one.told.keys
+            if one.cpu is not None:
+                cpu[place] = max(0.0, cpu[place]) + one.cpu
+            if one.bytes_per_s is not None:
+                bytes_[place] = max(0.0, bytes_[place]) + one.bytes_per_s
         return SlotMap(
             at,
             self.facts(most, why),

@@ -74,7 +74,10 @@ class ValkeyCluster(
     PolicyPowers,
     OrderPowers,
 ):
-    """Every node by a connection of its own; those that join are found, those that left are let go."""
+    """Every node by a connection of its own; those that join are found, those that left are let go. What
+    slots hold and take is read a sixth at a time each 10 s, from servers that count it (Valkey 8, Redis 8.2;
+    traffic with `cluster-slot-stats-enabled yes`): about 1 ms and 100 KB of each primary.
+    """
 
     kind: ClassVar[str] = "valkey-cluster"
     layer: ClassVar[str] = "cache"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
@@ -23,11 +23,11 @@ from perftui.model.cachecluster import ClusterMember, Range
 from perftui.model.errors import BackendError, Protocol, Unsupported
 from perftui.model.slottraffic import SlotCount, SlotFacts, SlotMap
 
-PARTS: Final = 8
+PARTS: Final = 6
 """Pieces that looks read the slots in, one after the other."""
 
-EVERY: Final = 5.0
-"""Seconds between two pieces: all slots have been told of after 40 s."""
+EVERY: Final = 10.0
+"""Seconds between two pieces: all slots have been told of after a minute."""
 
 PIECE: Final = 1024
 """Slots of one answer in a whole look: in between the server does what others ask."""
@@ -46,6 +46,7 @@ LONGEST: Final = 1024
 """Bytes of such a name; longer ones are not kept."""
 
 ASKED: Final = "cluster|slot-stats"
+FIGURES: Final = (b"key-count", b"cpu-usec", b"network-bytes-in", b"network-bytes-out")
 
 Primaries = Mapping[str, tuple[ClusterMember, Link]]
 """Those that answer, by address, each with the connection to ask it by."""
@@ -70,7 +71,8 @@ class SlotLooks:
     async def part(self, primaries: Primaries, held: Held, within: float) -> SlotFacts:
         """The next piece at every primary when it is time, one round trip; else what is known.
 
-        A server that does not answer is left out: the look it is part of does not fail for it.
+        What is known changes when all pieces have come round, or something cannot be read any more. A server
+        that does not answer is left out: the look it is part of does not fail for it.
         """
         now = time.monotonic()
         if now < self._due:
@@ -83,8 +85,10 @@ class SlotLooks:
             for place, (member, link) in primaries.items()
             if (piece := part_of(member.slots, index, PARTS)) is not None
         ]
+        before = dict(self._why)
         await asyncio.gather(*asked)
-        self.facts = self._meter.facts(FEW, self._why)
+        if self._index == 0 or self._why != before:
+            self.facts = self._meter.facts(FEW, self._why)
         return self.facts
 
     async def whole(self, primaries: Primaries, held: Held, within: float) -> SlotMap:
@@ -205,22 +209,34 @@ def parse(reply: Any, where: str) -> list[SlotCount]:
     if not isinstance(reply, list) or len(reply) > SLOTS:
         raise odd
     try:
-        return [_count(*row) for row in reply]
-    except (KeyError, TypeError, ValueError) as error:
+        return list(_counts(reply))
+    except (IndexError, TypeError, ValueError) as error:
         raise odd from error
 
 
-def _count(slot: Any, told: Any) -> SlotCount:
-    found = dict(zip(told[::2], told[1::2], strict=True))
-    cpu, into, out = (found.get(name) for name in (b"cpu-usec", b"network-bytes-in", b"network-bytes-out"))
-    keys = found[b"key-count"]
-    for figure in (slot, keys, cpu or 0, into or 0, out or 0):
-        if type(figure) is not int or figure < 0:
-            raise ValueError("no figure")
-    if slot >= SLOTS:
-        raise ValueError("no slot")
-    both = None if into is None or out is None else float(into + out)
-    return SlotCount(slot, keys, None if cpu is None else cpu / 1e6, both)
+def _counts(rows: Sequence[Any]) -> Iterator[SlotCount]:
+    """Row by row: there are thousands, so where the figures stand is looked up where rows begin to differ."""
+    names: Any = None
+    spots: tuple[int, ...] = ()
+    for slot, told in rows:
+        if told[::2] != names:
+            names, spots = told[::2], _spots(told)
+        figures = [slot, *[told[spot] for spot in spots]]
+        if set(map(type, figures)) != {int} or min(figures) < 0 or slot >= SLOTS:
+            raise ValueError("no figure, or no slot")
+        if len(figures) == 2:
+            yield SlotCount(slot, figures[1])
+        else:
+            yield SlotCount(slot, figures[1], figures[2] / 1e6, float(figures[3] + figures[4]))
+
+
+def _spots(told: Any) -> tuple[int, ...]:
+    """Where FIGURES stand in a row: all of them, or keys alone."""
+    if not isinstance(told, list):
+        raise TypeError("no names and figures")
+    names = told[::2]
+    wanted = FIGURES if all(name in names for name in FIGURES) else FIGURES[:1]
+    return tuple(2 * names.index(name) + 1 for name in wanted)
 
 
 def _shorter(facts: SlotFacts) -> SlotFacts:

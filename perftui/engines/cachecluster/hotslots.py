@@ -18,8 +18,8 @@ alone (some 10,000 plain ones a second), or 4 MiB."""
 ABOVE: Final = 1.25
 """Times the mean of all primaries that the slot's own must have: one that has its part is in nobody's way."""
 
-HELD: Final = 60.0
-"""Seconds for which it must last: longer than pieces of all slots take to come round."""
+HELD: Final = 75.0
+"""Seconds for which it must last: longer than looks take to come round to all slots, so that two tell it."""
 
 
 class HotSlots:

@@ -155,7 +155,7 @@ class ClusterTab(Tab):
     ) -> None:
         panel, table = self.query_one("#slots", Panel), self.query_one("#hottest", LiveTable)
         if self.heats.heat != "owner" or table.display:
-            self.heats.ask(self, view, at)
+            self.heats.ask(self, view, frames, at)
         self.heats.show(panel, table, frames, view.source, ranges)
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know

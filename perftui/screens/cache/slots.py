@@ -22,8 +22,8 @@ from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 TOPIC, HOT = "cache.slots", "cache.commands"
-EVERY: Final = 5.0
-"""Seconds between two whole looks, while heat or the hottest slots are in front."""
+EVERY, SOON = 10.0, 2.0
+"""Seconds between whole looks while heat or the hottest slots are in front; from the first to a second."""
 
 HEATS: Final = ("owner", "keys", "cpu", "bytes")
 TITLES: Final = {
@@ -69,10 +69,13 @@ class Slots:
         """The next heat."""
         self.heat = HEATS[(HEATS.index(self.heat) + 1) % len(HEATS)]
 
-    def ask(self, tab: Tab, view: ClusterView, now: float) -> None:
+    def ask(self, tab: Tab, view: ClusterView, frames: Mapping[str, Frame], now: float) -> None:
         """Look at all slots where the last look is EVERY seconds old, or was another cluster's."""
         source, at = self._asked
-        due = source != view.source or not 0 <= now - at < EVERY
+        told = _of(frames[TOPIC], view.source)
+        found = told.report if told is not None else None
+        once = isinstance(found, SlotMap) and not found.facts.measured
+        due = source != view.source or not 0 <= now - at < (SOON if once else EVERY)
         if due and view.health.link is Link.LIVE and view.source in tab.session.sources(self.power):
             self._asked = view.source, now
             tab.probe(TOPIC, view.source, self.power, _look)

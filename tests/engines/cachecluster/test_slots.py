@@ -68,7 +68,7 @@ def test_a_hot_slot_is_told_when_it_lasts_and_moved_where_that_helps() -> None:
     told = found(busy, busy)["cache.slot-hot"]
     assert (told.severity, told.effort) == (Severity.WARNING, Effort.KEY)
     assert told.title == f"shards: slot {SLOT} takes a large part of {HOLDER.address}'s traffic"
-    assert told.evidence[0] == "50.0% of the time of its commands: 50.0 ms/s of 100 ms/s, for 1 m 00 s"
+    assert told.evidence[0] == "50.0% of the time of its commands: 50.0 ms/s of 100 ms/s, for 1 m 15 s"
     assert told.evidence[1] == f"{HOLDER.address} has 2.5 times the mean of 3 primaries (40.0 ms/s)"
     assert told.evidence[2].startswith("12 keys in it; a look at the command stream")
     assert told.evidence[3].endswith("the busier of the two has 60.0 ms/s in place of 100 ms/s")
