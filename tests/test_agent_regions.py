@@ -16,7 +16,7 @@ from perftui.lab.regions import Regions
 from perftui.model.errors import Lost
 from tests.agents import agent, written
 from tests.conftest import need_valkey
-from tests.topologies import regions
+from tests.topologies import a_server, regions
 from tests.waiting import auntil, until
 
 if TYPE_CHECKING:
@@ -96,6 +96,38 @@ async def test_writes_go_on_when_a_region_is_lost_and_when_it_is_back(pair, tmp_
         audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
         assert {"cache.takeover", "cache.rejoin"} <= {line.get("action") for line in audit}
     await store.close()
+
+
+async def test_of_three_regions_one_hangs_and_both_others_go_on(pair, tmp_path, server_folder):
+    third = pair.servers[3] = a_server(server_folder, pair.servers[1])
+    await third.start()
+    async with agent(configured(tmp_path, pair), tmp_path / "state") as one:
+        await one.says("evaluates rules")
+        await pair.servers[1].ask("SET", "k", "v")
+        for number in (2, 3):
+            await auntil(lambda server=pair.servers[number]: holds(server), 10)
+        await pair.servers[1].pause()
+        try:
+            await one.says("is a primary at offset")
+            heir = 2 if (await pair.servers[2].role())["role"] == "master" else 3
+            await auntil(lambda: follows(pair.servers[5 - heir], pair.servers[heir]), 30)
+        finally:
+            await pair.servers[1].resume()
+        await auntil(lambda: follows(pair.servers[1], pair.servers[heir]), 30)
+        for server in pair.servers.values():
+            assert await server.ask("GET", "k") == b"v"
+        audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
+        done = [line["action"] for line in audit if line.get("action")]
+        assert list(dict.fromkeys(done)) == ["cache.takeover", "cache.reattach", "cache.rejoin"]
+
+
+async def holds(server):
+    return bool(await server.ask("EXISTS", "k"))
+
+
+async def follows(server, other):
+    said = await server.role()
+    return (said.get("master_port"), said.get("master_link_status")) == (str(other.port), "up")
 
 
 @pytest.mark.parametrize(("automatic", "read_only"), [("false", "false"), ("true", "true")])

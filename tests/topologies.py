@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from perftui.lab.cluster import Cluster
 from perftui.lab.regions import PAIR, Regions
-from perftui.lab.sentinel import SentinelGroup
+from perftui.lab.sentinel import Data, SentinelGroup
 
 if TYPE_CHECKING:
     from perftui.lab.folders import Folder
+    from perftui.lab.valkey import ValkeyServer
 
 NOTICE_MS = 500
 _numbers = count()
@@ -29,3 +30,8 @@ def a_group(folder: Folder) -> SentinelGroup:
 def regions(folder: Folder, form: str = PAIR) -> Regions:
     """A primary and its replica, or two servers apart; not started."""
     return Regions(folder, form, f"regions-{next(_numbers)}")
+
+
+def a_server(folder: Folder, follows: ValkeyServer | None = None) -> Data:
+    """One more server, that knows the password of whom it follows; not started."""
+    return Data(folder, f"server-{next(_numbers)}", follows)

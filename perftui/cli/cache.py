@@ -11,6 +11,7 @@ from perftui.cli import (
     cachedoctor,
     cachelook,
     cachepurge,
+    cachereattach,
     cacherehearse,
     cachereport,
     cacheshare,
@@ -108,6 +109,11 @@ def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     rehearse = verbs.add_parser("rehearse", help="kill a primary of the lab, or list what that took before")
     cacherehearse.add(rehearse)
     _source(rehearse, change=True)
+    reattach = verbs.add_parser(
+        "reattach", help="have a replica follow the primary that is one now; its keys go for a copy"
+    )
+    cachereattach.add(reattach)
+    _source(reattach, change=True)
     failover = verbs.add_parser("failover", help="make a replica of a cluster the primary, while both live")
     failover.add_argument("node", metavar="NODE", help="the replica: host:port, or its id")
     _source(failover, change=True)
@@ -177,6 +183,11 @@ async def _run(args: argparse.Namespace) -> int:
             args, only=only, kinds=None if only else cacherehearse.KINDS
         ) as session:
             return await cacherehearse.run(session, args)
+    if args.verb == "reattach":
+        async with common.headless_session(
+            args, only=only, kinds=None if only else cachereattach.KINDS
+        ) as session:
+            return await cachereattach.run(session, args)
     if args.verb in {"cluster", "failover", "reshard"}:
         from perftui.cli import cachecluster, cacheslots
 

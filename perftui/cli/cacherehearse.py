@@ -14,7 +14,7 @@ from perftui.model.rehearsal import Rehearsal
 if TYPE_CHECKING:
     from perftui.session import Session
 
-KINDS = ("valkey-cluster",)
+KINDS = ("valkey-cluster", "valkey-sentinel")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     """List (1 when there are none), or do it: 1 when it was over its budget.
 
     Raises:
-        Unsupported: no cluster that is connected is held by a lab of ours.
+        Unsupported: no cluster or group that is connected is held by a lab of ours.
         StoreError: what is kept cannot be read.
     """
     await session.open_memory()
@@ -46,7 +46,8 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     able = session.sources("FailoverRehearser")
     source = args.source or next(iter(able), "")
     if source not in able:
-        raise Unsupported(f"{source or 'no cluster'} is not held by a lab of ours: it has no `control`")
+        missing = source or "no cluster or group"
+        raise Unsupported(f"{missing} is not held by a lab of ours: it has no `control`")
     done: list[Rehearsal] = []
     log = session.memory.rehearsals
 
@@ -67,7 +68,7 @@ def _list(found: tuple[Rehearsal, ...], args: argparse.Namespace) -> int:
     else:
         common.print_lines(line for result in wanted for line in _lines(result))
     if not wanted:
-        common.narrate("nothing was rehearsed yet: perftui cache rehearse NODE, on a cluster of the lab")
+        common.narrate("nothing was rehearsed yet: perftui cache rehearse NODE, on servers of the lab")
     return common.DONE if wanted else common.NO
 
 

@@ -27,9 +27,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser], shared: argp
         words.add_parser("status", parents=[shared], help="every server: role, port, link, whose replica")
         kill = words.add_parser("kill", parents=[shared], help="end a server as a crash does (SIGKILL)")
         kill.add_argument("node", type=int, metavar="N", help="its number in status")
-        if kind != "sentinel":
-            back = words.add_parser("revive", parents=[shared], help="start one that was killed again")
-            back.add_argument("node", type=int, metavar="N", help="its number in status")
+        back = words.add_parser("revive", parents=[shared], help="start one that was killed again")
+        back.add_argument("node", type=int, metavar="N", help="its number in status")
         if kind == "cluster":
             _add_members(words, shared)
         if kind == "regions":

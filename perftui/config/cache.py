@@ -17,7 +17,8 @@ class CacheSettings:
         default=BUDGET,
         metadata={
             "help": "Seconds that writes may fail in a rehearsed failover at a node timeout of 0.5 s;"
-            " in proportion at another one."
+            " in proportion at another one. Behind sentinels: at a down-after of 0.5 s, 1.5 s more; with"
+            " another one, as much more or less."
         },
     )
     price_per_gb: float = field(

@@ -9,6 +9,7 @@ from perftui.model.keydumps import TO_FILE
 from perftui.model.namespacepolicy import SET_TTL, SHARE_LOADS
 from perftui.model.nodeorders import ORDERS
 from perftui.model.predicted import AGAIN
+from perftui.model.reattach import REATTACH
 from perftui.model.risk import Risk
 from perftui.model.warmactions import WARM_JOBS
 
@@ -178,7 +179,7 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.cache.warm:WarmKeys",
             "Have a cache's nodes load what is not fresh of a warm set; one loads for all.",
         ),
-        *(ActionSpec(*row) for row in (SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS, *TO_FILE)),
+        *(ActionSpec(*row) for row in (REATTACH, SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS, *TO_FILE)),
         ActionSpec(
             "cdn.purge",
             "Purge a URL or tag",

@@ -26,9 +26,9 @@ class Data(Asked):
     """A server of the group; `replica_of` is whom it follows when it starts, until the first switch."""
 
     async def role(self) -> dict[str, Any]:
-        """What it says of its replication; {} when it does not answer."""
+        """What it says of itself (`run_id`) and its replication; {} when it does not answer."""
         try:
-            said = (await self.ask("INFO", "replication")).decode("utf-8", "replace")
+            said = (await self.ask("INFO", "server", "replication")).decode("utf-8", "replace")
         except LabError:
             return {}
         return dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
@@ -43,13 +43,15 @@ class Sentinel(Asked):
         self.password = password
 
     async def start(self) -> None:
-        """Start and wait for PONG.
+        """Start and wait for PONG; one that ran before goes on with what it had written down.
 
         Raises:
             LabError: it does not come up; the text carries the end of its log.
         """
         program = programs(server_program(), "valkey-server", self.folder)
-        config = write_private(self.home / "sentinel.conf", self._config(), self.folder.owner)
+        config = self.home / "sentinel.conf"
+        if self.child is None:
+            write_private(config, self._config(), self.folder.owner)
         command = Command([str(program), str(config), "--sentinel"], self.home, self.log, self.folder.owner)
         self.child = await spawn(self.name, command)
         self.folder.give(self.log)
@@ -99,7 +101,7 @@ class SentinelGroup:
         self.servers: dict[int, Data | Sentinel] = dict(enumerate([*self.data, *self.sentinels], 1))
         for server, port in zip(self.servers.values(), ports, strict=True):
             server.port = port
-        self.operations: dict[str, Operation] = {"kill": self._kill_asked}
+        self.operations: dict[str, Operation] = {"kill": self._kill_asked, "revive": self._revive_asked}
 
     @property
     def url(self) -> str:
@@ -130,14 +132,44 @@ class SentinelGroup:
         Raises:
             LabError: there is no such server, or it does not run.
         """
+        server = self._server(number)
+        if not server.pid:
+            raise LabError(f"server {number} does not run")
+        await server.kill()
+
+    async def revive(self, number: int) -> None:
+        """Start a server that was killed again; one with data comes back empty, behind the master of now.
+
+        Where no master runs it is a master.
+
+        Raises:
+            LabError: there is no such server, it runs, or it does not come up.
+        """
+        server = self._server(number)
+        if server.pid:
+            raise LabError(f"server {number} runs")
+        if isinstance(server, Data):
+            server.primary = await self._master()
+        await server.start()
+
+    def _server(self, number: int) -> Data | Sentinel:
         if number not in self.servers:
             raise LabError(f"no server {number}; there are: {', '.join(map(str, self.servers))}")
-        if not self.servers[number].pid:
-            raise LabError(f"server {number} does not run")
-        await self.servers[number].kill()
+        return self.servers[number]
+
+    async def _master(self) -> Data | None:
+        """Whom the sentinels call the master, where that one runs and says so too."""
+        rows = [await self._row(number) for number, one in self.servers.items() if one.pid]
+        named = {row["watches"] for row in rows}
+        leading = [row["node"] for row in rows if row["role"] == "master" and row["node"] in named]
+        found = self.servers[leading[0]] if leading else None
+        return found if isinstance(found, Data) else None
 
     async def status(self) -> dict[str, Any]:
-        """JSON-able: every server's role and link, and whom each sentinel takes for the master."""
+        """JSON-able: every server's role and link, and whom each sentinel takes for the master.
+
+        `id` is new with each start of a server that holds data; sentinels have none.
+        """
         rows = await asyncio.gather(*(self._row(number) for number in self.servers))
         return {"running": all(row["pid"] for row in rows), "group": GROUP, "nodes": rows}
 
@@ -147,6 +179,7 @@ class SentinelGroup:
             "node": number,
             "role": "sentinel" if isinstance(server, Sentinel) else "unknown",
             "port": server.port,
+            "id": "",
             "link": "unknown" if server.pid else "down",
             "replica_of": None,
             "watches": None,
@@ -158,12 +191,13 @@ class SentinelGroup:
 
     async def _held(self, server: Data) -> dict[str, Any]:
         said = await server.role()
+        own = {"id": said.get("run_id", "")}
         if said.get("role") == "master":
-            return {"role": "master", "link": "connected"}
+            return {**own, "role": "master", "link": "connected"}
         if said.get("role") != "slave":
             return {}
         link = "connected" if said["master_link_status"] == "up" else "disconnected"
-        return {"role": "replica", "link": link, "replica_of": self._number(said["master_port"])}
+        return {**own, "role": "replica", "link": link, "replica_of": self._number(said["master_port"])}
 
     async def _seen(self, server: Sentinel) -> dict[str, Any]:
         try:
@@ -192,3 +226,7 @@ class SentinelGroup:
     async def _kill_asked(self, question: dict[str, Any]) -> dict[str, Any]:
         await self.kill(int(question["node"]))
         return {"killed": int(question["node"])}
+
+    async def _revive_asked(self, question: dict[str, Any]) -> dict[str, Any]:
+        await self.revive(int(question["node"]))
+        return {"revived": int(question["node"])}

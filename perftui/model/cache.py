@@ -23,7 +23,8 @@ class Replication:
     """Both sides of replication: `replicas` on a primary, the `primary…` fields on a replica.
 
     `offset` is the position in the replication stream in bytes, `stream` that stream's id, the same on
-    both sides; `link_down_s` is None while the link is up.
+    both sides; `link_down_s` is None while the link is up. A primary that was promoted went on with
+    `stream_before`; it keeps the last `backlog` bytes of its stream for replicas that come back.
     """
 
     role: str = "primary"
@@ -35,6 +36,8 @@ class Replication:
     link_down_s: float | None = None
     syncing: bool = False
     stream: str = ""
+    stream_before: str = ""
+    backlog: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ class CommandLatency:
 
 @dataclass(frozen=True, slots=True)
 class CacheReading:
-    """One look at one cache server. Rates are None until there is a second look to compare with."""
+    """One look at one cache server. Rates are None until there is a second look to compare with.
+
+    `address` is where it was asked, host:port; of a node among several its member has that.
+    """
 
     product: str
     version: str
@@ -115,6 +121,7 @@ class CacheReading:
     watched: CommandSample | None = None
     tiers: TierFacts | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    address: str = ""
 
     @property
     def hit_ratio(self) -> float | None:
@@ -291,7 +298,11 @@ class CacheNode:
     `hit_ratio_1m`, `lookups_1m`, `served_ratio_1m` are over the last minute; `full_in_s` is the time to a
     full memory at the pace of the last five minutes; `lag_bytes`, `lag_s` are the worst replica's on a
     primary, its own on a replica; `replicas_seen` is the most replicas it had since the console started;
-    `namespaces` are those of the cache library whose nodes publish there.
+    `replicas_known` the addresses of the newest of these; `namespaces` are those of the cache library whose
+    nodes publish there.
+
+    `leader` is, of a replica that follows another one, the address of the primary that is one now, as others
+    tell; `strays` are the sources of the replicas whose leader this primary is.
     """
 
     source: str
@@ -307,6 +318,9 @@ class CacheNode:
     lag_s: float | None = None
     replicas_seen: int = 0
     namespaces: tuple[NamespaceView, ...] = ()
+    replicas_known: tuple[str, ...] = ()
+    leader: str = ""
+    strays: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:

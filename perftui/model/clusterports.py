@@ -92,15 +92,16 @@ class RegionPair(Protocol):
         """A `ReplicaPromoter` for one of them; PlanRejected: there is none of that address."""
 
     async def attend(self) -> tuple[str, str, str]:
-        """Wait until something is to be done: `takeover` or `rejoin`, which region, and its primary."""
+        """Wait until something is to be done: takeover, rejoin or reattach; which region, its primary."""
 
 
 @runtime_checkable
 class FailoverRehearser(Protocol):
-    """A cluster that a lab of ours holds. `lab` can kill its nodes, and says what came of it.
+    """A cluster, or a group with sentinels, that a lab of ours holds. `lab` can kill its nodes.
 
-    It has `number(member)` (None: not the lab's), `node_timeout(member)` in seconds, and `rehearse(victim,
-    members, patience, tell)`, a `Measured` (`perftui.model.rehearsal`).
+    It has `number(member)` (None: not the lab's), `node_timeout(member)`, the seconds of silence after which
+    one is suspected, and `rehearse(victim, members, patience, tell)`: a `Measured` of
+    `perftui.model.rehearsal`.
     """
 
     lab: Any
@@ -121,17 +122,3 @@ class RehearsalShelf(Protocol):
 
     async def rehearsals(self, most: int) -> Any:
         """The newest `Rehearsals` (`perftui.model.rehearsal`)."""
-
-
-@runtime_checkable
-class ReplicaPromoter(Protocol):
-    """A server that follows another one, or could."""
-
-    async def replication(self) -> Any:
-        """Its `Replication` (`perftui.model.cache`) now."""
-
-    async def promote(self) -> float:
-        """Follow nobody any more; seconds it took."""
-
-    async def follow(self, host: str, port: int) -> None:
-        """Follow that one: what it holds is replaced by what the other has."""

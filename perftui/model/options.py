@@ -100,11 +100,18 @@ class ValkeySentinelOptions:
             "writes": True,
         },
     )
+    control: str = field(
+        default="",
+        metadata={
+            "help": "file that says how the lab that holds the group is told what to do (`sentinel.json` in"
+            " the state folder): its primary may be killed in a rehearsal"
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ValkeyRegionsOptions:
-    """How to reach a server and its replica in another region, and what is done when the primary is lost."""
+    """How to reach a server and its replicas in other regions, and what is done when the primary is lost."""
 
     url: str = field(
         default="redis+region://127.0.0.1:6379,127.0.0.1:6380",
@@ -118,11 +125,19 @@ class ValkeyRegionsOptions:
         default=60.0,
         metadata={"help": "seconds since it heard from its primary above which a replica is not promoted"},
     )
+    lost_after: float = field(
+        default=5.0,
+        metadata={
+            "help": "seconds without an answer, asked for each second, after which a primary that hangs is"
+            " lost, if no replica reaches it either; 3 or more. One that refuses connections is lost at once"
+        },
+    )
     automatic: bool = field(
         default=False,
         metadata={
-            "help": "an agent promotes the replica when the primary is lost, and lets one that comes back"
-            " follow the one promoted since (what it holds is replaced); else both wait for an operator",
+            "help": "an agent promotes a replica when the primary is lost, lets one that comes back follow"
+            " the one promoted since (what it holds is replaced), and other replicas too; else all that waits"
+            " for an operator",
             "writes": True,
         },
     )

@@ -16,7 +16,6 @@ from perftui.model.clusterports import (  # noqa: F401 (found by their names, as
     GroupFailover,
     RegionPair,
     RehearsalShelf,
-    ReplicaPromoter,
     SlotMover,
     SlotReader,
     TagKeeper,
@@ -27,6 +26,7 @@ from perftui.model.errors import Unsupported
 from perftui.model.hostports import ProcessNicer, ProcessReader, ProcessSignaller  # noqa: F401 (as above)
 from perftui.model.keydumps import KeyDumper  # noqa: F401
 from perftui.model.nodeorders import OrderGiver  # noqa: F401
+from perftui.model.replicaports import ReplicaAttacher, ReplicaPromoter  # noqa: F401
 from perftui.model.warmports import LoadSharer, TtlKeeper, WarmDesk, WarmQueue  # noqa: F401
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with

@@ -14,10 +14,10 @@ SHELF: Final = "rehearsals"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something of a failover, `after_s` the kill, as the first of the nodes that were asked showed it.
+    """Something of a failover, `after_s` the kill, as the first of the nodes, or sentinels, showed it.
 
-    `kind` is one of killed, suspected (one node gets no answer), failed (a majority agrees), election (a
-    replica asks for votes), promoted, agreed (all know), revived, rejoined.
+    `kind` is one of killed, suspected (one gets no answer), failed (a majority, or the quorum, agrees),
+    election (a replica, or a sentinel, asks for votes), promoted, agreed (all know), revived, rejoined.
     """
 
     after_s: float
@@ -56,7 +56,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """One primary killed on purpose. `lag_bytes`: how far its replica was behind before; that is lost."""
+    """One primary killed on purpose. `lag_bytes`: how far its replica was behind before; that is lost.
+
+    `node_timeout_s` is the time without an answer after which one is suspected; without slots it is a group.
+    """
 
     source: str
     node: str

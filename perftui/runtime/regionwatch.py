@@ -67,7 +67,7 @@ class RegionWatch:
                 if self._turn.lease is None:
                     await asyncio.sleep(AGAIN)
                     continue
-                to = {"to": primary} if what == "rejoin" else {}
+                to = {} if what == "takeover" else {"to": primary}
                 action = self._make(f"cache.{what}", source, node=node, **to)
                 receipt = await self._conductor().perform(action, self._allowed, policy=True)
                 self._tell(f"{source}: {receipt.summary}")

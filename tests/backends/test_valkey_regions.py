@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perftui.backends.valkey.pair import ValkeyRegions, parse_regions
+from perftui.backends.valkey.pair import HEALTH, PROOF, ValkeyRegions, _heir, parse_regions
+from perftui.engines.cache.reattach import Reattach
 from perftui.engines.cache.regions import Rejoin, TakeOver
 from perftui.engines.cachecluster.findings import findings
 from perftui.lab.regions import Regions
-from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterView
+from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterReport, ClusterView
 from perftui.model.errors import ConfigError, PartlyDone, PlanRejected
 from perftui.model.health import Health, Link
 from perftui.model.options import ValkeyRegionsOptions
-from perftui.model.ports import RegionPair
+from perftui.model.ports import RegionPair, ReplicaAttacher
 from perftui.model.regionlag import lag_of
 from perftui.model.regions import EPOCH_KEY
 from tests.backends.contract import At, BackendContract, Make
 from tests.conftest import need_valkey
-from tests.topologies import regions
-from tests.waiting import auntil
+from tests.engines.cachecluster.test_cluster import facts
+from tests.topologies import a_server, regions
+from tests.waiting import auntil, until
 
 if TYPE_CHECKING:
     from perftui.lab.folders import Folder
+    from perftui.lab.sentinel import Data
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,16 @@ async def pair(server_folder: Folder) -> AsyncIterator[Regions]:
         yield made
     finally:
         await made.stop()
+
+
+@pytest.fixture
+async def third(server_folder: Folder, pair: Regions) -> AsyncIterator[Data]:
+    """A third region, that follows A as B does."""
+    server = a_server(server_folder, pair.servers[1])
+    await server.start()
+    pair.servers[3] = server
+    yield server
+    await server.kill()
 
 
 def options(pair: Regions, **more: Any) -> ValkeyRegionsOptions:
@@ -79,7 +93,7 @@ def found(reading: ClusterReading) -> dict[str, Any]:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (RegionPair,)
+    powers = (RegionPair, ReplicaAttacher)
 
     @pytest.fixture
     def live(self, standing: Regions) -> Make:
@@ -189,6 +203,157 @@ async def test_nobody_is_promoted_while_the_replica_hears_its_primary(pair: Regi
 
 async def failing(backend: ValkeyRegions) -> bool:
     return bool(backend._refusing)
+
+
+async def links(server: Data) -> int:
+    """How often a primary let a replica go on where it was, or begin anew."""
+    async with server.client() as client:
+        said = await client.info("stats")
+    return int(said["sync_full"]) + int(said["sync_partial_ok"])
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_a_primary_that_hangs_is_lost_as_soon_as_the_configuration_says(
+    pair: Regions, busy: bool
+) -> None:
+    """Nothing ends its connections, and its replica hears nothing of an idle one for ten seconds either."""
+    a, b = (f"127.0.0.1:{pair.servers[n].port}" for n in (1, 2))
+    async with opened(pair, heartbeat=0.05 if busy else 0.0, lost_after=4.0) as backend:
+        await look(backend)
+        attending = asyncio.create_task(backend.attend())
+        await pair.servers[1].ask("SET", "k", "v")
+        await auntil(lambda: has(pair.servers[2], "k"), 10)
+        began = time.monotonic()
+        await pair.servers[1].pause()
+        try:
+            assert await asyncio.wait_for(attending, 30) == ("takeover", b, a)
+            took = time.monotonic() - began
+            assert 4.0 - HEALTH < took < 4.0 + PROOF + 2 * HEALTH
+            action = TakeOver(backend, "pair", node=b)
+            assert "its primary is gone" in (await action.plan()).affects[1]
+            await action.run(lambda _: None)
+            assert await pair.servers[2].ask("GET", "k") == b"v"
+        finally:
+            await pair.servers[1].resume()
+        assert await asyncio.wait_for(backend.attend(), 10) == ("rejoin", a, b)
+
+
+async def has(server: Data, key: str) -> bool:
+    return bool(await server.ask("EXISTS", key) == 1)
+
+
+async def test_a_pause_of_two_seconds_is_no_loss(pair: Regions) -> None:
+    async with opened(pair) as backend:
+        await look(backend)
+        attending = asyncio.create_task(backend.attend())
+        before = await links(pair.servers[1])
+        for _ in range(2):
+            await pair.servers[1].pause()
+            try:
+                await until(lambda: backend._silence.owed, 10)
+                await until(lambda: backend._silence.lasts(2.0), 10)
+            finally:
+                await pair.servers[1].resume()
+            await until(lambda: backend._silence.owed == 0, 10)
+        assert not attending.done()
+        assert await links(pair.servers[1]) == before  # nor was its replica made to reach it anew
+        attending.cancel()
+
+
+async def test_a_replica_that_reaches_its_primary_anew_vouches_for_it(pair: Regions) -> None:
+    """Only we cannot reach it: it is asked for once, goes on where it was, and nobody is promoted."""
+    async with opened(pair, lost_after=3.0) as backend:
+        first = f"127.0.0.1:{pair.servers[1].port}"
+        await look(backend)
+        before = await links(pair.servers[1])
+        quiet = backend._regions[first].look.link
+        quiet.address = parse_regions(ValkeyRegionsOptions("redis+region://127.0.0.1:1,127.0.0.1:2"))[0]
+        quiet.drop()
+        attending = asyncio.create_task(backend.attend())
+        await until(lambda: backend._silence.lasts(3.0 + PROOF), 20)
+        assert not attending.done()
+        assert await links(pair.servers[1]) == before + 1
+        async with pair.servers[1].client() as client:
+            assert (await client.info("stats"))["sync_full"] == 1
+        attending.cancel()
+
+
+async def test_a_third_region_follows_the_one_that_was_promoted(pair: Regions, third: Data) -> None:
+    a, b, c = (f"127.0.0.1:{pair.servers[n].port}" for n in (1, 2, 3))
+    async with opened(pair, lost_after=3.0) as backend:
+        assert [m.role for m in (await look(backend)).members] == ["primary", "replica", "replica"]
+        with pytest.raises(PlanRejected, match=r"follows .* already"):
+            await Reattach(backend, "pair", node=c).plan()
+        with pytest.raises(PlanRejected, match="has no node nowhere"):
+            await Reattach(backend, "pair", node="nowhere:1").plan()
+        await pair.servers[1].ask("SET", "last", "v")
+        await auntil(lambda: has(pair.servers[2], "last"), 10)
+        await pair.kill(1)
+        with pytest.raises(PlanRejected, match="nobody says who the primary is now"):
+            await Reattach(backend, "pair", node=c).plan()
+        what, heir, primary = await asyncio.wait_for(backend.attend(), 20)
+        assert (what, primary) == ("takeover", a)
+        await TakeOver(backend, "pair", node=heir).run(lambda _: None)
+        other = c if heir == b else b
+        await auntil(lambda: is_found(backend, "region.link-down"), 10)
+        told = found(await look(backend))["region.link-down"]
+        assert told.offer is not None
+        assert (told.offer.action, dict(told.offer.params)) == ("cache.reattach", {"node": other})
+        assert await asyncio.wait_for(backend.attend(), 20) == ("reattach", other, heir)
+        action = Reattach(backend, "pair", node=other, to=heir)
+        assert f"let {other} follow {heir}" in (await action.plan()).summary
+        await action.run(lambda _: None)
+        reading = await look(backend)
+        members = {m.address: (m.role, m.primary) for m in reading.members}
+        assert (members[heir], members[other]) == (("primary", ""), ("replica", heir))
+        assert set(found(reading)) == {"region.silent"}
+
+
+async def is_found(backend: ValkeyRegions, id_: str) -> bool:
+    return id_ in found(await look(backend))
+
+
+async def test_while_one_of_its_replicas_hears_a_primary_none_is_promoted(pair: Regions, third: Data) -> None:
+    async with opened(pair, lost_after=3.0) as backend:
+        first = f"127.0.0.1:{pair.servers[1].port}"
+        await look(backend)
+        await pair.servers[2].ask("CONFIG", "SET", "primaryauth", "wrong")
+        await pair.servers[1].ask("CLIENT", "KILL", "TYPE", "replica")
+        backend._regions[first].look.link.address = parse_regions(
+            ValkeyRegionsOptions("redis+region://127.0.0.1:1,127.0.0.1:2")
+        )[0]
+        backend._regions[first].look.link.drop()
+        attending = asyncio.create_task(backend.attend())
+        await until(lambda: backend._silence.lasts(4.0), 20)
+        assert not attending.done()
+        attending.cancel()
+        assert third.pid
+
+
+def replica(at: str, offset: int, **more: Any) -> ClusterMember:
+    told = {"link_up": False, "link_down_s": 3.0, **more}
+    own = facts("replica", primary="a:1", offset=offset, **told)
+    return ClusterMember(at, at, "replica", "a:1", reading=own)
+
+
+def test_the_replica_that_got_most_takes_over() -> None:
+    def heir(*members: ClusterMember) -> str:
+        found = _heir(list(members))
+        return found.address if found is not None else ""
+
+    assert heir(replica("b:1", 90), replica("c:1", 95)) == "c:1"
+    assert heir(replica("b:1", 90), replica("c:1", 95, syncing=True)) == "b:1"
+    assert heir(replica("c:1", 95, syncing=True)) == ""
+    assert heir(replica("b:1", 90), replica("c:1", 95, link_up=True, last_io_s=1.0)) == ""
+    assert heir(replica("b:1", 90), replica("c:1", 95, link_up=True, last_io_s=12.0)) == "c:1"
+    assert heir(replica("b:1", 90), replica("c:1", 95, link_up=True, last_io_s=None)) == ""
+    assert heir() == ""
+
+
+@pytest.mark.parametrize("seconds", [2.9, 0.0, -1.0, 3601.0, float("nan")])
+def test_a_loss_is_not_judged_in_less_than_three_seconds(seconds: float) -> None:
+    with pytest.raises(ConfigError, match="`lost_after` is 3 to 3600 s"):
+        ValkeyRegions("pair", ValkeyRegionsOptions("redis+region://a:1,b:2", lost_after=seconds))
 
 
 async def test_a_promotion_that_cannot_be_counted_is_said(pair: Regions) -> None:

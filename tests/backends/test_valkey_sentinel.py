@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perftui.backends.valkey.sentinel import ValkeySentinel, parse_group
+from perftui.engines.cache.reattach import Reattach
 from perftui.engines.cachecluster.findings import findings
 from perftui.engines.cachecluster.switch import SwitchOver
 from perftui.lab.sentinel import GROUP, SentinelGroup
@@ -16,10 +17,17 @@ from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterVie
 from perftui.model.errors import ConfigError, PlanRejected, Protocol
 from perftui.model.health import Health, Link
 from perftui.model.options import ValkeySentinelOptions
-from perftui.model.ports import CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader
+from perftui.model.ports import (
+    CommandSampler,
+    GroupFailover,
+    KeyDumper,
+    KeyPurger,
+    KeyspaceReader,
+    ReplicaAttacher,
+)
 from tests.backends.contract import At, BackendContract, Make
 from tests.conftest import need_valkey
-from tests.topologies import a_group
+from tests.topologies import a_group, a_server
 from tests.waiting import auntil
 
 if TYPE_CHECKING:
@@ -52,7 +60,7 @@ async def look(backend: ValkeySentinel) -> ClusterReading:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader)
+    powers = (CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader, ReplicaAttacher)
 
     @pytest.fixture
     def live(self, group: SentinelGroup) -> Make:
@@ -153,6 +161,50 @@ async def test_a_dead_primary_is_told_by_the_sentinels_and_replaced(server_folde
     finally:
         await backend.close()
         await own.stop()
+
+
+async def test_a_replica_that_follows_a_stranger_is_brought_back(server_folder: Folder) -> None:
+    need_valkey()
+    own = a_group(server_folder)
+    await own.start()
+    stranger = a_server(server_folder, own.data[0])
+    stranger.primary = None
+    await stranger.start()
+    backend = ValkeySentinel("group", options(own))
+    primary, replica = (f"127.0.0.1:{server.port}" for server in own.data[:2])
+    try:
+        await look(backend)
+        with pytest.raises(PlanRejected, match=f"follows {primary} already"):
+            await Reattach(backend, "group", node=replica).plan()
+        with pytest.raises(PlanRejected, match="is a sentinel: name a replica"):
+            await Reattach(backend, "group", node=f"127.0.0.1:{own.sentinels[0].port}").plan()
+        with pytest.raises(PlanRejected, match="is a primary"):
+            await Reattach(backend, "group", node=primary).plan()
+        for sentinel in own.sentinels:  # after that time they would bring it back themselves
+            await sentinel.ask("SENTINEL", "SET", GROUP, "failover-timeout", 60_000)
+        await own.data[1].ask("REPLICAOF", stranger.host, stranger.port)
+
+        async def astray() -> bool:
+            view = ClusterView("group", Health(Link.LIVE, 0.0), await look(backend), 1.0)
+            told = {f.id: f for f in findings(ClusterReport(1.0, (view,)))}
+            one = told.get("cluster.replica-astray")
+            return one is not None and one.offer is not None and dict(one.offer.params) == {"node": replica}
+
+        await auntil(astray, 10)
+        action = Reattach(backend, "group", node=replica)
+        plan = await action.plan()
+        assert plan.summary == f"let {replica} follow {primary}, the primary that is one now"
+        assert f"it follows 127.0.0.1:{stranger.port}" in plan.affects[0]
+        assert not plan.reversible
+        with pytest.raises(PlanRejected, match=f"{primary} is the primary now, not"):
+            await Reattach(backend, "group", node=replica, to=f"127.0.0.1:{stranger.port}").plan()
+        assert (await action.run(lambda _p: None)).undo is None
+        said = await own.data[1].role()
+        assert (said["master_port"], said["master_link_status"]) == (str(own.data[0].port), "up")
+    finally:
+        await backend.close()
+        await own.stop()
+        await stranger.kill()
 
 
 async def test_a_group_that_no_sentinel_knows_is_said(group: SentinelGroup) -> None:

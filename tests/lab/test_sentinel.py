@@ -67,6 +67,39 @@ async def agreed(made: SentinelGroup) -> bool:
     return follows and [rows[n]["watches"] for n in (4, 5, 6)] == [new] * 3
 
 
+async def test_a_killed_master_comes_back_behind_the_one_promoted_since(group):
+    first = await ids(group)
+    with pytest.raises(LabError, match="server 1 runs"):
+        await group.revive(1)
+    with pytest.raises(LabError, match="no server 9"):
+        await group.revive(9)
+    await group.kill(1)
+    await auntil(lambda: agreed(group), 30)
+    await group.revive(1)
+    row = (await group.status())["nodes"][0]
+    assert (row["role"], row["link"]) == ("replica", "connected")
+    assert row["replica_of"] in {2, 3}
+    after = await ids(group)
+    assert after[1] not in {"", first[1]}
+    assert (after[2], after[3]) == (first[2], first[3])
+    await group.kill(5)
+    await group.revive(5)
+    await auntil(lambda: knows(group, 5, row["replica_of"]), 10)
+    for number in (1, 2, 3):
+        await group.kill(number)
+    await group.revive(1)
+    assert (await group.status())["nodes"][0]["role"] == "master"
+
+
+async def ids(made: SentinelGroup) -> dict[int, str]:
+    return {row["node"]: row["id"] for row in (await made.status())["nodes"]}
+
+
+async def knows(made: SentinelGroup, sentinel: int, master: int) -> bool:
+    rows = {row["node"]: row for row in (await made.status())["nodes"]}
+    return bool(rows[sentinel]["watches"] == master)
+
+
 @pytest.fixture(scope="module")
 def state(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     need_valkey()
@@ -104,6 +137,9 @@ def test_status_and_kill_by_words(up, capsys):
     assert (row["role"], row["link"], row["pid"]) == ("sentinel", "down", 0)
     assert typed(capsys, "sentinel", "kill", "1")[0] == 0
     until_now(lambda: {n for n, row in nodes(capsys, "sentinel").items() if row["role"] == "master"})
+    assert typed(capsys, "sentinel", "revive", "1")[0] == 0
+    assert typed(capsys, "sentinel", "revive", "6")[0] == 0
+    assert all(row["pid"] for row in nodes(capsys, "sentinel").values())
 
 
 def test_a_killed_keeper_s_servers_end_and_the_next_start_sweeps(up, base, capsys):

@@ -59,7 +59,15 @@ def replication(info: Info) -> Replication:
         names = (f"slave{n}" for n in range(whole(info, "connected_slaves")))
         rows = [pairs(info[name]) for name in names if name in info]
         replicas = tuple(_replica(row, offset) for row in rows)
-        return Replication("primary", offset, replicas, stream=info.get("master_replid", ""))
+        before = info.get("master_replid2", "")
+        return Replication(
+            "primary",
+            offset,
+            replicas,
+            stream=info.get("master_replid", ""),
+            stream_before=before if before.strip("0") else "",
+            backlog=whole(info, "repl_backlog_size"),
+        )
     up = info.get("master_link_status") == "up"
     last_io = real(info, "master_last_io_seconds_ago")
     return Replication(

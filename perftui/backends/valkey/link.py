@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -257,6 +257,24 @@ class Link:
             finally:
                 self.drop()
             return messages, time.monotonic() - started
+
+    async def listen(self, command: Command, told: Callable[[Any], None], deadline: float) -> None:
+        """Subscribe, within `deadline` seconds, and hand over each message as it comes, until cancelled.
+
+        Raises:
+            Lost: the connection broke.
+        """
+        async with self._watching:
+            await self.one(*command, deadline=deadline)
+            try:
+                while True:
+                    messages: list[Any] = []
+                    await self._replies(1, messages)
+                    told(messages[0])
+            except OSError as error:
+                raise Lost(f"{self.where}: the connection broke while listening") from error
+            finally:
+                self.drop()
 
 
 def _packed(command: Command) -> bytes:

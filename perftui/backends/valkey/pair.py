@@ -1,4 +1,4 @@
-"""A server and its replica in another region, as one backend: each as it tells of itself, and who counts.
+"""A server and its replicas in other regions, as one backend: each as it tells of itself, and who counts.
 
 Nobody watches such a pair but us: there are no votes. Of two primaries the one promoted last counts, by the
 number in `perftui.model.regions`.
@@ -7,11 +7,13 @@ number in `perftui.model.regions`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.beats import Beats
 from perftui.backends.valkey.link import Address, Link, parse_url
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
@@ -29,7 +31,10 @@ HEALTH: Final = 1.0  # seconds between questions, and until an answer to one
 FAILURES: Final = 5
 AGAIN: Final = 0.01  # seconds between questions to a server that refuses connections: its machine is there
 HASTE: Final = 100  # questions so close to each other
-SILENT: Final = 12.0  # a primary says something to its replica every 10 s, however little there is to do
+PROOF: Final = 2.0  # seconds that a replica has to reach anew a primary that owes us answers
+SHORTEST: Final = 3.0  # a pause of a second or two is no loss
+LONGEST: Final = 3600.0
+SILENT: Final = 12.0  # a primary says something to its replicas every 10 s, however little there is to do
 MOST: Final = 8
 
 
@@ -77,7 +82,30 @@ class Region(RegionPowers):
             await link.close()
 
 
-class ValkeyRegions:
+@dataclass(slots=True)
+class Silence:
+    """A primary that owes answers: since when (monotonic), how many, and how many connections were refused.
+
+    `proved` is whether its replicas were made to reach it anew.
+    """
+
+    since: float = 0.0
+    owed: int = 0
+    refused: int = 0
+    proved: bool = False
+
+    def more(self, asked: float, *, refused: bool) -> None:
+        """One more question, asked at `asked`, was not answered, or the connection was refused."""
+        self.since = self.since or asked
+        self.owed += 1
+        self.refused += refused
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether it has lasted for so long."""
+        return self.owed > 0 and time.monotonic() - self.since >= seconds
+
+
+class ValkeyRegions(AttachPowers):
     """Servers that share the login of the URL or the options."""
 
     kind: ClassVar[str] = "valkey-regions"
@@ -90,10 +118,14 @@ class ValkeyRegions:
     def __init__(self, name: str, options: ValkeyRegionsOptions) -> None:
         self.name = name
         self.bound = options.bound
+        if not SHORTEST <= options.lost_after <= LONGEST:
+            raise ConfigError(f"`lost_after` is {SHORTEST:g} to {LONGEST:g} s, not {options.lost_after:g}")
+        self._lost_after = options.lost_after
         self._regions = {str(at): Region(at) for at in parse_regions(options)}
         self._addresses = {at: region.look.link.address for at, region in self._regions.items()}
         self._known: tuple[ClusterMember, ...] = ()
         self._refusing: set[str] = set()  # machines that are there, without a server
+        self._silence = Silence()
         self._beats = Beats(options.heartbeat, self._addresses.__getitem__) if options.heartbeat > 0 else None
 
     def __repr__(self) -> str:
@@ -183,7 +215,7 @@ class ValkeyRegions:
         same = [at for at in self._regions if at.rpartition(":")[2] == place.rpartition(":")[2]]
         return same[0] if len(same) == 1 else place
 
-    # the power RegionPair
+    # the powers RegionPair and ReplicaAttacher
 
     def region(self, node: str) -> Region:
         """The powers of one region.
@@ -194,14 +226,30 @@ class ValkeyRegions:
         members = self._known or tuple(ClusterMember(at, at, "unknown") for at in self._regions)
         return self._regions[named(ClusterReading(0, members, 0), node, self.name).address]
 
-    async def attend(self) -> tuple[str, str, str]:
-        """Wait until something is to be done: "takeover" or "rejoin", which region, and its primary.
+    def _reached(self, node: str) -> Address:
+        return self._addresses.get(node) or elsewhere(next(iter(self._addresses.values())), node)
 
-        A primary is lost once it owes five answers, a second apart or at once where its machine refuses
-        connections, and the replica has lost it too: a replica that still hears it is not promoted.
+    async def leader(self, node: str) -> str:
+        """The primary that answers and was promoted last; empty where there is none, or two say the same."""
+        self.region(node)
+        members = await self._members(self.deadline * 0.45)
+        led = sorted((m for m in members if m.role == "primary" and m.reading is not None), key=_epoch)
+        alone = len(led) == 1 or (len(led) > 1 and led[-1].epoch > led[-2].epoch)
+        return led[-1].address if alone else ""
+
+    async def attend(self) -> tuple[str, str, str]:
+        """Wait until something is to be done: what, for which region, and its primary.
+
+        That is a "takeover" by a replica of a lost primary, a "rejoin" of a primary that is one no more, or
+        to "reattach" a replica of one that is not there.
+
+        A primary is lost once it has owed answers for `lost_after` seconds, asked for each second, or its
+        machine refused five connections, and all replicas that answer have lost it too: while one hears it
+        none is promoted. A replica learns of a primary that hangs by reaching it anew, see `_prove`.
         """
-        failures = 0
+        self._silence = Silence()
         while True:
+            began = time.monotonic()
             try:
                 members = await self._members(HEALTH)
             except Lost:
@@ -209,18 +257,52 @@ class ValkeyRegions:
                 continue
             primaries = [m for m in members if m.role == "primary" and m.reading is not None]
             if primaries:
-                failures, strays = 0, _strays(primaries)
-                if strays:
-                    return ("rejoin", strays[0].address, max(primaries, key=_epoch).address)
+                self._silence = Silence()
+                due = _due(primaries, members, self._lost_after)
+                if due is not None:
+                    return due
                 await self._held(primaries[0])
                 continue
-            failures += 1
-            heir = next((m for m in members if _orphaned(m)), None)
-            if failures >= FAILURES and heir is not None:
+            silence = self._silence
+            refused = any(m.address in self._refusing for m in members if m.role != "replica")
+            silence.more(began, refused=refused)
+            lost = silence.refused >= FAILURES or silence.lasts(self._lost_after)
+            if lost and (heir := _heir(await self._replicas(members))) is not None:
                 return ("takeover", heir.address, heir.primary)
+            if silence.lasts(self._lost_after - PROOF) and not silence.proved:
+                silence.proved = True
+                await self._prove(members)
             # Whether or not there is an heir yet: the replica may learn of the loss a moment later than we.
-            hasty = bool(self._refusing) and failures < HASTE
-            await asyncio.sleep(AGAIN if hasty else HEALTH)
+            hasty = refused and silence.refused < HASTE
+            await asyncio.sleep(AGAIN if hasty else max(AGAIN, began + HEALTH - time.monotonic()))
+
+    async def _prove(self, members: tuple[ClusterMember, ...]) -> None:
+        """Have replicas that get nothing from a primary which owes us answers reach it anew.
+
+        Its connections outlive a primary that hangs, and one that lives may say nothing for 10 s: only a new
+        one tells them apart. It is made within some round trips and goes on where the old one was, or not at
+        all. One that may not be told to waits for SILENT.
+        """
+        quiet = self._lost_after - PROOF - 2 * HEALTH
+        for member in members:
+            if member.role != "replica" or member.reading is None:
+                continue
+            now = member.reading.replication
+            if now.link_up and now.last_io_s is not None and now.last_io_s >= quiet:
+                with contextlib.suppress(BackendError):
+                    await self._regions[member.address].reach_anew()
+
+    async def _replicas(self, members: tuple[ClusterMember, ...]) -> list[ClusterMember]:
+        """Replicas as they are now: they answered when the look began, and the primary kept it waiting."""
+        asked = [m.address for m in members if m.role == "replica" and m.reading is not None]
+        answers = await asyncio.gather(
+            *(self._regions[at].facts(HEALTH) for at in asked), return_exceptions=True
+        )
+        odd = next((one for one in answers if not isinstance(one, CacheReading | BackendError)), None)
+        if isinstance(odd, BaseException):
+            raise odd
+        told = [(at, one) for at, one in zip(asked, answers, strict=True) if isinstance(one, CacheReading)]
+        return [self._member(at, facts, "", led=False) for at, facts in told]
 
     async def _held(self, primary: ClusterMember) -> None:
         """Until the next question is due, or the connection to the primary ends."""
@@ -236,16 +318,47 @@ def _epoch(member: ClusterMember) -> int:
     return member.epoch
 
 
+def _due(
+    primaries: list[ClusterMember], members: tuple[ClusterMember, ...], patience: float
+) -> tuple[str, str, str] | None:
+    """What is to be done while a primary answers."""
+    latest, strays = max(primaries, key=_epoch), _strays(primaries)
+    if strays:
+        return ("rejoin", strays[0].address, latest.address)
+    cut = next((m for m in members if _cut_off(m, latest.address, patience)), None)
+    return ("reattach", cut.address, latest.address) if cut is not None and len(primaries) == 1 else None
+
+
 def _strays(primaries: list[ClusterMember]) -> list[ClusterMember]:
     """Primaries that somebody was promoted after."""
     newest = max(member.epoch for member in primaries)
     return [member for member in primaries if member.epoch < newest]
 
 
+def _cut_off(member: ClusterMember, leader: str, patience: float) -> bool:
+    """A replica of another one than the primary, which has not reached that one for a while."""
+    if member.role != "replica" or member.reading is None or member.primary == leader:
+        return False
+    now = member.reading.replication
+    return not now.link_up and not now.syncing and (now.link_down_s or 0.0) >= patience
+
+
+def _heir(replicas: list[ClusterMember]) -> ClusterMember | None:
+    """The whole replica that lost its primary too and got most of it; none while one still hears it."""
+    if any(_hears(member) for member in replicas):
+        return None
+    lost = [member for member in replicas if _orphaned(member)]
+    return max(lost, key=lambda m: m.reading.replication.offset if m.reading else 0, default=None)
+
+
+def _hears(member: ClusterMember) -> bool:
+    """Whether it gets something from its primary; whoever takes over a copy does not say so."""
+    now = member.reading.replication if member.reading is not None else None
+    return now is not None and now.link_up and (now.last_io_s is None or now.last_io_s < SILENT)
+
+
 def _orphaned(member: ClusterMember) -> bool:
     """A whole replica that does not hear its primary either."""
     if member.role != "replica" or member.reading is None:
         return False
-    now = member.reading.replication
-    silent = not now.link_up or (now.last_io_s is not None and now.last_io_s >= SILENT)
-    return silent and not now.syncing
+    return not _hears(member) and not member.reading.replication.syncing

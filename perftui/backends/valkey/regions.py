@@ -46,3 +46,11 @@ class RegionPowers:
     async def follow(self, host: str, port: int) -> None:
         """REPLICAOF host port: what it holds is replaced by what the other has."""
         await self._work.one("REPLICAOF", host, port, deadline=PATIENCE)
+
+    async def reach_anew(self) -> None:
+        """End its connection to its primary: it makes another one at once, and goes on where it was.
+
+        Where the primary hangs, or cannot be reached, it does not come about: the link is down then, which it
+        would else say after a minute of silence only.
+        """
+        await self._work.one("CLIENT", "KILL", "TYPE", "master", deadline=PATIENCE)

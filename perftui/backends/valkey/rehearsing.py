@@ -1,9 +1,10 @@
-"""A primary of a lab's cluster killed, and what its nodes and writers saw of it, to some 20 ms."""
+"""A primary of a lab's servers killed, and what its fellows and writers saw of it, to some 20 ms."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -26,16 +27,21 @@ Tell = Callable[[Step], None]
 
 @dataclass(slots=True)
 class Watch:
-    """What was seen so far; `began` is the kill on the monotonic clock, `at` on the wall."""
+    """What was seen so far; `began` is the kill on the monotonic clock, `at` on the wall.
+
+    `living` are those that tell who takes over, `called` what they are; `tasks` listen to them.
+    """
 
     victim: ClusterMember
     living: tuple[ClusterMember, ...]
     tell: Tell
+    called: str = "nodes"
     at: float = 0.0
     began: float = 0.0
     steps: list[Step] = field(default_factory=list)
-    heirs: dict[str, str] = field(default_factory=dict)  # node → whom it takes for the new primary
+    heirs: dict[str, str] = field(default_factory=dict)  # who tells → whom it takes for the new primary
     epoch: int = 0
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def step(self, kind: str, node: str = "", text: str = "") -> None:
         """Note it, the first time it is seen."""
@@ -44,6 +50,13 @@ class Watch:
             self.steps.append(found)
             self.tell(found)
 
+    def named(self, by: str, place: str, text: str) -> None:
+        """One of those that live takes `place` for the new primary."""
+        self.heirs[by] = place
+        self.step("promoted", place, text)
+        if self.agreed:
+            self.step("agreed", self.taken_by, f"all {len(self.living)} {self.called} know")
+
     @property
     def taken_by(self) -> str:
         """The new primary, as the first says that knows one."""
@@ -51,7 +64,7 @@ class Watch:
 
     @property
     def agreed(self) -> bool:
-        """Whether every living node knows the same new primary."""
+        """Whether all that live know the same new primary."""
         return len(self.heirs) == len(self.living) and len(set(self.heirs.values())) == 1
 
     def seen(self, by: ClusterMember, view: Sequence[NodeLine], epoch: int) -> None:
@@ -68,34 +81,44 @@ class Watch:
         heir = next((ln for ln in view if ln.leads and ln.slots == slots and ln.id != self.victim.id), None)
         if heir is not None:
             place = f"{heir.host}:{heir.port}" if heir.host else by.address
-            if by.address not in self.heirs:
-                self.heirs[by.address] = place
-            self.step("promoted", place, f"holds its slots at epoch {heir.epoch}")
-        if self.agreed:
-            self.step("agreed", self.taken_by, f"all {len(self.living)} nodes know")
+            self.named(by.address, place, f"holds its slots at epoch {heir.epoch}")
 
 
-class LabCluster:
-    """What a rehearsal does with a cluster: `address` tells how to reach a node of its map."""
+class LabServers(ABC):
+    """What a rehearsal does with servers of a lab: `address` tells how to reach one of them."""
 
     def __init__(self, nodes: LabNodes, address: Callable[[str], Address]) -> None:
         self._nodes = nodes
         self._address = address
 
     async def number(self, member: ClusterMember) -> int | None:
-        """The number by which the lab knows a node; None for one that it does not hold."""
-        return (await self._nodes.numbers()).get(member.id)
+        """The number by which the lab knows a server; None for one that it does not hold."""
+        own = await self._identity(member)
+        return (await self._nodes.numbers()).get(own) if own else None
 
-    async def node_timeout(self, member: ClusterMember) -> float:
-        """Seconds of silence after which it suspects another one."""
-        link = Link(self._address(member.address))
-        try:
-            told = await link.one("CONFIG", "GET", "cluster-node-timeout", deadline=1.0)
-            return float(told[1]) / 1000
-        except (IndexError, ValueError) as error:
-            raise Lost(f"{member.address} does not say its cluster-node-timeout") from error
-        finally:
-            await link.close()
+    @abstractmethod
+    async def _identity(self, member: ClusterMember) -> str:
+        """What the lab tells it from all others by; no two servers ever had the same."""
+
+    @abstractmethod
+    def _begin(self, victim: ClusterMember, members: Sequence[ClusterMember], tell: Tell) -> Watch:
+        """Who is to be watched."""
+
+    @abstractmethod
+    def _asks(self, place: str) -> Link:
+        """A connection to one that is watched."""
+
+    @abstractmethod
+    def _written(self, members: Sequence[ClusterMember]) -> Sequence[ClusterMember]:
+        """Primaries whose writes are counted, with slots."""
+
+    @abstractmethod
+    async def _prepare(self, watch: Watch, links: dict[str, Link], beats: Beats) -> None:
+        """What must be known, or listened to, before the kill."""
+
+    @abstractmethod
+    async def _attend(self, watch: Watch, links: dict[str, Link], beats: Beats) -> None:
+        """Look on until all know who took over."""
 
     async def rehearse(
         self, victim: ClusterMember, members: Sequence[ClusterMember], patience: float, tell: Tell
@@ -110,13 +133,12 @@ class LabCluster:
         number = await self.number(victim)
         if number is None:
             raise Lost(f"the lab does not hold {victim.address}")
-        living = tuple(m for m in members if m.id != victim.id and m.answers)
-        watch = Watch(victim, living, tell)
+        watch = self._begin(victim, members, tell)
         beats = Beats(BEAT, self._address)
-        links = {m.address: Link(self._address(m.address)) for m in living}
+        links = {m.address: self._asks(m.address) for m in watch.living}
         try:
-            beats.follow(members)
-            watch.epoch = max([await _epoch(links[m.address]) for m in living], default=0)
+            beats.follow(self._written(members))
+            await self._prepare(watch, links, beats)
             await asyncio.sleep(BEAT * CALM)
             before = {(o.node, o.since) for o in beats.outages()}
             try:
@@ -126,6 +148,9 @@ class LabCluster:
                 await asyncio.shield(self._revive(watch, number))
             gaps = [o for o in beats.outages() if (o.node, o.since) not in before]
         finally:
+            for task in watch.tasks:
+                task.cancel()
+            await asyncio.gather(*watch.tasks, return_exceptions=True)
             await beats.close()
             for link in links.values():
                 await link.close()
@@ -140,24 +165,13 @@ class LabCluster:
         """Until all know who took over and writes go through again."""
         try:
             async with asyncio.timeout(patience):
-                looks = [self._look_on(watch, m, links[m.address]) for m in watch.living]
-                await asyncio.gather(*looks)
+                await self._attend(watch, links, beats)
                 while True:
                     if all(outage.until is not None for outage in beats.outages()):
                         return
                     await asyncio.sleep(LOOK)
         except TimeoutError:
             return
-
-    async def _look_on(self, watch: Watch, member: ClusterMember, link: Link) -> None:
-        while not watch.agreed:
-            try:
-                replies = await link.ask([("CLUSTER", "NODES"), ("CLUSTER", "INFO")], PATIENCE)
-                view = clustermap.parse(_bytes(replies[0]), member.address)
-                watch.seen(member, view, _current_epoch(_bytes(replies[1])))
-            except BackendError:
-                pass  # one that is busy is asked again
-            await asyncio.sleep(LOOK)
 
     async def _revive(self, watch: Watch, number: int) -> None:
         """Start it again, and see it follow whoever took over."""
@@ -175,6 +189,51 @@ class LabCluster:
             return
         finally:
             await link.close()
+
+
+class LabCluster(LabServers):
+    """A cluster: its nodes tell by their maps, and are known by their ids."""
+
+    async def node_timeout(self, member: ClusterMember) -> float:
+        """Seconds of silence after which it suspects another one."""
+        link = Link(self._address(member.address))
+        try:
+            told = await link.one("CONFIG", "GET", "cluster-node-timeout", deadline=1.0)
+            return float(told[1]) / 1000
+        except (IndexError, ValueError) as error:
+            raise Lost(f"{member.address} does not say its cluster-node-timeout") from error
+        finally:
+            await link.close()
+
+    async def _identity(self, member: ClusterMember) -> str:
+        return member.id
+
+    def _begin(self, victim: ClusterMember, members: Sequence[ClusterMember], tell: Tell) -> Watch:
+        return Watch(victim, tuple(m for m in members if m.id != victim.id and m.answers), tell)
+
+    def _asks(self, place: str) -> Link:
+        return Link(self._address(place))
+
+    def _written(self, members: Sequence[ClusterMember]) -> Sequence[ClusterMember]:
+        return members
+
+    async def _prepare(self, watch: Watch, links: dict[str, Link], beats: Beats) -> None:
+        del beats
+        watch.epoch = max([await _epoch(links[m.address]) for m in watch.living], default=0)
+
+    async def _attend(self, watch: Watch, links: dict[str, Link], beats: Beats) -> None:
+        del beats
+        await asyncio.gather(*(self._look_on(watch, m, links[m.address]) for m in watch.living))
+
+    async def _look_on(self, watch: Watch, member: ClusterMember, link: Link) -> None:
+        while not watch.agreed:
+            try:
+                replies = await link.ask([("CLUSTER", "NODES"), ("CLUSTER", "INFO")], PATIENCE)
+                view = clustermap.parse(_bytes(replies[0]), member.address)
+                watch.seen(member, view, _current_epoch(_bytes(replies[1])))
+            except BackendError:
+                pass  # one that is busy is asked again
+            await asyncio.sleep(LOOK)
 
 
 async def _replication(link: Link) -> bytes:

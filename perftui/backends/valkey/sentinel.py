@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.beats import Beats
+from perftui.backends.valkey.labnodes import LabNodes
 from perftui.backends.valkey.link import Address, Link, parse_url, verify
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
+from perftui.backends.valkey.rehearsinggroup import LabGroup
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import SLOTS, ClusterMember, ClusterReading
-from perftui.model.errors import BackendError, ConfigError, Lost, Protocol
+from perftui.model.errors import BackendError, ConfigError, Lost, PlanRejected, Protocol
 from perftui.model.options import ValkeySentinelOptions
 from perftui.model.reading import Reading
 
@@ -72,7 +75,7 @@ def parse_group(options: ValkeySentinelOptions) -> tuple[list[Address], str]:
     return found, name
 
 
-class ValkeySentinel(ShardPowers, ShardLooks):
+class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
     """Servers by the login of the URL or the options, sentinels by `sentinel_password`.
 
     Keys are looked at, and purged, at the primary of the moment.
@@ -96,6 +99,9 @@ class ValkeySentinel(ShardPowers, ShardLooks):
         self._scanned: tuple[str, ...] = ()
         self.address = self._server
         self._beats = Beats(options.heartbeat, self._server) if options.heartbeat > 0 else None
+        if options.control:  # else it has no such power
+            nodes, known = LabNodes(options.control), lambda: tuple(self._sentinels)
+            self.lab = LabGroup(nodes, self._server, self._watcher, known, self._group)
 
     def __repr__(self) -> str:
         return f"<group {self._group} of {self.name} by {', '.join(self._sentinels)}>"
@@ -242,6 +248,30 @@ class ValkeySentinel(ShardPowers, ShardLooks):
             elif isinstance(answer, BaseException):
                 raise answer
         return facts, why
+
+    async def members(self) -> tuple[ClusterMember, ...]:
+        """Servers and sentinels as they are now, also those that were only heard of before this look."""
+        known = len(self._sentinels)
+        await self.read()
+        if len(self._sentinels) > known:
+            await self.read()
+        return self._known
+
+    async def lag(self, member: ClusterMember) -> int | None:
+        """Bytes a replica is behind its primary, as that one says; None where it says nothing."""
+        return ClusterReading(0, self._known, 0).lag(member)
+
+    # the power ReplicaAttacher
+
+    def _reached(self, node: str) -> Address:
+        return elsewhere(self._login[0], node)
+
+    async def leader(self, node: str) -> str:
+        """Whom the newest configuration of the sentinels names, whether or not that one answers."""
+        member = await self.member(node)
+        if member.role == "sentinel":
+            raise PlanRejected(f"{member.address} is a sentinel: name a replica")
+        return next((m.address for m in self._known if m.role == "primary"), "")
 
     # the power GroupFailover
 

@@ -11,6 +11,7 @@ import hiredis
 
 from perftui.backends.valkey import info, latency, setup, slowlog
 from perftui.backends.valkey.accesses import AccessPowers
+from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.dictionaries import DictionaryPowers
 from perftui.backends.valkey.dumps import DumpPowers
 from perftui.backends.valkey.facts import (
@@ -23,7 +24,7 @@ from perftui.backends.valkey.facts import (
 )
 from perftui.backends.valkey.figures import FigurePowers
 from perftui.backends.valkey.info import Counters
-from perftui.backends.valkey.link import Link, parse_url, verify
+from perftui.backends.valkey.link import Address, Link, parse_url, verify
 from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.nodes import NodePowers, TierRates
 from perftui.backends.valkey.orders import OrderPowers
@@ -98,6 +99,7 @@ class Valkey(
     OrderPowers,
     TagPowers,
     PurgeLeasePowers,
+    AttachPowers,
 ):
     """A standalone server, primary or replica.
 
@@ -144,6 +146,9 @@ class Valkey(
         """Hang up everywhere."""
         for link in (self._look, self._work, self._stream):
             await link.close()
+
+    def _reached(self, node: str) -> Address:
+        return elsewhere(self._look.address, node) if node else self._look.address
 
     async def read(self) -> Reading:
         """INFO, slow log and latency histogram in one round trip; every other second, nodes in two more."""
@@ -214,6 +219,7 @@ class Valkey(
             limits=tuple(limits),
             watched=self.watched,
             settings=self._risks,
+            address=self._look.where,
         )
         return facts, info.real(fields, "server_time_usec") / 1e6
 

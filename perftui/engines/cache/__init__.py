@@ -7,25 +7,25 @@ from typing import ClassVar
 
 from perftui.engines.cache.findings import findings
 from perftui.engines.cache.observe import observe
-from perftui.model.cache import CacheReport
+from perftui.model.cache import CacheNode, CacheReport
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look
 
 
 class CacheEngine:
-    """Reads looks of cache servers; remembers only how many replicas each primary once had."""
+    """Reads looks of cache servers; remembers only the last report, for the replicas that primaries had."""
 
     stem: ClassVar[str] = "cache"
     kinds: ClassVar[tuple[str, ...]] = ("valkey",)
 
     def __init__(self) -> None:
-        self._replicas: dict[str, int] = {}
+        self._before: tuple[CacheNode, ...] = ()
 
     def observe(self, now: float, looks: Mapping[str, Look], history: SeriesReader) -> CacheReport:
         """All servers as of `now`."""
-        report = observe(now, looks, history, self._replicas)
-        self._replicas = {node.source: node.replicas_seen for node in report.nodes}
+        report = observe(now, looks, history, self._before)
+        self._before = report.nodes
         return report
 
     def findings(self, report: CacheReport) -> Sequence[Finding]:

@@ -16,6 +16,7 @@ ALLOWED = {
     "slowlog-log-slower-than": "microseconds from which a command is logged",
     "latency-tracking": "whether the server keeps latency histograms (yes, no)",
     "latency-monitor-threshold": "milliseconds from which a latency event is kept; 0: none",
+    "repl-backlog-size": "bytes of the stream kept for replicas that come back; who lacks more starts over",
 }
 """Parameters that change how a cache serves, never how it is reached or what it may write to disk."""
 

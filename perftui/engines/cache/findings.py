@@ -12,6 +12,7 @@ from perftui.draw.clean import inert
 from perftui.engines.cache.nodefindings import node_findings
 from perftui.engines.cache.predicted import turned_off
 from perftui.engines.cache.relayfindings import relays
+from perftui.engines.cache.replicafindings import replicas
 from perftui.engines.cache.riskfindings import fills, limit, risks
 from perftui.engines.cache.shareloads import shared
 from perftui.engines.cache.ttl import longer
@@ -22,7 +23,6 @@ from perftui.model.noderecord import INDEX, PREFIX
 HIT_TARGET = 0.90
 ENOUGH_LOOKUPS = 100.0
 MEMORY_WARNING, MEMORY_CRITICAL = 0.80, 0.95
-LAG_BYTES, LAG_SECONDS = 1024 * 1024, 10.0
 HOT_SHARE, HOT_COUNT, HOT_AGE = 0.20, 8, 300.0
 STAMPEDE_LOADS = 4  # three processes that each load once are none
 SLOW_WINDOW = 300.0
@@ -190,49 +190,6 @@ def _evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Fi
     )
 
 
-def _replicas(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    repl = facts.replication
-    if node.role == "primary" and len(repl.replicas) < node.replicas_seen:
-        yield Finding(
-            "cache.replica-missing",
-            Severity.CRITICAL,
-            node.source,
-            "A replica is missing",
-            (f"{len(repl.replicas)} of {node.replicas_seen} replicas seen earlier are connected",),
-        )
-    if not repl.link_up:
-        yield Finding(
-            "cache.replica-cut-off",
-            Severity.CRITICAL,
-            node.source,
-            "The replica has lost its primary",
-            (
-                f"no link to {inert(repl.primary, 64)} for {fmt.duration(repl.link_down_s)}"
-                + ("; a full copy is under way" if repl.syncing else ""),
-            ),
-        )
-
-
-def _lag(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    repl = facts.replication
-    for replica in repl.replicas:
-        if replica.state == "online" and replica.lag_bytes < LAG_BYTES and replica.lag_s < LAG_SECONDS:
-            continue
-        yield Finding(
-            "cache.replica-lagging",
-            Severity.CRITICAL if replica.lag_s >= 3 * LAG_SECONDS else Severity.WARNING,
-            node.source,
-            "A replica lags behind",
-            (
-                (
-                    f"{inert(replica.address, 64)} is {inert(replica.state, 24)},"
-                    f" {fmt.bytes_(replica.lag_bytes)} behind, last heard {fmt.duration(replica.lag_s)} ago"
-                ),
-            ),
-            labels=(("replica", inert(replica.address, 64)),),
-        )
-
-
 def _slow(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     recent = [entry for entry in facts.slow if now - entry.at <= SLOW_WINDOW]
     if not recent:
@@ -347,8 +304,7 @@ RULES: tuple[Rule, ...] = (
     risks,
     fills,
     node_findings,
-    _replicas,
-    _lag,
+    replicas,
     _slow,
     _whole_scans,
     _hot,

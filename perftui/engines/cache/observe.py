@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from perftui.analysis.namespaces import namespaces
 from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio
+from perftui.engines.cache.leaders import with_leaders
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.frame import SeriesReader
 from perftui.model.reading import Look
 from perftui.model.series import SeriesKey
 
+KNOWN = 32
+"""Addresses of replicas that are kept of each primary."""
+
 
 def observe(
-    now: float, looks: Mapping[str, Look], history: SeriesReader, replicas: Mapping[str, int]
+    now: float, looks: Mapping[str, Look], history: SeriesReader, before: Sequence[CacheNode] = ()
 ) -> CacheReport:
     """A node per look: primaries, what has not answered yet, replicas.
 
-    `replicas` is the most replicas each was seen with before.
+    `before` are the nodes of the last report: what replicas each had is carried on.
     """
-    nodes = [_node(look, history, replicas.get(name, 0)) for name, look in looks.items()]
-    nodes = [_with_lag(node, nodes) for node in nodes]
+    past = {node.source: node for node in before}
+    nodes = [_node(look, history, past.get(name)) for name, look in looks.items()]
+    nodes = with_leaders([_with_lag(node, nodes) for node in nodes])
     nodes.sort(key=lambda node: ({"primary": 0, "replica": 2}.get(node.role, 1), node.source))
     return CacheReport(now, tuple(nodes))
 
 
-def _node(look: Look, history: SeriesReader, replicas_seen: int) -> CacheNode:
+def _node(look: Look, history: SeriesReader, before: CacheNode | None) -> CacheNode:
+    seen, known = (before.replicas_seen, before.replicas_known) if before is not None else (0, ())
     reading = look.reading
     if reading is None or not isinstance(reading.facts, CacheReading):
-        return CacheNode(look.source, look.health, None)
+        return CacheNode(look.source, look.health, None, replicas_seen=seen, replicas_known=known)
     facts, at = reading.facts, reading.at  # of one that is silent, the minute before its last answer
     ratio, lookups = hit_ratio(history, look.source, at - MINUTE, at)
     served = [s.value for s in history.series(SeriesKey(look.source, "served_ratio"), at - MINUTE, at)]
+    now = [replica.address for replica in facts.replication.replicas]
     return CacheNode(
         source=look.source,
         health=look.health,
@@ -43,7 +50,8 @@ def _node(look: Look, history: SeriesReader, replicas_seen: int) -> CacheNode:
         served_ratio_1m=sum(served) / len(served) if served else None,
         keys_1m_ago=_first(history, SeriesKey(look.source, "keys"), at - MINUTE, at),
         full_in_s=full_in(history, look.source, facts.used_bytes, facts.max_bytes, at),
-        replicas_seen=max(replicas_seen, len(facts.replication.replicas)),
+        replicas_seen=max(seen, len(now)),
+        replicas_known=(*(one for one in known if one not in now), *now)[-KNOWN:],
         namespaces=namespaces(facts.tiers),
     )
 

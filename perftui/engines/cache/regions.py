@@ -9,8 +9,9 @@ from typing import ClassVar
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.model.action import Plan, Progress, Receipt, Risk
-from perftui.model.clusterports import RegionPair, ReplicaPromoter
+from perftui.model.clusterports import RegionPair
 from perftui.model.errors import Lost, PartlyDone, PlanRejected, Protocol, Refused, Unsupported
+from perftui.model.replicaports import ReplicaPromoter
 
 BOUND = 60.0
 """Seconds since a replica last heard from its primary above which a promotion takes `force`."""

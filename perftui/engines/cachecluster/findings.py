@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from perftui.analysis.slots import SLOTS, owners
+from perftui.engines.cachecluster.astray import astray, strays, way_back
 from perftui.engines.cachecluster.regionfindings import LOOKS as REGIONS
 from perftui.engines.cachecluster.slotfindings import NODE, hot_slots, uneven_keys
 from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterView, words
@@ -86,7 +87,9 @@ def _alone(source: str, reading: ClusterReading) -> Iterator[Finding]:
             known += [f"the link of {r.address} is down" for r in live]
             slots = [f"{primary.slot_count:,} slots"] if primary.slots else []
             evidence = (*slots, *(known or ["no replica is configured"]))
-            yield Finding("cluster.replica-missing", Severity.CRITICAL, source, title, evidence)
+            back = [r for r in live if not reading.slotted and strays(r, primary)]
+            offer = way_back(source, back[0], primary) if back else None
+            yield Finding("cluster.replica-missing", Severity.CRITICAL, source, title, evidence, offer=offer)
 
 
 def _together(source: str, reading: ClusterReading) -> Iterator[Finding]:
@@ -110,7 +113,11 @@ def _behind(source: str, reading: ClusterReading) -> Iterator[Finding]:
         if lag is not None and lag > BEHIND:
             title = f"{source}: {member.address} is {lag / (1 << 20):.0f} MiB behind its primary"
             yield Finding(
-                "cluster.replica-behind", Severity.WARNING, source, title, ("a failover now loses them",)
+                "cluster.replica-behind",
+                Severity.WARNING,
+                source,
+                title,
+                ("a failover now loses them: let it catch up before anything is switched over",),
             )
 
 
@@ -166,6 +173,7 @@ LOOKS: Sequence[Callable[[str, ClusterReading], Iterator[Finding]]] = (
     _quorum,
     _nodes,
     _alone,
+    astray,
     _together,
     _behind,
     _uneven,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from perftui.analysis.samehost import same_host
 from perftui.draw import format as fmt
+from perftui.engines.cachecluster.astray import way_back
 from perftui.model.cachecluster import ClusterMember, ClusterReading
-from perftui.model.finding import Finding, Offer, Severity
+from perftui.model.finding import Effort, Finding, Offer, Severity
 from perftui.model.regionlag import lag_of
 
 BEHIND = 16 << 20  # bytes of the stream
@@ -69,7 +71,21 @@ def _alone(source: str, reading: ClusterReading) -> Iterator[Finding]:
             down = fmt.duration(member.reading.replication.link_down_s or 0.0)
             title = f"{source}: {member.address} does not reach its primary"
             evidence = (f"it follows {member.primary}; the link is down for {down}",)
-            yield Finding("region.link-down", Severity.CRITICAL, source, title, evidence)
+            other = member.primary != led[0].address
+            offer = way_back(source, member, led[0]) if other else None
+            yield Finding("region.link-down", Severity.CRITICAL, source, title, evidence, offer=offer)
+
+
+def _together(source: str, reading: ClusterReading) -> Iterator[Finding]:
+    """Two regions on one host are lost together."""
+    for led in _led(reading)[:1]:
+        for member in reading.members:
+            if member.role == "replica" and same_host(led.address, member.address):
+                title = f"{source}: {member.address} is on the host of its primary"
+                evidence = (f"{led.address} and {member.address}: what takes one takes both",)
+                yield Finding(
+                    "region.same-host", Severity.WARNING, source, title, evidence, effort=Effort.HOURS
+                )
 
 
 def _behind(source: str, reading: ClusterReading) -> Iterator[Finding]:
@@ -84,4 +100,10 @@ def _behind(source: str, reading: ClusterReading) -> Iterator[Finding]:
             yield Finding("region.behind", Severity.WARNING, source, title, evidence)
 
 
-LOOKS: Sequence[Callable[[str, ClusterReading], Iterator[Finding]]] = (_lost, _split, _alone, _behind)
+LOOKS: Sequence[Callable[[str, ClusterReading], Iterator[Finding]]] = (
+    _lost,
+    _split,
+    _alone,
+    _together,
+    _behind,
+)

@@ -1,4 +1,4 @@
-"""A primary of the lab's own cluster killed on purpose, and the failover judged against a budget."""
+"""A primary of the lab's own servers killed on purpose, and the failover judged against a budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.cachecluster import ClusterMember, words
 from perftui.model.clusterports import FailoverRehearser
 from perftui.model.errors import BackendError, Cancelled, PartlyDone, PlanRejected
-from perftui.model.failoverbudget import BUDGET, budget_for
+from perftui.model.failoverbudget import BUDGET, budget_for, group_budget_for
 from perftui.model.rehearsal import Rehearsal, Step
 
 PATIENCE = 10.0
@@ -25,8 +25,8 @@ Keep = Callable[[Rehearsal], Awaitable[None]]
 class Rehearse:
     """Kills the primary `node` (default: the first), measures the failover, revives what was killed.
 
-    `budget` is the outage allowed at a node timeout of half a second; `keep` is told the result. Only where
-    the lab's control socket says that it holds this very node, by its id.
+    Of a cluster, or of a group with sentinels. `budget` is the outage allowed at a node timeout of half a
+    second; `keep` is told the result. Only where the lab's control socket says that it holds this very node.
     """
 
     id: ClassVar[str] = "cache.rehearse"
@@ -58,15 +58,15 @@ class Rehearse:
             PlanRejected: the node is not the lab's, or the cluster could not survive its death.
         """
         victim, members, lag = await self._settled()
-        timeout = await self._power.lab.node_timeout(victim)
-        budget = budget_for(timeout, self._base)
+        timeout, budget = await self._allowed(victim, members)
         heirs = ", ".join(m.address for m in members if m.primary == victim.id)
+        part = f"{victim.slot_count:,} slots ({words(victim.slots)})" if victim.slots else self._source
         return Plan(
             summary=f"kill {victim.address} of {self._source} (SIGKILL) and measure who takes over, and when",
             affects=(
-                f"{victim.slot_count:,} slots ({words(victim.slots)}) cannot be written until then",
+                f"{part} cannot be written until then",
                 f"{heirs} can take over, {fmt.bytes_(lag)} behind",
-                f"budget {fmt.duration(budget)} at a node timeout of {fmt.duration(timeout)}",
+                f"budget {fmt.duration(budget)} at a {_silence(members)} of {fmt.duration(timeout)}",
                 f"{victim.address} is started again at the end, as a replica",
             ),
             count=1,
@@ -85,8 +85,7 @@ class Rehearse:
             Cancelled: it was stopped; the node is up again.
         """
         victim, members, lag = await self._settled()
-        timeout = await self._power.lab.node_timeout(victim)
-        budget = budget_for(timeout, self._base)
+        timeout, budget = await self._allowed(victim, members)
         seen: list[Step] = []
 
         def tell(step: Step) -> None:
@@ -117,6 +116,13 @@ class Rehearse:
         """Not offered: the roles are as a failover leaves them; a switchover changes them back."""
         raise PlanRejected(f"make {self._node or 'it'} the primary again by a switchover ({receipt.summary})")
 
+    async def _allowed(
+        self, victim: ClusterMember, members: tuple[ClusterMember, ...]
+    ) -> tuple[float, float]:
+        """Seconds of silence after which it is suspected, and the outage that is in the budget."""
+        timeout: float = await self._power.lab.node_timeout(victim)
+        return timeout, (group_budget_for if grouped(members) else budget_for)(timeout, self._base)
+
     async def _settled(self) -> tuple[ClusterMember, tuple[ClusterMember, ...], int]:
         """The primary, all members, and how far its nearest replica is behind."""
         members: tuple[ClusterMember, ...] = await self._power.members()
@@ -124,9 +130,12 @@ class Rehearse:
         if bad is not None:
             raise PlanRejected(f"{bad.address} is {bad.state}: rehearse with a cluster that is whole")
         victim = await self._victim(members)
-        if victim.role != "primary" or not victim.slots:
+        if grouped(members):
+            if victim.role != "primary":
+                raise PlanRejected(f"{victim.address} is a {victim.role}: name the primary")
+        elif victim.role != "primary" or not victim.slots:
             raise PlanRejected(f"{victim.address} holds no slots: name a primary that does")
-        if sum(m.role == "primary" and bool(m.slots) for m in members) < 3:
+        elif sum(m.role == "primary" and bool(m.slots) for m in members) < 3:
             raise PlanRejected("with fewer than three primaries no majority elects another one")
         if await self._power.lab.number(victim) is None:
             raise PlanRejected(f"{victim.address} is not the lab's own: it is not killed")
@@ -140,7 +149,18 @@ class Rehearse:
         if self._node:
             named: ClusterMember = await self._power.member(self._node)
             return named
-        holders = sorted((m for m in members if m.role == "primary" and m.slots), key=lambda m: m.slots)
+        leads = (m for m in members if m.role == "primary" and (m.slots or grouped(members)))
+        holders = sorted(leads, key=lambda m: m.slots)
         if not holders:
             raise PlanRejected(f"no primary of {self._source} holds slots")
         return holders[0]
+
+
+def grouped(members: tuple[ClusterMember, ...]) -> bool:
+    """Whether sentinels watch them: else they are a cluster, whose nodes elect by themselves."""
+    return any(member.role == "sentinel" for member in members)
+
+
+def _silence(members: tuple[ClusterMember, ...]) -> str:
+    """What the time is called after which one is suspected."""
+    return "down-after" if grouped(members) else "node timeout"

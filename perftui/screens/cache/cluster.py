@@ -14,7 +14,6 @@ from perftui.draw.rows import Look, Row, Span
 from perftui.draw.slotmap import Owned, mark, style
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line
-from perftui.model.action import Receipt
 from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterReport, ClusterView
 from perftui.model.frame import Frame
 from perftui.model.health import Link
@@ -166,6 +165,8 @@ class ClusterTab(Tab):
             self._ask_reshard()
         elif id == "cache.rehearse":
             self._rehearse()
+        elif id == "cache.reattach":
+            self._reattach()
         elif id == "cache.cluster-view":
             self._turn()
         elif id == "cache.slot-heat":
@@ -210,21 +211,24 @@ class ClusterTab(Tab):
         else:
             self.perform("cache.failover", str(chosen["source"]), node=member.address)
 
-    def _rehearse(self) -> None:
-        chosen = self.selection or {}
+    def _reattach(self) -> None:
+        source = str((self.selection or {}).get("source", ""))
         row = self.query_one("#members", LiveTable).current
-        source, session = str(chosen.get("source", "")), self.session
-        if source not in session.sources("FailoverRehearser"):
-            self.toast("only a cluster that a lab of ours holds is rehearsed on: make lab, or `control`")
+        member = row.member if row else None
+        if member is None or member.role in {"primary", "sentinel"}:
+            self.toast("choose the replica that is to follow the primary")
+        else:
+            self.perform("cache.reattach", source, node=member.address)
+
+    def _rehearse(self) -> None:
+        source = str((self.selection or {}).get("source", ""))
+        row = self.query_one("#members", LiveTable).current
+        if source not in self.session.sources("FailoverRehearser"):
+            self.toast("only what a lab of ours holds is rehearsed on: make lab, or `control`")
         elif row is None or row.member.role != "primary":
             self.toast("choose the primary that is to be killed")
         else:
-            keep = session.memory.rehearsals.keep if session.memory is not None else None
-            how = {"budget": session.setting("cache.failover_budget"), "keep": keep}
-            self.perform("cache.rehearse", source, self._rehearsed, node=row.member.address, **how)
-
-    def _rehearsed(self, _receipt: Receipt) -> None:
-        rehearsals.ask(self)
+            rehearsals.begin(self, source, row.member.address)
 
     def _ask_purge(self) -> None:
         view = self.view

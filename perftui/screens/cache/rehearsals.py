@@ -6,6 +6,7 @@ from typing import Any
 
 from perftui.draw import format as fmt
 from perftui.draw.table import Cell, Column
+from perftui.model.action import Receipt
 from perftui.model.frame import Frame
 from perftui.model.rehearsal import SHELF, TOPIC, Rehearsal, Rehearsals
 from perftui.screens.tab import Tab
@@ -20,6 +21,18 @@ def ask(tab: Tab) -> bool:
         return False
     tab.probe(TOPIC, SHELF, "RehearsalShelf", lambda kept: kept.rehearsals(SHOWN))
     return True
+
+
+def begin(tab: Tab, source: str, node: str) -> None:
+    """Plan to kill a primary; what comes of it is kept where there is a store, and read again."""
+
+    def rehearsed(_receipt: Receipt) -> None:
+        ask(tab)
+
+    session = tab.session
+    keep = session.memory.rehearsals.keep if session.memory is not None else None
+    budget = session.setting("cache.failover_budget")
+    tab.perform("cache.rehearse", source, rehearsed, node=node, budget=budget, keep=keep)
 
 
 def found(frame: Frame) -> tuple[Rehearsal, ...]:

@@ -192,6 +192,32 @@ def test_what_is_wrong_is_named_with_its_evidence() -> None:
     assert b.slots == ((8001, 16_383),)
 
 
+IN_STEP = ReplicaLink("c:1", "online", 0, 0.0)
+
+
+def test_a_replica_of_a_group_that_follows_another_is_to_come_back() -> None:
+    lead = ClusterMember("a:1", "a:1", "primary", reading=facts(stream="s1", replicas=(IN_STEP,)))
+    near = ClusterMember("c:1", "c:1", "replica", "a:1", reading=facts("replica", primary="a:1", stream="s1"))
+    group = ClusterReading(1, (lead, near), 3, slotted=False)
+    assert found(group) == {}
+
+    def told(replica: CacheReading | None) -> dict[str, Finding]:
+        return found(replace(group, members=(lead, replace(near, reading=replica))))
+
+    one = told(facts("replica", primary="x:1", stream="s2"))["cluster.replica-astray"]
+    assert (one.severity, one.evidence[0]) == (Severity.WARNING, "it follows x:1")
+    assert one.offer is not None
+    assert (one.offer.action, dict(one.offer.params)) == ("cache.reattach", {"node": "c:1"})
+    down = told(facts("replica", primary="x:1", stream="s2", link_up=False))
+    assert down["cluster.replica-missing"].offer == one.offer
+    # By another name, or behind a replica of it: the same stream.
+    assert told(facts("replica", primary="x:1", stream="s1")) == {}
+    assert told(facts("replica", primary="a:1", stream="s0")) == {}
+    assert "cluster.replica-astray" not in told(facts("primary", stream="s2"))
+    slots = replace(group, slotted=True, members=(replace(lead, slots=((0, 16_383),)), near))
+    assert found(slots) == {}
+
+
 class Driver:
     """The power on a cluster that is a value."""
 

@@ -80,6 +80,22 @@ def test_a_primary_alone() -> None:
     assert set(found(pair(gone(A), primary(B, 1)))) == {"region.silent"}
     down = pair(primary(A), replica(B, A, link_up=False, link_down_s=9.0))
     assert set(found(down)) == {"region.link-down"}
+    assert found(down)["region.link-down"].offer is None  # REPLICAOF of whom it follows changes nothing
+
+
+def test_a_replica_of_one_that_is_gone_is_to_follow_the_primary() -> None:
+    third = replica("c:1", A, 1, link_up=False, link_down_s=9.0)
+    one = found(pair(gone(A), primary(B, 1), third))["region.link-down"]
+    assert one.offer is not None
+    assert (one.offer.action, one.offer.params) == ("cache.reattach", (("node", "c:1"),))
+
+
+def test_regions_on_one_host_are_none() -> None:
+    near = found(pair(primary("10.0.0.1:1"), replica("10.0.0.1:2", "10.0.0.1:1", last_io_s=0.0)))
+    assert near["region.same-host"].severity is Severity.WARNING
+    assert near["region.same-host"].evidence == ("10.0.0.1:1 and 10.0.0.1:2: what takes one takes both",)
+    lab = pair(primary("127.0.0.1:1"), replica("127.0.0.1:2", "127.0.0.1:1", last_io_s=0.0))
+    assert found(lab) == {}
 
 
 @pytest.mark.parametrize(
