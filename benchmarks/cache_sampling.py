@@ -1,10 +1,10 @@
-"""What the live miss ratio curve costs: hits of L1 with and without it, at several loads.
+"""What the live miss ratio curve and re-use cost: hits of L1 with and without them, at several loads.
 
     python -m benchmarks.cache_sampling
 
 Figures are CPU nanoseconds a hit, medians of interleaved rounds, with everything that a round brings: marked
-uses, their way into the curve, and its points. A round is a stretch of hits of zipf-chosen keys; between two
-rounds the cache's clock goes on by what that many hits take at the load named.
+uses, their way into the curve and into re-use, points and sketches. A round is a stretch of hits of
+zipf-chosen keys; between two rounds the cache's clock goes on by what that many hits take at the load named.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import statistics
 import time
 
 from perftui.instrument.cache import Cache
+from perftui.instrument.cache.reuse import Reuse
+from perftui.instrument.cache.sampling import KEYS as SAMPLED
+from perftui.instrument.cache.sampling import PERIOD, TAKEN
 
 ROUNDS = 41
 HITS = 100_000
@@ -68,14 +71,33 @@ def _round(cache: Cache, clock: Clock, stream: list[str], per_s: int) -> float:
     return (time.process_time_ns() - began) / HITS
 
 
+def reuse() -> tuple[float, float, int]:
+    """CPU microseconds of re-use for a sampled use, for both sketches, and their bytes; after an hour."""
+    chance, made = random.Random(1), Reuse()
+    keys = [chance.getrandbits(62) for _ in range(SAMPLED)]
+    weights = [1 / (n + 1) ** 0.9 for n in range(SAMPLED)]
+    looks = [chance.choices(keys, weights, k=TAKEN) for _ in range(int(3600 / PERIOD))]
+    began = time.process_time_ns()
+    for number, uses in enumerate(looks):
+        made.visited(uses, number * PERIOD, (number + 1) * PERIOD)
+    used = time.process_time_ns() - began
+    began = time.process_time_ns()
+    for _ in range(100):
+        packed = made.packed(3600.0)
+    drawn = time.process_time_ns() - began
+    return used / 1e3 / len(looks) / TAKEN, drawn / 1e3 / 100, sum(map(len, packed.values()))
+
+
 async def main() -> None:
-    """Print a row a load."""
+    """Print a row a load, and what re-use takes by itself."""
     print("| hits/s | ns a hit without | with | more | rate of the sample |\n|---|---|---|---|---|")
     for per_s in LOADS:
         without, having, rate = await measured(per_s)
         more = having / without - 1
         share = f"{rate:.4f}" if rate else "no curve"
         print(f"| {per_s:,} | {without:.0f} | {having:.0f} | {more:+.1%} | {share} |")
+    use, drawn, size = reuse()
+    print(f"re-use: {use:.2f} µs a sampled use, {drawn:.0f} µs for both sketches, {size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from perftui.model.noderecord import NodesLook
 
 GAIN: Final = 0.01  # of accesses that become hits: a doubling that brings less is not recommended
 GB: Final = 1e9
+TIMES: Final = 4.0  # as large as what is there, at most, a shared memory is asked to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ def merged(curves: Sequence[MissCurve]) -> MissCurve:
     return MissCurve(room, mean, seen, rate, tuple(points.values()), sum(curve.nodes for curve in curves))
 
 
-def by_namespace(look: NodesLook) -> dict[str, MissCurve]:
-    """One curve a namespace, merged over its nodes."""
+def by_namespace(look: NodesLook, most: int | None = None) -> dict[str, MissCurve]:
+    """One curve a namespace, merged over its nodes, or over the first `most` of them that have one."""
     found: dict[str, list[MissCurve]] = {}
     for record in look.records:
-        if record.stats.curve is not None:
-            found.setdefault(record.stats.namespace, []).append(record.stats.curve)
+        mine = found.setdefault(record.stats.namespace, []) if record.stats.curve is not None else []
+        if record.stats.curve is not None and (most is None or len(mine) < most):
+            mine.append(record.stats.curve)
     return {name: merged(found[name]) for name in sorted(found)}
 
 
@@ -115,3 +117,34 @@ def advice(curve: MissCurve, per_gb: float | None = None) -> Advice:
 
 def _gain(curve: MissCurve, point: Point) -> float:
     return point.miss_ratio - at(curve, 2 * point.entries).miss_ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How many times its entries a memory that all nodes share should have; the curve now, and then."""
+
+    times: float
+    now: Point
+    then: Point
+
+    @property
+    def error(self) -> float:
+        """Half the width of the 95 % interval of either; their difference is nearer."""
+        return max(self.now.error, self.then.error)
+
+
+def shared(curve: MissCurve, entries: float) -> Shared | None:
+    """The smallest size from `entries` on after which a doubling brings less than GAIN, up to TIMES as large.
+
+    Each node's own curve is asked at that size: they are taken to be asked for the same keys. None where
+    twice that lies beyond the curve, or the memory of one node has more room already.
+    """
+    here, largest = entries * curve.nodes, curve.points[-1].entries
+    if not max(curve.room, curve.points[0].entries) <= here <= largest / 2:
+        return None
+    times = 1.0
+    while times < TIMES and 2 * here * times <= largest:
+        if at(curve, here * times).miss_ratio - at(curve, 2 * here * times).miss_ratio < GAIN:
+            break
+        times = min(TIMES, times * 2 ** (1 / 3))
+    return Shared(times, at(curve, here), at(curve, here * times))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -168,7 +168,11 @@ class Sketch:
             seen += self.buckets[at]
             if rank < seen:
                 break
-        return 2 * math.exp(at / _PER_LOG) / (_GROWTH + 1)
+        return _value(at)
+
+    def values(self) -> Iterator[tuple[float, int]]:
+        """What was seen and how often, rising; zeros are left out."""
+        return ((_value(at), self.buckets[at]) for at in sorted(self.buckets))
 
     def pack(self) -> bytes:
         """As bytes: version, zeros, sum, then (step to the next bucket, count) as variable-length numbers."""
@@ -204,6 +208,11 @@ class Sketch:
         """Put the lowest buckets together."""
         lowest = sorted(self.buckets)[: len(self.buckets) - MOST_BUCKETS + 1]
         self.buckets[lowest[-1]] = sum(self.buckets.pop(at) for at in lowest)
+
+
+def _value(at: int) -> float:
+    """What a bucket stands for."""
+    return 2 * math.exp(at / _PER_LOG) / (_GROWTH + 1)
 
 
 def _put(parts: bytearray, number: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from perftui.cli import cachelook, common
-from perftui.model.cache import CacheReport
+from perftui.model.cache import CacheNode, CacheReport
 from perftui.model.cachecluster import ClusterReport
 from perftui.model.errors import Lost
 from perftui.model.finding import Finding, Severity
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from perftui.session import Session
 
 KINDS = ("valkey", "valkey-cluster", "valkey-sentinel", "valkey-regions")
-TOPICS = ("cache", "cachecluster")
+CACHES = "cache"
+TOPICS = (CACHES, "cachecluster")
 PATIENCE = 8.0
+FULL, SPACE = "cache.memory-near-limit", "cache.cli"
+PAGES = 64  # random places of a sample of the keys
 LEVELS = tuple(severity.name.lower() for severity in Severity)
 
 
@@ -36,13 +39,17 @@ async def show(session: Session, args: argparse.Namespace) -> int:
         Lost: nothing answers; of several, what is lost is told and the others are judged.
     """
     frames = [frame for topic in TOPICS if (frame := await _frame(session, topic)) is not None]
-    told = [f for frame in frames if frame.report is not None and not frame.stale for f in frame.findings]
+    full = await _sampled(session, frames)
+    if full:
+        told = await common.first_frame(session, CACHES, PATIENCE, lambda frame: _looked(frame.report, full))
+        frames = [told, *(frame for frame in frames if frame.topic != CACHES)]
+    judged = [f for frame in frames if frame.report is not None and not frame.stale for f in frame.findings]
     silent = {
         n: h for frame in frames for n, h in frame.health.items() if h.link.value in {"lost", "refused"}
     }
     if not any(h.link.value == "live" for frame in frames for h in frame.health.values()):
         raise Lost("; ".join(f"{n}: {h.error}" for n, h in sorted(silent.items())) or "nothing answers")
-    found = sorted((f for f in told if f.source not in silent), key=lambda f: (-f.severity, f.source, f.id))
+    found = sorted((f for f in judged if f.source not in silent), key=lambda f: (-f.severity, f.source, f.id))
     if args.json:
         common.say([_row(finding) for finding in found], args.json)
     else:
@@ -67,9 +74,37 @@ async def _frame(session: Session, topic: str) -> Frame | None:
     return await common.first_frame(session, topic, PATIENCE, lambda frame: _settled(frame.report))
 
 
+async def _sampled(session: Session, frames: Sequence[Frame]) -> set[str]:
+    """Look up which keys hold memories that are nearly full; the servers that said it."""
+    found = set()
+    for source in {finding.source for frame in frames for finding in frame.findings if finding.id == FULL}:
+        asked = await session.probe(
+            SPACE, source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", PAGES)
+        )
+        found |= set() if asked.error else {source}
+    return found
+
+
+def _looked(report: object, full: set[str]) -> bool:
+    """Whether a look has what was found at them."""
+    nodes = report.nodes if isinstance(report, CacheReport) else ()
+    there = [node.reading for node in nodes if node.source in full]
+    return bool(there) and all(reading is None or reading.space is not None for reading in there)
+
+
+def _rated(node: CacheNode) -> bool:
+    """Whether its lookups are in the figures of the last minute, and what its nodes do is known."""
+    facts = node.reading
+    if facts is None:
+        return True
+    nodes = facts.tiers.nodes if facts.tiers is not None else ()
+    lookups = (facts.hits_per_s or 0.0) + (facts.misses_per_s or 0.0)
+    return (not lookups or node.hit_ratio_1m is not None) and all(one.traffic is not None for one in nodes)
+
+
 def _settled(report: object) -> bool:
     if isinstance(report, CacheReport):
-        return cachelook.measured(report.nodes)
+        return cachelook.measured(report.nodes) and all(map(_rated, report.nodes))
     views = report.clusters if isinstance(report, ClusterReport) else ()
     if not views or any(view.health.link.value in {"waiting", "late"} for view in views):
         return False
@@ -90,6 +125,7 @@ def _row(finding: Finding) -> dict[str, object]:
         "effort": finding.effort.name.lower(),
         "action": offer.action if offer else None,
         "action_title": offer.title if offer else None,
+        "action_params": dict(offer.params) if offer else {},
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from perftui.analysis.quantile import Sketch
 from perftui.cli import common
 from perftui.model.noderecord import NodeRecord, NodesLook
+from perftui.model.reuse import SKETCHES
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
@@ -35,8 +36,12 @@ def _row(record: NodeRecord) -> dict[str, Any]:
         "at": record.at,
         "counters": dict(stats.counters),
         "gauges": dict(stats.gauges),
-        "latency_s": {name: _quantiles(data) for name, data in stats.sketches.items()},
+        "latency_s": {name: _quantiles(data) for name, data in _latencies(record)},
     }
+
+
+def _latencies(record: NodeRecord) -> list[tuple[str, bytes]]:
+    return sorted(one for one in record.stats.sketches.items() if one[0] not in SKETCHES)
 
 
 def _quantiles(data: bytes) -> dict[str, float | None]:
@@ -54,7 +59,7 @@ def _lines(record: NodeRecord) -> list[str]:
     gauges = " · ".join(f"{name} {value:g}" for name, value in sorted(stats.gauges.items()))
     times = " · ".join(
         f"{name} p50 {fmt.duration(q['p50'])} p99 {fmt.duration(q['p99'])}"
-        for name, q in ((name, _quantiles(data)) for name, data in sorted(stats.sketches.items()))
+        for name, q in ((name, _quantiles(data)) for name, data in _latencies(record))
     )
     told = [f"{inert(stats.namespace)} {inert(stats.node)} at {fmt.stamp(record.at)}"]
     return told + [f"  {line}" for line in (counts, gauges, times) if line]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from perftui.analysis import reuse
 from perftui.cli import common
 from perftui.model.namespacepolicy import DEFAULT
 from perftui.model.noderecord import NodesLook
@@ -55,7 +56,21 @@ def show(look: NodesLook, args: argparse.Namespace) -> int:
         )
     if not told:
         common.narrate(f"no node says a TTL of {args.namespace!r}")
+    elif again := _again(look, args.namespace, max(ttl.now for _, ttl in told)):
+        common.narrate(again)
     return common.DONE if told else common.NO
+
+
+def _again(look: NodesLook, namespace: str, ttl: float) -> str:
+    """When what is loaded at this TTL comes again, where nodes have seen enough of it."""
+    from perftui.draw import format as fmt
+
+    seen = reuse.by_namespace(look.records).get(namespace)
+    middle = reuse.quantile(seen, 0.5, ttl) if seen is not None and 0 < ttl < math.inf else None
+    if seen is None or middle is None:
+        return ""
+    nodes = "1 node" if seen.nodes == 1 else f"{seen.nodes} nodes"
+    return f"what is loaded comes again after {fmt.duration(middle)} (median; {nodes}, {seen.seen:,} times)"
 
 
 def _finite(ttl: float) -> float | None:

@@ -86,6 +86,8 @@ class CommandLatency:
 class CacheReading:
     """One look at one cache server. Rates are None until there is a second look to compare with.
 
+    `watched` and `space` are what was last seen of its command stream and of its keys, where somebody looked;
+    `space` has the largest prefixes alone, in bytes.
     `address` is where it was asked, host:port; of a node among several its member has that.
     """
 
@@ -119,6 +121,7 @@ class CacheReading:
     slow_threshold_s: float | None = None
     limits: tuple[tuple[str, str], ...] = ()
     watched: CommandSample | None = None
+    space: Keyspace | None = None
     tiers: TierFacts | None = None
     settings: tuple[tuple[str, str], ...] = ()
     address: str = ""

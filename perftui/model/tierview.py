@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from perftui.model.misscurve import MissCurve
 from perftui.model.nodework import NodeWork
 from perftui.model.predicted import Predicted
+from perftui.model.reuse import Reuse
 from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
 
 
@@ -151,13 +153,17 @@ class TierFacts:
     """The nodes that publish in a server, and how many records could not be read.
 
     `load_p95_s` has the loads of each namespace that counted some, over all its nodes since they began. With
-    `more` there were more nodes than are read.
+    `more` there were more nodes than are read. `reuse` and `curves` are of namespaces whose nodes tell enough
+    (a curve is merged of a few of them); `warm` has (namespace, set, keys) of each set that a node warms.
     """
 
     nodes: tuple[TierNode, ...] = ()
     load_p95_s: tuple[tuple[str, float], ...] = ()
     unreadable: int = 0
     more: bool = False
+    reuse: tuple[tuple[str, Reuse], ...] = ()
+    curves: tuple[tuple[str, MissCurve], ...] = ()
+    warm: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def traffic(self) -> TierTraffic | None:

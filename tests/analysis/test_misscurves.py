@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perftui.analysis.misscurves import advice, at, merged
+from perftui.analysis.misscurves import advice, at, by_namespace, merged, shared
 from perftui.analysis.missratio import MissRatio
 from perftui.model.misscurve import FACTORS, MissCurve, Point
+from perftui.model.noderecord import NodeRecord, NodesLook
+from perftui.model.tiers import TierStats
 
 
 def made(
@@ -83,3 +85,26 @@ def test_a_curve_that_is_flat_speaks_for_less_and_a_cliff_for_what_lies_beyond()
     assert 5000 <= cliff.entries <= 6400
     nothing = advice(made(miss=lambda _: 0.2, entry_bytes=0.0), 5.0)
     assert (nothing.entries, nothing.bytes_then, nothing.price_then) == (62, None, None)
+
+
+def test_a_memory_that_nodes_share_grows_while_a_doubling_pays():
+    asked = shared(made(), 2000)
+    assert asked.times == pytest.approx(4.0)
+    assert (asked.now.miss_ratio, asked.then.miss_ratio) == pytest.approx((1 / 5, 1 / 17), rel=0.01)
+    assert asked.error == 0.01
+    assert shared(made(miss=lambda _: 0.3), 2000).times == 1.0
+    steep = shared(made(miss=lambda size: 0.5 if size < 3000 else 0.1), 2000)
+    assert 1.0 < steep.times < 2.0
+    both = shared(merged((made(), made())), 2000)
+    assert both.now.miss_ratio == pytest.approx(1 / 5, rel=0.01)
+
+
+@pytest.mark.parametrize("entries", [0, 900, 8100, 1e9])
+def test_nothing_is_said_of_sizes_that_a_shared_memory_has_not(entries):
+    assert shared(made(), entries) is None
+
+
+def test_few_nodes_speak_for_many():
+    records = [NodeRecord(TierStats("shop", str(n), curve=made()), 0.0) for n in range(5)]
+    assert by_namespace(NodesLook(tuple(records)))["shop"].nodes == 5
+    assert by_namespace(NodesLook(tuple(records)), 2)["shop"].nodes == 2

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from perftui.analysis import reuse
 from perftui.backends.valkey import Valkey, ValkeyOptions, nodes
 from perftui.backends.valkey.link import Link, parse_url
 from perftui.instrument.cache import Cache
 from perftui.instrument.cache import stats as publishing
+from perftui.instrument.cache.warming import Warming
 from perftui.model.noderecord import pack
+from perftui.model.reuse import Reuse
 from perftui.model.tiers import TierStats
 from perftui.model.tierview import TierFacts, TierNode
+from tests.instrument.cache.clock import Hand
 from tests.waiting import auntil
 
 
@@ -108,3 +112,44 @@ async def test_what_is_no_record_is_counted(server: Valkey, raw: Link) -> None:
     assert (len(facts.nodes), facts.unreadable) == (1, 1)
     await raw.ask([("DEL", "__nodes"), ("SET", "__nodes", "x")], 5)
     assert await tiers(server) == TierFacts(unreadable=1)
+
+
+async def test_when_keys_come_again_is_seen(server: Valkey, valkey: Any) -> None:
+    hand = Hand()
+    async with Cache("shop", l2=valkey.url, clock=hand) as cache, Cache("idle", l2=valkey.url):
+        for _ in range(5):
+            for n in range(30):
+                await cache.get_or_set(f"k{n}", load)
+            hand.go(2.5)
+            cache.stats()
+            hand.go(187.5)
+        cache.stats()
+
+        async def known() -> Reuse | None:
+            return dict((await tiers(server)).reuse).get("shop")
+
+        found = await auntil(known)
+        assert found is not None
+        assert (found.seen, found.keys, found.nodes) == (120, 30, 1)
+        assert reuse.quantile(found, 0.5, 60.0) == pytest.approx(190.0, rel=0.1)
+        assert [name for name, _ in (await tiers(server)).reuse] == ["shop"]
+
+
+async def test_warm_sets_and_curves_of_nodes_are_seen(server: Valkey, valkey: Any) -> None:
+    async with Cache("shop", l1=100, l2=valkey.url) as a, Cache("shop", l1=100, l2=valkey.url) as b:
+        for cache in (a, b):
+            warming = Warming(cache, ["k1", "k2", "k3"], loader=load)
+            await warming.ready(1.0)
+            for n in range(400):
+                await cache.get_or_set(f"k{n % 150}", load)
+
+        async def known() -> TierFacts | None:
+            facts = await tiers(server)
+            both = [curve for _, curve in facts.curves if curve.nodes == 2]
+            return facts if both and ("shop", "start", 3) in facts.warm else None
+
+        facts = await auntil(known)
+        assert facts is not None
+        assert facts.warm == (("shop", "start", 3),)
+        ((name, curve),) = facts.curves
+        assert (name, curve.room) == ("shop", 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import hiredis
@@ -20,6 +21,7 @@ QUARANTINE = b"perftui:quarantine:"
 WORK_DEADLINE = 5.0
 WEIGH_LIMIT = 20_000
 BIGGEST = 50
+LARGEST = 8  # prefixes that looks tell of the newest sample
 NAMES_LIMIT = 4 * 1024 * 1024
 """Bytes of key names one page or sample may carry."""
 
@@ -63,7 +65,8 @@ class Paged(Protocol):
 class KeyPowers(Paged):
     """KeyspaceReader: pages and samples over one working connection.
 
-    `own_hits` and `own_misses` count the lookups that looking itself adds to the server's counters.
+    `own_hits` and `own_misses` count the lookups that looking itself adds to the server's counters; `space`
+    has the largest prefixes of the newest sample of all its keys, for looks to tell.
     """
 
     _work: Link
@@ -72,6 +75,7 @@ class KeyPowers(Paged):
     own_hits: int
     own_misses: int
     lfu: bool
+    space: Keyspace | None = None
 
     async def scan(self, pattern: bytes, cursor: int, count: int) -> tuple[int, tuple[bytes, ...]]:
         """One SCAN step: the next cursor (0: the end) and the names it met, quarantine left out."""
@@ -119,7 +123,10 @@ class KeyPowers(Paged):
     async def sample_keyspace(self, base: bytes, pages: int) -> Keyspace:
         """Prefix shares under `base` from `pages` random cursors; small keyspaces are counted whole."""
         stratum = await self.draw(pages)
-        return told([stratum], await self.biggest(stratum, base), base)
+        space = told([stratum], await self.biggest(stratum, base), base)
+        if not base:
+            self.space = replace(space, prefixes=space.prefixes[:LARGEST], biggest=())
+        return space
 
     async def draw(self, pages: int) -> Stratum:
         """Keys with their bytes from `pages` random places; all of them where they are few."""

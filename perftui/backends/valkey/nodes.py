@@ -12,6 +12,7 @@ from typing import Any
 
 import hiredis
 
+from perftui.analysis import misscurves, reuse
 from perftui.analysis.quantile import Sketch
 from perftui.backends.valkey.link import verify
 from perftui.model.noderecord import (
@@ -25,14 +26,16 @@ from perftui.model.noderecord import (
     NoRecord,
     unpack,
 )
+from perftui.model.reuse import Reuse
 from perftui.model.tiers import TierStats
 from perftui.model.tierview import RelayLink, TierFacts, TierNode, between
-from perftui.model.warmask import ASK_LARGEST, ASK_LIFE, ask_key
+from perftui.model.warmask import ASK_LARGEST, ASK_LIFE, ask_key, warm_sets
 
 MOST = 500  # nodes read in a look
 LONGEST_KEY = 1024
 RELAY = "relay."  # begins the names of what nodes tell of their relays
 DEADLINE = 2.0
+CURVES = 16  # nodes of a namespace whose curves are merged
 TURN = 20  # records read before others have a turn of the loop
 
 
@@ -46,14 +49,22 @@ class TierRates:
 
     async def take(self, look: NodesLook) -> None:
         """The newest records."""
-        loads = await load_quantiles(look.records)
+        loads, again = await load_quantiles(look.records), await _reuses(look.records)
         before, self._before = self._before, {}
         for record in look.records:
             key = record.stats.namespace, record.stats.node
             self._before[key] = record, _node(record, before.get(key))
         nodes = tuple(node for _, node in self._before.values())
         unreadable = sum((look.unreadable or {}).values())
-        self.facts = TierFacts(nodes, tuple(sorted(loads.items())), unreadable, look.more)
+        self.facts = TierFacts(
+            nodes,
+            tuple(sorted(loads.items())),
+            unreadable,
+            look.more,
+            again,
+            tuple(misscurves.by_namespace(look, CURVES).items()),
+            _warm(look.records),
+        )
 
 
 class NodePowers:
@@ -176,6 +187,26 @@ def _relays(stats: TierStats) -> Iterator[RelayLink]:
         figure = {key: stats.gauges.get(f"{head}.{key}", 0.0) for key in ("behind", "lag_s", "silent_s")}
         if stats.gauges[name] > 0 or figure["silent_s"] > 0:
             yield RelayLink(head.removeprefix(RELAY), **figure, lost=int(stats.of(f"{head}.lost")))
+
+
+async def _reuses(records: Iterable[NodeRecord]) -> tuple[tuple[str, Reuse], ...]:
+    """When keys of each namespace come again, where its nodes have seen enough."""
+    tallies: dict[str, reuse.Tally] = {}
+    for count, record in enumerate(records, 1):
+        tallies.setdefault(record.stats.namespace, reuse.Tally()).add(record)
+        if count % TURN == 0:
+            await asyncio.sleep(0)
+    found = ((name, tally.told()) for name, tally in sorted(tallies.items()))
+    return tuple((name, told) for name, told in found if told is not None)
+
+
+def _warm(records: Iterable[NodeRecord]) -> tuple[tuple[str, str, int], ...]:
+    """The warm sets of each namespace, and the most keys that a node says of it."""
+    keys: dict[tuple[str, str], int] = {}
+    for one in warm_sets(records):
+        place = one.namespace, one.name
+        keys[place] = max(one.total, keys.get(place, 0))
+    return tuple((namespace, name, most) for (namespace, name), most in keys.items())[:MOST]
 
 
 async def load_quantiles(records: Iterable[NodeRecord]) -> dict[str, float]:

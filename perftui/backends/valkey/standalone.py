@@ -218,6 +218,7 @@ class Valkey(
             slow_threshold_s=self._slow_after,
             limits=tuple(limits),
             watched=self.watched,
+            space=self.space,
             settings=self._risks,
             address=self._look.where,
         )

@@ -75,12 +75,7 @@ def _noeviction(node: CacheNode, facts: CacheReading) -> Finding:
         "A full cache would refuse writes",
         (f"maxmemory-policy is noeviction; {used}",),
         effort=Effort.KEY,
-        offer=Offer(
-            "cache.configure",
-            node.source,
-            "Set maxmemory-policy to allkeys-lru",
-            (("parameter", "maxmemory-policy"), ("value", "allkeys-lru")),
-        ),
+        offer=evict(node.source),
     )
 
 
@@ -102,6 +97,12 @@ def fills(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
         effort=Effort.KEY,
         offer=limit(node.source, 2 * facts.max_bytes),
     )
+
+
+def evict(source: str) -> Offer:
+    """Let keys go when memory is full."""
+    params = (("parameter", "maxmemory-policy"), ("value", "allkeys-lru"))
+    return Offer("cache.configure", source, "Set maxmemory-policy to allkeys-lru", params)
 
 
 def limit(source: str, size: int) -> Offer:

@@ -11,10 +11,8 @@ from perftui.engines.cache.obeyed import SetPolicy
 from perftui.model.finding import Offer
 from perftui.model.namespacepolicy import MOST, read_ttl
 from perftui.model.tiers import DefaultTtl, TierStats
-from perftui.model.tierview import TierFacts
 from perftui.model.warmports import TtlKeeper
 
-LONGER: Final = 2.0  # times the TTL in force that is proposed where entries end too early
 NOT_REACHED: Final = (
     "not reached: entries stored already, calls that give a `ttl` or `options` of their own,",
     "`l1_ttl` and `l2_ttl` of the nodes' options, and processes that publish nothing",
@@ -74,13 +72,9 @@ class SetTtl(SetPolicy[float, DefaultTtl]):
             yield "where it is longer, what changes unseen by the cache is served for longer"
 
 
-def longer(source: str, facts: TierFacts | None, prefix: bytes) -> Offer | None:
-    """Twice the TTL of the namespace that a prefix is of; None where that is not known, or has no end."""
-    nodes = facts.nodes if facts is not None else ()
-    name = prefix.removesuffix(b":").decode("utf-8", "backslashreplace")
-    ttls = [node.ttl.now for node in nodes if node.namespace == name and node.ttl is not None]
-    ttl = LONGER * max(ttls, default=0.0)
+def longer(source: str, namespace: str, ttl: float) -> Offer | None:
+    """To set it for a namespace; None where it is none that can be set: it has no end, or nothing is kept."""
     if not 0 < ttl <= MOST:
         return None
-    params = (("namespace", name), ("ttl", f"{ttl:g}s"))
-    return Offer("cache.set-ttl", source, f"Set the TTL of {inert(name, 40)} to {fmt.life(ttl)}", params)
+    params = (("namespace", namespace), ("ttl", f"{ttl:g}s"))
+    return Offer("cache.set-ttl", source, f"Set the TTL of {inert(namespace, 40)} to {fmt.life(ttl)}", params)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from perftui.analysis.quantile import Sketch
 from perftui.instrument.cache.ports import Figures
 from perftui.model.errors import ConfigError, Unsupported
+from perftui.model.reuse import SKETCHES
 from perftui.model.tiers import TierStats
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Telemetry:
 
     Metrics: `perftui.cache.operation.duration` (seconds; get, get_or_set, set and load, with the outcome),
     each counter and gauge of `Cache.stats()` as `perftui.cache.NAME`, and `perftui.cache.latency`, quantiles
-    of what the sketches of `stats()` hold. Spans: `cache get`, `cache get_or_set`, `cache set`, and inside
+    of the latencies in `stats()`. Spans: `cache get`, `cache get_or_set`, `cache set`, and inside
     them `cache load`. `peek` has none: it is too short. A collector that is away costs callers nothing:
     counts come with the next report, spans are lost.
 
@@ -251,6 +252,8 @@ class Telemetry:
         rows = []
         for stats in tuple(self._stats.values()):
             for what, packed in stats.sketches.items():
+                if what in SKETCHES:
+                    continue
                 sketch = Sketch.unpack(packed)
                 for q in QUANTILES:
                     value = sketch.quantile(q)

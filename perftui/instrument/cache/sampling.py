@@ -2,16 +2,19 @@
 
 Keys are chosen by their hash (SHARDS, see analysis/missratio.py). A hit tells of its use where its entry is
 marked; which are is decided when an entry is stored. So a hit of any other costs what it did, and what a use
-costs is bounded by how many are taken: 256 in two seconds, after which fewer keys are looked at.
+costs is bounded by how many are taken: 256 in two seconds, after which fewer keys are looked at. Of the same
+uses it is told when keys come again.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from perftui.analysis.missratio import MASK, MissRatio
+from perftui.instrument.cache.reuse import Reuse
 from perftui.model.misscurve import FACTORS, MissCurve, Point
 
 MARKED: Final = -4  # in an entry's uses: the two lower bits stay those of its eviction policy
@@ -38,6 +41,8 @@ class Sampling:
         "_lookups",
         "_now",
         "_ratio",
+        "_reuse",
+        "_reuse_told",
         "_room",
         "_seen",
         "_waiting",
@@ -53,6 +58,8 @@ class Sampling:
         self._seen = 0
         self._drained = self._faded = self._drawn = now()
         self._curve: MissCurve | None = None
+        self._reuse = Reuse()
+        self._reuse_told: tuple[float, Mapping[str, bytes]] = (-math.inf, {})
 
     def takes(self, key: str) -> bool:
         """Whether uses of this key are looked at."""
@@ -80,6 +87,16 @@ class Sampling:
             self._fade(now)
         return self._curve
 
+    def reuse(self) -> Mapping[str, bytes]:
+        """Sketches of when keys come again, as a record has them, at most 20 s old."""
+        now = self._now()
+        if now - self._drained >= PERIOD:
+            self._drain()
+        at, told = self._reuse_told
+        if now - at >= FRESH or not told:
+            self._reuse_told = now, self._reuse.packed(now)
+        return self._reuse_told[1]
+
     @property
     def _enough(self) -> bool:
         ratio = self._ratio
@@ -97,10 +114,13 @@ class Sampling:
         if self._now() - self._drained >= PERIOD:
             self._drain()
         self._leave_out_hot()
+        before = self._below
         while len(self._waiting) > TAKEN // 2 and self._below > _FEWEST:
             self._below //= 2
             self._waiting = [one for one in self._waiting if one & MASK < self._below]
         self._ratio.narrow(self._below)
+        if self._below < before:
+            self._reuse.narrow(self._below, self._now())
         return len(self._waiting) < TAKEN and hashed & MASK < self._below and hashed not in self._hot
 
     def _leave_out_hot(self) -> None:
@@ -112,11 +132,15 @@ class Sampling:
             self._hot |= hot
             self._waiting = [one for one in self._waiting if one not in hot]
             self._ratio.leave_out(hot)
+            self._reuse.leave_out(hot)
 
     def _drain(self) -> None:
-        lookups = self._lookups()
+        lookups, now = self._lookups(), self._now()
         self._ratio.extend(self._waiting)
         self._ratio.skip(max(0, lookups - self._seen - len(self._waiting)))
-        self._seen, self._drained = lookups, self._now()
+        self._reuse.visited(self._waiting, self._drained, now)
+        before, self._below = self._below, self._ratio.below
+        if self._below < before:
+            self._reuse.narrow(self._below, now)
+        self._seen, self._drained = lookups, now
         self._waiting.clear()
-        self._below = self._ratio.below

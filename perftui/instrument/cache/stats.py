@@ -17,6 +17,7 @@ from perftui.instrument.cache.ports import Store
 from perftui.instrument.cache.writebehind import WriteBehind
 from perftui.model.errors import BackendError
 from perftui.model.noderecord import EVERY, INDEX, LIFE, pack
+from perftui.model.reuse import SKETCHES
 from perftui.model.tiers import TierStats
 
 CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -104,7 +105,7 @@ class Publisher:
 
 
 def open_metrics(nodes: Iterable[TierStats]) -> str:
-    """OpenMetrics text of some namespaces of this process: counters, gauges, and summaries of the sketches.
+    """OpenMetrics text of some namespaces of this process: counters, gauges, and summaries of latencies.
 
     `perftui_cache_hit_l1_total{namespace="shop"}`, `perftui_cache_load_seconds{namespace=…,quantile="0.99"}`.
     """
@@ -117,6 +118,8 @@ def open_metrics(nodes: Iterable[TierStats]) -> str:
         for name, value in stats.gauges.items():
             families.setdefault((_metric(name), "gauge"), []).append(f"{_metric(name)}{{{label}}} {value!r}")
         for name, data in stats.sketches.items():
+            if name in SKETCHES:
+                continue
             metric = f"{_metric(name)}_seconds"
             families.setdefault((metric, "summary"), []).extend(_summary(metric, label, Sketch.unpack(data)))
     lines: list[str] = []

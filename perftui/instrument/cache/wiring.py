@@ -271,6 +271,8 @@ class Wired:
 
             counts |= of_savings(self._sealer.packer.savings)
         sketches, predicted = core.latencies.packed(), None
+        if self._sampling is not None:
+            sketches |= self._sampling.reuse()
         for part in self._parts:
             figures = part.figures()
             counts.update(figures.counters)

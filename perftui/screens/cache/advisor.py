@@ -31,6 +31,8 @@ from perftui.widgets.panel import Panel
 TOPICS = ("cache", "cachecluster")
 VIEWS = ("waiting", "rehearsals", "applied")
 KNOWN = {Link.LIVE, Link.LATE}
+FULL, SPACE = "cache.memory-near-limit", "cache.keyspace"
+PAGES = 64  # random places of a sample of the keys
 NOBODY_WAITS = "no node has writes waiting for L2, and all hear what others change"
 
 
@@ -63,6 +65,7 @@ class AdvisorTab(CacheTab):
         self.below = VIEWS[0]
         self._ledger = applied.Ledger()
         self._asked = False
+        self._sampled: set[str] = set()
 
     def compose(self) -> Iterable[Widget]:
         """The findings take the keys."""
@@ -116,6 +119,7 @@ class AdvisorTab(CacheTab):
         unknown = f"not known while {inert(', '.join(silent), 60)} does not answer" if silent else ""
         table.empty = unknown or (f"nothing to say; last looked {age} ago" if looked else "not looked yet")
         table.set_items(found)
+        self._sample(found)
         if not self._asked:  # the store may be there later than the tab
             self._asked = rehearsals.ask(self)
         self.query_one("#rehearsals", LiveTable).set_items(rehearsals.found(frames[TOPIC]))
@@ -127,6 +131,16 @@ class AdvisorTab(CacheTab):
         waiting = self.query_one("#waiting", LiveTable)
         waiting.empty = unknown or NOBODY_WAITS
         waiting.set_items(self._waiting())
+
+    def _sample(self, found: Iterable[Finding]) -> None:
+        """Which keys hold a memory that is nearly full is looked up once, where nobody has lately."""
+        for source in {finding.source for finding in found if finding.id == FULL} - self._sampled:
+            server = self.report.node(source) if self.report is not None else None
+            if server is None or server.reading is None or server.health.link is not Link.LIVE:
+                continue
+            self._sampled.add(source)
+            if server.reading.space is None:
+                self.probe(SPACE, source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", PAGES))
 
     def _explain(self) -> None:
         """The finding under the cursor; while rehearsals have the keys, the one under theirs."""
@@ -195,7 +209,7 @@ class AdvisorTab(CacheTab):
             self.toast(
                 "no action mends this by itself" if current is not None else "there is nothing to mend"
             )
-        elif offer.action == "cache.purge":
+        elif offer.action == "cache.purge" and not offer.params:
             self.ask_purge("")
         else:
             self.perform(offer.action, offer.source, **dict(offer.params))

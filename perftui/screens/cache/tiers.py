@@ -337,7 +337,7 @@ class TiersTab(CacheTab):
         offer = next((f.offer for f in self._mine() if f.offer is not None), None)
         if offer is None:
             self.toast("no finding here has a fix that a key can apply")
-        elif offer.action == "cache.purge":
+        elif offer.action == "cache.purge" and not offer.params:
             self.ask_purge("")
         else:
             params: dict[str, Any] = dict(offer.params)

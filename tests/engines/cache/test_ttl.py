@@ -243,7 +243,7 @@ def test_a_low_hit_ratio_offers_a_longer_ttl_where_the_namespace_is_known() -> N
 def test_and_none_where_there_is_no_ttl_to_lengthen(ttl: DefaultTtl | None) -> None:
     tiers = TierFacts((node("shop:menu", ttl),))
     assert conclude(LOW, watched=SEEN, tiers=tiers)["cache.hit-ratio-low"].offer is None
-    assert longer("cache", None, b"shop:") is None
+    assert longer("cache", "shop:menu", 0.0) is longer("cache", "shop:menu", float("inf")) is None
 
 
 def test_nor_of_few_loads_at_a_replica_or_while_keys_are_evicted() -> None:

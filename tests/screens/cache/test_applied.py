@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,18 @@ import pytest
 from perftui.app import Options, PerftuiApp
 from perftui.backends.valkey.link import Link
 from perftui.config import load
+from perftui.instrument.cache import Cache
+from perftui.instrument.cache import stats as publishing
 from perftui.model.event import Event, Events
 from perftui.model.frame import Frame
+from perftui.model.tiers import EntryOptions
 from perftui.screens.cache.applied import FIGURES, Ledger, columns
 from perftui.session import Session
+from tests.cli.test_cache_advice import Service
 from tests.console import Console
 from tests.engines.cache.history import History
+from tests.instrument.cache.clock import Hand
+from tests.waiting import until
 
 AT = 10_000.0
 
@@ -78,3 +85,34 @@ async def test_what_was_applied_stands_below_the_findings(
             await it.sees("main maxmemory-policy: Se", within=30)
     finally:
         await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", deadline=5)
+
+
+async def test_a_ttl_that_is_too_short_is_told_mended_and_followed(
+    config: str, raw: Link, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "EVERY", 0.2)
+    settings = load(config, "lab", {})
+    app = PerftuiApp(
+        lambda _env: Session.open(settings, settings.environment, remember=True),
+        Options(screen="cache.advisor"),
+        environment={"TERM": "xterm-256color"},
+    )
+    hand = Hand()
+    async with Cache("shop", l2=valkey.url, clock=hand, defaults=EntryOptions(ttl=60.0)) as cache:
+        busy = asyncio.create_task(Service(cache, hand, raw).run())
+        async with app.run_test(size=(160, 48)) as pilot:
+            it = Console(app, pilot)
+            await it.sees("Hit ratio below target", within=30)
+            await it.press("slash", *"ratio", "enter")
+            await it.sees("A: Set the TTL of shop to 5 m", within=60)
+            await it.sees("shorter than their median")
+            await it.press("v", "v")
+            await it.sees("nothing was done to these servers yet")
+            app.screen.query_one("#found").focus()
+            await it.press("A")
+            await it.sees("1 node: 1 m → 5 m")
+            await it.press("y")
+            await until(lambda: cache.defaults.ttl == 300.0, 20)
+            await it.sees("main shop: Set the TTL", within=30)
+        busy.cancel()
+        await asyncio.wait([busy])
