@@ -6,6 +6,8 @@ import asyncio
 import csv
 import io
 import json
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +98,25 @@ async def test_dead_letters_are_listed_and_tried_again(
         await until(lambda: book.writes == [("order:7", 1)])
         await cache._publisher.publish()  # type: ignore[union-attr]
         assert await run("writes", "retry", "shell", "--yes") == 4
+
+
+async def test_loads_are_watched_until_it_is_interrupted(config: str, valkey: Any) -> None:
+    async with Cache("shell", l2=valkey.url) as cache:
+        hang = Hang()
+        running = asyncio.ensure_future(cache.get_or_set("slow", hang))
+        await until(lambda: hang.calls == 1)
+        long(cache, "slow", 90.0)
+        await cache._publisher.publish()  # type: ignore[union-attr]
+        words = ["-m", "perftui", "cache", "loads", "--config", config, "--csv", "--watch", "0.5s"]
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            lines = [(await process.stdout.readline()).decode() for _ in range(4)]
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+        assert [row["key"] for row in csv.DictReader(io.StringIO("".join(lines)))] == ["slow"] * 3
+        hang.gate.set()
+        assert await running == "loaded"
 
 
 async def test_what_cannot_be_is_refused(run: Words, capsys: Out) -> None:

@@ -99,6 +99,8 @@ class Orders:
                     self._core.counters.count("orders.refused")
                 self._odd = True
             return
+        except (TypeError, ValueError):  # from something in between that is no such server
+            return
         self._odd = False
         for order, since in given:
             if order.id not in self._seen:

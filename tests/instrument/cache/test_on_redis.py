@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perftui.lab.valkey import ValkeyServer
-from tests.instrument.cache import test_bad_days, test_shared, test_stats, test_store
+from tests.instrument.cache import test_bad_days, test_orders, test_shared, test_stats, test_store
 from tests.redis7 import on_redis, redis
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-for module in (test_store, test_shared, test_stats, test_bad_days):
+for module in (test_orders, test_store, test_shared, test_stats, test_bad_days):
     globals().update({name: what for name, what in vars(module).items() if not name.startswith("__")})
 
 
