@@ -4,7 +4,7 @@
 
 The console's purge (with the look that plans it), deleting at once, into the quarantine in the server and
 into a file, each with its undo, beside KEYS with one DEL, and SCAN 1000 with UNLINK, by redis-py. The file is
-in the folder for temporary ones (TMPDIR), synced before each thousand keys are deleted. Figures: the reader's
+in the folder for temporary ones (TMPDIR), synced before each 4,000 keys are deleted. Figures: the reader's
 longest wait and 99th percentile, and keys a second, medians over rounds in which all come in turn. The reader
 alone is a row: what the machine does to it.
 """

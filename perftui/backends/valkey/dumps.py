@@ -35,6 +35,29 @@ ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "MASTERDOWN"
 Group = tuple[list[bytes], list[Any]]
 """Names of one slot as they are counted, and what follows the script's name."""
 
+# Per key: when it dies and its DUMP, or 0 absent, 1 too large, 2 for the next answer.
+SAVE = b"""
+local out, clock, total = {}, redis.call('TIME'), 0
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+for i, key in ipairs(KEYS) do
+  local size = redis.call('MEMORY', 'USAGE', key)
+  if not size then
+    out[i] = 0
+  elseif size > tonumber(ARGV[2]) then
+    out[i] = 1
+  elseif total > 0 and total + size > tonumber(ARGV[1]) then
+    out[i] = 2
+  else
+    local ttl = redis.call('PTTL', key)
+    local dies = -1
+    if ttl >= 0 then dies = now + ttl end
+    total = total + size
+    out[i] = {string.format('%.0f', dies), redis.call('DUMP', key)}
+  end
+end
+return out
+"""
+
 # Per key: 1 deleted, 0 absent, 3 not the value of that sum any more.
 UNLINK_SAME = b"""
 local out = {}
@@ -119,13 +142,17 @@ class DumpPowers(PurgePowers):
             if size is None:
                 tally.absent += 1
             elif size > LARGEST:
-                tally.fail(f"{named(key)}: larger than {LARGEST >> 20} MiB, which is not carried to a file")
+                self._too_large(key, tally)
             elif taken and total + size > ANSWER:
                 return taken, keys[number:]
             else:
                 taken.append(key)
                 total += size
         return taken, []
+
+    @staticmethod
+    def _too_large(key: bytes, tally: KeyTally) -> None:
+        tally.fail(f"{named(key)}: larger than {LARGEST >> 20} MiB, which is not carried to a file")
 
     async def _dumped(self, keys: list[bytes], tally: KeyTally) -> list[KeyDump]:
         if not keys:
@@ -211,6 +238,31 @@ class DumpPowers(PurgePowers):
         gone = next((reply for reply in replies if elsewhere(reply)), None)
         if gone is not None:
             raise Lost(f"{self._work.where} does not hold all of these slots now: {str(gone)[:80]}")
+
+
+class DumpScript(DumpPowers):
+    """The same of one server alone, whose keys one script may name: a single round trip to dump them."""
+
+    async def dump_keys(self, keys: Sequence[bytes], tally: KeyTally) -> tuple[list[KeyDump], list[bytes]]:
+        """By a script; where that is refused step by step, which says what the login lacks."""
+        first = list(keys[:AT_ONCE])
+        asked: list[Any] = ["EVAL", SAVE, len(first), *first, ANSWER, LARGEST]
+        (rows,) = await self._work.ask([asked], WORK_DEADLINE)
+        if not isinstance(rows, list):
+            return await super().dump_keys(keys, tally)
+        dumps: list[KeyDump] = []
+        later: list[bytes] = []
+        for key, row in zip(first, rows, strict=True):
+            if isinstance(row, list):
+                dumps.append(KeyDump(key, int(row[0]), row[1]))
+            elif row == 2:
+                later.append(key)
+            elif row == 1:
+                self._too_large(key, tally)
+            else:
+                tally.absent += 1
+        self.own_hits += 2 * len(dumps)
+        return dumps, [*later, *keys[AT_ONCE:]]
 
 
 def elsewhere(reply: Any) -> bool:

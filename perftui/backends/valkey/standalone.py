@@ -13,7 +13,7 @@ from perftui.backends.valkey import info, latency, setup, slowlog
 from perftui.backends.valkey.accesses import AccessPowers
 from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.dictionaries import DictionaryPowers
-from perftui.backends.valkey.dumps import DumpPowers
+from perftui.backends.valkey.dumps import DumpScript
 from perftui.backends.valkey.facts import (
     Before,
     cause_measures,
@@ -85,7 +85,7 @@ SETTINGS = (
 
 
 class Valkey(
-    DumpPowers,
+    DumpScript,
     FigurePowers,
     QueuePowers,
     NodePowers,

@@ -21,7 +21,7 @@ from perftui.model.errors import BackendError, PlanRejected
 from perftui.model.keydumps import CAP, KeyDump, KeyDumper
 from perftui.model.ports import KeyPurger
 
-PAGE_KEYS, PAGE_BYTES = 1000, 8 << 20
+PAGE_KEYS, PAGE_BYTES = 4000, 8 << 20
 """What is saved by one fsync, and deleted after it: as much as was dumped meanwhile is held in memory."""
 
 SAMPLE, SMALL = 50, 64 * 1024
