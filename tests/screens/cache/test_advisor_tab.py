@@ -102,3 +102,23 @@ def test_evidence_is_inert_and_whole() -> None:
         "",
     )
     assert [column.key for column in waiting_columns()][:2] == ["namespace", "node"]
+
+
+async def test_what_holds_a_full_memory_is_looked_up_and_named(console: Open, raw: Link) -> None:
+    kept = [await raw.one("CONFIG", "GET", name, deadline=5) for name in ("maxmemory", "maxmemory-policy")]
+    await raw.ask([("SET", f"product:{n}", b"x" * 3000) for n in range(400)], 10)
+    used = await raw.one("INFO", "memory", deadline=5)
+    now = int(next(line for line in used.split(b"\r\n") if line.startswith(b"used_memory:"))[12:])
+    await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", deadline=5)
+    await raw.one("CONFIG", "SET", "maxmemory", int(now * 1.2), deadline=5)
+    try:
+        async with console("cache.advisor", (160, 48)) as it:
+            await it.sees("Memory near its limit", within=30)
+            await it.press("slash", *"limit", "enter")
+            await it.sees(r"product:\* holds \d\d", within=30)
+            await it.sees(r"A: Purge product:\*")
+            await it.press("A")
+            await it.sees("move to quarantine 400 keys", within=30)
+            await it.press("escape")
+    finally:
+        await raw.ask([("CONFIG", "SET", *pair) for pair in kept], 5)
