@@ -312,6 +312,8 @@ async def _probe(session: Session, source: str, port: str, call: Any) -> Any:
 
 
 async def _keys(session: Session, source: str, args: argparse.Namespace) -> int:
+    from perftui.draw import format as fmt
+
     if args.limit < 1:
         raise PlanRejected("--limit takes a number above 0")
     rows: list[KeyInfo] = []
@@ -330,7 +332,8 @@ async def _keys(session: Session, source: str, args: argparse.Namespace) -> int:
         common.say([_key_row(row) for row in rows], args.json)
     else:
         common.print_lines(map(_key_line, rows))
-        common.narrate(f"{len(rows)} keys listed, {page.scanned:.0%} of {page.total:,} gone through")
+        listed = fmt.many(len(rows), "key")
+        common.narrate(f"{listed} listed, {page.scanned:.0%} of {page.total:,} gone through")
     return common.DONE if rows else common.NO
 
 
@@ -367,7 +370,7 @@ def _space(space: Keyspace, args: argparse.Namespace) -> int:
         size = f"{fmt.ratio(share.byte_share, 6)} ± {fmt.ratio(share.byte_error, 5)} of bytes"
         common.print_lines([f"{size} {fmt.ratio(share.key_share, 6)} of keys  {key_text(share.prefix)}"])
     how = "all" if space.exact else "a sample"
-    common.narrate(f"{how}: {space.sampled:,} of {space.total:,} keys")
+    common.narrate(f"{how}: {space.sampled:,} of {fmt.many(space.total, 'key')}")
     return common.DONE
 
 
@@ -384,5 +387,5 @@ def _hot(sample: CommandSample, args: argparse.Namespace) -> int:
     common.print_lines(
         f"{fmt.ratio(h.share, 6)} ± {fmt.ratio(h.error, 5)}  {key_text(h.key)}" for h in sample.keys[:30]
     )
-    common.narrate(f"{sample.commands:,} commands in {fmt.duration(sample.took_s)}")
+    common.narrate(f"{fmt.many(sample.commands, 'command')} in {fmt.duration(sample.took_s)}")
     return common.DONE

@@ -82,15 +82,15 @@ def _lines(name: str, curve: MissCurve, said: Advice) -> list[str]:
     from perftui.draw import format as fmt
     from perftui.draw.clean import inert
 
-    nodes = "1 node" if curve.nodes == 1 else f"{curve.nodes} nodes"
     now, then = (
         _size(curve.room, said.bytes_now, said.price_now),
         _size(said.entries, said.bytes_then, said.price_then),
     )
     more = "; a larger one may bring more, but none was measured" if said.open_end else ""
+    nodes, looked = fmt.many(curve.nodes, "node"), fmt.many(curve.seen, "lookup")
     half, double = _points(said.half_costs), _points(said.double_brings)
     lines = [
-        f"{inert(name)}: {nodes}, L1 of {now} misses {_missed(said.now)} of {fmt.count(curve.seen)} lookups",
+        f"{inert(name)}: {nodes}, L1 of {now} misses {_missed(said.now)} of {looked}",
         f"  half the memory costs {half} points, double brings {double}",
         f"  recommended: {then} misses {_missed(said.then)}{more}",
     ]
@@ -106,7 +106,8 @@ def _size(entries: int, bytes_: float | None, money: float | None) -> str:
     from perftui.draw import format as fmt
 
     size = "" if bytes_ is None else f" ({fmt.bytes_(bytes_)})"
-    return f"{fmt.count(entries)} entries{size}" + ("" if money is None else f" for {money:,.2f}")
+    paid = "" if money is None else f" for {money:,.2f}"
+    return f"{fmt.many(entries, 'entry', 'entries')}{size}{paid}"
 
 
 def _missed(point: Point) -> str:

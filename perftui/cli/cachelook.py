@@ -122,7 +122,7 @@ def _memory_lines(node: CacheNode, facts: CacheReading, space: Keyspace) -> Iter
         part = f"{fmt.ratio(share.byte_share, 6)} ± {error} {fmt.ratio(share.key_share, 6)} of keys"
         yield f"  {size} {part}  {name}"
     how = "all" if space.exact else "a sample"
-    yield f"  from {how}: {fmt.count(space.sampled)} of {fmt.count(space.total)} keys"
+    yield f"  from {how}: {fmt.count(space.sampled)} of {fmt.many(space.total, 'key')}"
 
 
 async def newest(session: Session, args: argparse.Namespace) -> int:
@@ -180,7 +180,7 @@ def _node_lines(node: CacheNode) -> list[str]:
     memory = f"{fmt.bytes_(facts.used_bytes)} of {limit} used ({facts.policy})"
     return [
         f"{node.source}: {facts.product} {facts.version} {node.role}, {node.health.link.value}",
-        f"  {traffic}, {fmt.count(facts.keys)} keys, {facts.clients} clients",
+        f"  {traffic}, {fmt.many(facts.keys, 'key')}, {fmt.many(facts.clients, 'client')}",
         f"  {memory}, {fmt.rate(facts.evicted_per_s)} evicted{lag}",
     ]
 

@@ -16,15 +16,17 @@ QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 def show(look: NodesLook, args: argparse.Namespace) -> int:
     """Print; 1 when no node publishes."""
+    from perftui.draw import format as fmt
+
     records = sorted(look.records, key=lambda r: (r.stats.namespace, r.stats.node))
     if args.json:
         common.say([_row(record) for record in records], args.json)
     else:
         common.print_lines(line for record in records for line in _lines(record))
     for why, count in (look.unreadable or {}).items():
-        common.narrate(f"{count} records could not be read: {why}")
+        common.narrate(f"{fmt.many(count, 'record')} could not be read: {why}")
     if look.more:
-        common.narrate(f"only the first {len(records)} nodes are shown")
+        common.narrate(f"only the first {fmt.many(len(records), 'node')} are shown")
     return common.DONE if records else common.NO
 
 

@@ -38,7 +38,7 @@ def lines(look: NodesLook) -> Iterator[str]:
         good = "not known yet" if told.precision is None else f"{fmt.ratio(told.precision)} of {day} in a day"
         gain = "" if told.gain is None else f", hit gain {100 * told.gain:.1f} points"
         paused = ", paused: the source is slow or fails" if told.paused else ""
-        keys = f"{fmt.count(told.keys)} keys followed"
+        keys = f"{fmt.many(told.keys, 'key')} followed"
         yield f"{namespace} predictions at {node}: precision {good}{gain}, {keys}{paused}"
         for group in told.groups:
             if group.off is not None:

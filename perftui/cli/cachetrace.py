@@ -77,13 +77,15 @@ def check(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: figures out of their bounds, or the file exists.
     """
+    from perftui.draw import format as fmt
+
     if not (1 <= args.looks <= 1000 and 0.01 <= args.length <= LONGEST and 0 <= args.pause <= 3600):
         raise ConfigError("--looks takes 1 to 1000, --length 0.01s to 2s, --pause up to 1h")
     if args.file.exists():
         raise ConfigError(f"{args.file} exists: name another file")
     within = args.looks * args.length
     whole = within + (args.looks - 1) * args.pause
-    looks = "1 look" if args.looks == 1 else f"{args.looks} looks"
+    looks = fmt.many(args.looks, "look")
     common.narrate(
         f"{looks} at the command stream (MONITOR) of {args.length:g} s or {COMMANDS:,} commands: for "
         f"up to {within:g} of {whole:g} s each command costs the server 65 to 85 % more CPU\n"
@@ -97,6 +99,7 @@ async def record(look: Look, args: argparse.Namespace) -> int:
     What was seen is kept, also when it is interrupted.
     """
     from perftui.analysis.accesstrace import TraceWriter
+    from perftui.draw import format as fmt
 
     writer, tally = TraceWriter(secrets.token_bytes(32), time.time()), Tally()
     with _begun(args.file) as file:
@@ -105,14 +108,15 @@ async def record(look: Look, args: argparse.Namespace) -> int:
         finally:
             if len(writer):
                 file.write(writer.dump())
+    commands = fmt.many(tally.commands, "command")
     if not len(writer):
-        common.narrate(f"nothing was read from the cache meanwhile, by {tally.commands:,} commands")
+        common.narrate(f"nothing was read from the cache meanwhile, by {commands}")
         return common.NO
     if args.json:
         common.say({"file": str(args.file), "accesses": len(writer), **asdict(tally)})
     else:
         common.print_lines([str(args.file)])
-    common.narrate(tally.error or f"{len(writer):,} reads among {tally.commands:,} commands")
+    common.narrate(tally.error or f"{fmt.many(len(writer), 'read')} among {commands}")
     return common.PARTLY if tally.error else common.DONE
 
 
@@ -167,12 +171,14 @@ def _begun(path: Path) -> Iterator[BinaryIO]:
 def replay(args: argparse.Namespace) -> int:
     """Print what each policy would have hit at each size; 1 for a trace without accesses."""
     from perftui.analysis import policies
+    from perftui.draw import format as fmt
 
     trace = _read(args.file)
     keys = trace.distinct
     entries = sorted({max(1, round(value * keys if share else value)) for value, share in args.sizes})
     if len(trace):
-        common.narrate(f"{len(trace):,} reads of {keys:,} keys, at {len(entries)} sizes")
+        reads, sizes = fmt.many(len(trace), "read"), fmt.many(len(entries), "size")
+        common.narrate(f"{reads} of {fmt.many(keys, 'key')}, at {sizes}")
     rows = policies.rehearse(trace.keys, trace.sizes, entries)
     if args.json:
         common.say(

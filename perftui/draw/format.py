@@ -68,6 +68,16 @@ def count(value: float | None, width: int = 0) -> str:
     return _pad(f"{round(value):,}".replace("-", MINUS), width)
 
 
+def plural(number: float, noun: str, nouns: str = "") -> str:
+    """The noun as it stands after that number: `key` after 1, else `keys`, or `nouns` where it takes no s."""
+    return noun if number == 1 else nouns or f"{noun}s"
+
+
+def many(number: float, noun: str, nouns: str = "") -> str:
+    """A count and what is counted: `1 key`, `2 keys`, `0 entries`."""
+    return f"{count(number)} {plural(number, noun, nouns)}"
+
+
 def bytes_(value: float | None, width: int = 0) -> str:
     """Bytes in binary units: `512 B`, `1.50 KiB`, `12.0 GiB`."""
     if value is None or _absent(value) or math.isinf(value):

@@ -54,7 +54,7 @@ class WarmJob:
         """Which keys, in words."""
         return {
             What.SET: f"set {self.warm_set}",
-            What.KEYS: f"{self.named:,} named keys",
+            What.KEYS: "1 named key" if self.named == 1 else f"{self.named:,} named keys",
             What.TOP: f"the top {self.top:,}",
         }[self.what]
 

@@ -110,7 +110,7 @@ async def test_purging_by_namespace_and_by_tag(config: str, raw: Link, valkey: A
         kept = json.loads(capsys.readouterr().out)["undo"]["id"]
         assert await node.get("a", default=None) is None
         assert await cache(config, "undo", kept, "--yes") == 0
-        assert "1 of 1 tags" in capsys.readouterr().out
+        assert "1 of 1 tag" in capsys.readouterr().out
         assert await node.get("a", default=None) == "x"
         assert await cache(config, "purge", "b*", "--namespace", "shop", "--yes", "--json") == 0
         assert json.loads(capsys.readouterr().out)["done"] == 1
@@ -167,7 +167,7 @@ async def test_nodes_are_told_with_what_they_counted(config: str, raw: Link, cap
     (row,) = json.loads(told.out)
     assert (row["namespace"], row["counters"]) == ("shop", {"hit.l1": 1234})
     assert row["latency_s"]["load"]["p99"] == pytest.approx(0.02, rel=0.01)
-    assert "1 records could not be read: no JSON" in told.err
+    assert "1 record could not be read: no JSON" in told.err
     assert await cache(config, "nodes") == 0
     out = capsys.readouterr().out
     assert "hit.l1 1,234" in out

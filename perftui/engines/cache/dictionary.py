@@ -59,7 +59,7 @@ class TrainDictionary:
         return Plan(
             summary=f"write {inert(self._namespace, 80)} of {self._source} with a dictionary of its own",
             affects=(
-                f"{fmt.count(len(found))} values, {fmt.bytes_(mean)} in the mean; a quarter was kept apart:",
+                f"{fmt.many(len(found), 'value')}, {fmt.bytes_(mean)} in the mean; a quarter was kept apart:",
                 *(_line(name, one) for name, one in trials.items()),
             ),
             count=len(found),

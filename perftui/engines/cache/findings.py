@@ -66,7 +66,7 @@ def _slow(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]
         node.source,
         "Slow commands hold up everybody else",
         (
-            f"{len(recent)} entries in the slow log within five minutes",
+            f"{fmt.many(len(recent), 'entry', 'entries')} in the slow log within five minutes",
             f"the slowest took {fmt.duration(worst.took_s)}: {inert(worst.text, 120)}",
         ),
         gain=sum(entry.took_s for entry in recent) / SLOW_WINDOW,
@@ -138,7 +138,7 @@ def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Find
         (
             (
                 f"{name} was loaded {worst.loads} times by {worst.writers} connections within"
-                f" {fmt.duration(watched.took_s)}; {len(herds)} such keys"
+                f" {fmt.duration(watched.took_s)}; {fmt.many(len(herds), 'such key')}"
             ),
             "one load shared by all who wait for it, or an early refresh, would do",
         ),

@@ -125,7 +125,7 @@ def vanished(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Findi
         node.source,
         "Most keys are gone: flushed, purged or restarted",
         (
-            f"{fmt.count(int(before))} keys a minute ago, {fmt.count(facts.keys)} now",
+            f"{fmt.many(int(before), 'key')} a minute ago, {fmt.count(facts.keys)} now",
             *who,
             f"the server has been up for {fmt.duration(facts.uptime_s)}",
         ),

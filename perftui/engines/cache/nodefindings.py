@@ -70,7 +70,7 @@ def _deaf(source: str, namespace: str, nodes: tuple[TierNode, ...]) -> Iterator[
             source,
             f"{inert(namespace, 40)}: nodes do not hear what others change",
             (
-                f"{len(deaf)} of {len(nodes)} nodes: {_named(deaf)}",
+                f"{len(deaf)} of {fmt.many(len(nodes), 'node')}: {_named(deaf)}",
                 "what is in their memory is not served as fresh until it is read from L2 again",
                 "a server that forbids CLIENT TRACKING, or a proxy, does this: `backplane=` does without",
             ),

@@ -120,13 +120,16 @@ class SetPolicy(ABC, Generic[V, N]):
         self._nodes = nodes
         warnings = []
         if mute:
-            warnings.append(f"{_many(mute)} would not obey: {self.mute}")
+            warnings.append(f"{fmt.many(mute, 'node')} would not obey: {self.mute}")
         if more:
             warnings.append("there are more nodes than are read")
         told = sorted(Counter(nodes.values()).items(), key=lambda one: -one[1])
         return Plan(
             summary=f"{self.target}: {self.goal(value)}",
-            affects=(*(f"{_many(n)}: {self.line(one, value)}" for one, n in told), *self.not_reached),
+            affects=(
+                *(f"{fmt.many(n, 'node')}: {self.line(one, value)}" for one, n in told),
+                *self.not_reached,
+            ),
             count=len(nodes),
             reversible=True,
             undo_note=f"back to {self.words(self._before)}",
@@ -179,12 +182,8 @@ class SetPolicy(ABC, Generic[V, N]):
     def _receipt(self, late: tuple[str, ...]) -> Receipt:
         assert self._nodes is not None
         done, of = len(self._nodes) - len(late), len(self._nodes)
-        text = f"{self.target}: {self.goal(self._value)}, obeyed at {done} of {of} nodes"
+        text = f"{self.target}: {self.goal(self._value)}, obeyed at {done} of {fmt.many(of, 'node')}"
         if late:
             text += f"; not yet at {inert(', '.join(name[:8] for name in late[:3]), 40)}"
         undo = {"namespace": self._namespace, self.field: self._value, "before": self._before}
         return Receipt(text, done=done, untouched=len(late), undo=undo)
-
-
-def _many(nodes: int) -> str:
-    return "1 node" if nodes == 1 else f"{fmt.count(nodes)} nodes"

@@ -67,7 +67,7 @@ class PolicyTrial:
         within = self._looks * self._length
         whole = within + (self._looks - 1) * self._pause
         return Plan(
-            summary=f"record what {self._source} is asked for in {self._looks} looks over"
+            summary=f"record what {self._source} is asked for in {fmt.many(self._looks, 'look')} over"
             f" {fmt.duration(whole)}, and replay it",
             affects=(
                 f"looks (MONITOR) of {fmt.duration(self._length)} or {COMMANDS:,} commands each",
@@ -104,7 +104,7 @@ class PolicyTrial:
             raise Cancelled("stopped while replaying", self._receipt(writer, file)) from None
         receipt = self._receipt(writer, file)
         best = ", ".join(f"{name} {fmt.ratio(hit)}" for name, hit in table.rows[-1].hits)
-        text = f"{receipt.summary}; at {fmt.count(table.rows[-1].entries)} entries: {best}"
+        text = f"{receipt.summary}; at {fmt.many(table.rows[-1].entries, 'entry', 'entries')}: {best}"
         return Receipt(text, done=len(writer), facts={"table": table, "file": str(file)})
 
     async def _record(self, writer: TraceWriter, report: Report) -> None:
@@ -135,7 +135,8 @@ class PolicyTrial:
         return self._receipt(writer, self._write(writer)) if len(writer) else Receipt("nothing was recorded")
 
     def _receipt(self, writer: TraceWriter, file: Path) -> Receipt:
-        text = f"{fmt.count(len(writer))} reads of {self._source} are in {file}"
+        many, are = fmt.many(len(writer), "read"), fmt.plural(len(writer), "is", "are")
+        text = f"{many} of {self._source} {are} in {file}"
         return Receipt(text, done=len(writer), facts={"file": str(file)})
 
     def _write(self, writer: TraceWriter) -> Path:

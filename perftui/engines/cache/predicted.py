@@ -54,7 +54,7 @@ def _evidence(nodes: list[TierNode]) -> Iterator[str]:
     for one, group in off[:NAMED]:
         yield f"{_of(group)} at {inert(one.node[:8])}"
     if len(off) > NAMED:
-        yield f"{len(off) - NAMED} more groups at nodes are off"
+        yield f"off as well: {fmt.many(len(off) - NAMED, 'group')} more"
     tried = sum(group.day for _, group in off)
     if tried:
         would = fmt.ratio(sum(group.day_used for _, group in off) / tried)
@@ -121,7 +121,7 @@ class PredictAgain:
         raise PlanRejected(f"predictions that do not pay turn themselves off again ({receipt.summary})")
 
     def _receipt(self, done: int, left: tuple[str, ...]) -> Receipt:
-        text = f"{self.target}: predictions are on again at {done} of {len(self._before)} nodes"
+        text = f"{self.target}: predictions are on again at {done} of {fmt.many(len(self._before), 'node')}"
         return Receipt(text, done=done, failed=tuple(inert(node, 40) for node in left))
 
     async def _off(self) -> Mapping[str, Predicted]:

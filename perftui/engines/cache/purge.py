@@ -105,7 +105,7 @@ class PurgeKeys:
         size = fmt.bytes_(found.bytes_)
         about = "" if found.scanned == 1.0 else "about "
         return Plan(
-            summary=f"{self._verb} {about}{fmt.count(found.count)} keys ({size}) of {self._source}",
+            summary=f"{self._verb} {about}{fmt.many(found.count, 'key')} ({size}) of {self._source}",
             affects=tuple(self._affects(found)),
             count=found.count,
             bytes_=found.bytes_,
@@ -149,7 +149,9 @@ class PurgeKeys:
 
     def _affects(self, found: KeySurvey) -> Iterator[str]:
         error = f" ± {fmt.bytes_(found.bytes_error)}" if found.bytes_error else ""
-        what = "of the keys named exist" if self._keys else f"keys match {shown(self._pattern)}"
+        keys = fmt.plural(found.total, "key")
+        match = fmt.plural(found.count, "matches", "match")
+        what = "of the keys named exist" if self._keys else f"{keys} {match} {shown(self._pattern)}"
         size = f"{fmt.bytes_(found.bytes_)}{error}"
         yield f"{fmt.count(found.count)} of {fmt.count(found.total)} {what}, {size}"
         yield from map(_line, found.sample[:10])
@@ -239,7 +241,7 @@ class PurgeKeys:
 
     async def _receipt(self, tally: KeyTally, lead: str) -> Receipt:
         done = await self._confirmed(tally)
-        parts = [f"{fmt.count(done)} keys {self._gone}", *self._whereabouts(done)]
+        parts = [f"{fmt.many(done, 'key')} {self._gone}", *self._whereabouts(done)]
         if tally.failed:
             parts.append(f"{fmt.count(tally.failed)} could not be")
         if tally.unsure and not self._keep:

@@ -81,8 +81,9 @@ class Hold:
         return other
 
     def _said(self, other: Purging) -> str:
-        of = f" of {fmt.count(other.of)}" if other.of is not None else ""
+        of = "" if other.of is None else f"{fmt.count(other.done)} of "
+        keys = of + fmt.many(other.done if other.of is None else other.of, "key")
         return (
             f"{inert(other.who, 80)} purges {inert(other.what, 80)} of {self._source} right now:"
-            f" {fmt.count(other.done)}{of} keys so far; wait for its end"
+            f" {keys} so far; wait for its end"
         )

@@ -120,7 +120,7 @@ class Follow:
         now = await self._power.replication()
         if now.role == "replica" and now.primary == f"{host}:{port}":
             raise PlanRejected(f"{self._source} follows {inert(self._to, 60)} already")
-        replicas = f", its {len(now.replicas)} replicas with it" if now.replicas else ""
+        replicas = f", its {fmt.many(len(now.replicas), 'replica')} with it" if now.replicas else ""
         return Plan(
             summary=f"let {self._source} follow {inert(self._to, 60)}",
             affects=(

@@ -32,7 +32,7 @@ def _missing(node: CacheNode, facts: CacheReading) -> Finding:
     """A replica it had; where that one is watched too, it can be attached again."""
     now = {replica.address for replica in facts.replication.replicas}
     gone = [address for address in node.replicas_known if address not in now]
-    evidence = [f"{len(now)} of {node.replicas_seen} replicas seen earlier are connected"]
+    evidence = [f"connected: {len(now)} of {fmt.many(node.replicas_seen, 'replica')} seen earlier"]
     if gone:
         evidence.append(f"not any more: {', '.join(inert(one, 64) for one in gone[-NAMED:])}")
     offer = None

@@ -46,7 +46,7 @@ class RestoreKeys:
         if not self._planned:
             raise PlanRejected(f"no key waits in quarantine {self.quarantine} of {self._source}")
         return Plan(
-            summary=f"restore {fmt.count(self._planned)} keys of {self._source}",
+            summary=f"restore {fmt.many(self._planned, 'key')} of {self._source}",
             affects=(f"values and TTLs as they were; keys written again meanwhile {self._others}",),
             count=self._planned,
             challenge=self.quarantine if self._replace else "",
@@ -107,7 +107,7 @@ async def restored(put: Callable[[KeyTally], Awaitable[None]], expected: int, wh
 
 
 def _receipt(tally: KeyTally, expected: int, where: str, lead: str) -> Receipt:
-    parts = [f"{fmt.count(tally.done)} keys restored"]
+    parts = [f"{fmt.many(tally.done, 'key')} restored"]
     if tally.same:
         parts.append(f"{fmt.count(tally.same)} stood there with the same values")
     if tally.kept:
@@ -117,7 +117,7 @@ def _receipt(tally: KeyTally, expected: int, where: str, lead: str) -> Receipt:
         )
     gone = max(0, expected - tally.done - tally.same - tally.kept - tally.failed - tally.unsure)
     if gone and not lead:
-        parts.append(f"{fmt.count(gone)} had expired or were evicted")
+        parts.append(f"{fmt.count(gone)} had expired or {fmt.plural(gone, 'was', 'were')} evicted")
     if tally.failed:
         parts.append(f"{fmt.count(tally.failed)} failed")
     return Receipt(

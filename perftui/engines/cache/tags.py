@@ -77,7 +77,7 @@ class RemoveByTag:
             summary=f"remove every entry of {inert(self._namespace, 60)}"
             + ("" if everything else f" that has {_either(known)}"),
             affects=(
-                f"{len(known)} tags change their tokens; no key is touched, so it takes no longer for many",
+                f"{fmt.many(len(known), 'tag')} with new tokens: no key is touched, and many take no longer",
                 *([f"not there, so no entry has them: {', '.join(missing[:10])}"] if missing else []),
             ),
             reversible=bool(self._undo_note),
@@ -137,13 +137,13 @@ class RemoveByTag:
             file.close()
 
     def _receipt(self, done: Sequence[str], changed: Sequence[str], planned: int) -> Receipt:
-        text = f"entries with {len(done)} tags are removed"
+        text = f"entries with {fmt.many(len(done), 'tag')} are removed"
         if done and self._path is not None:
             text += f", undo with id {self.undo_id} from {path_text(self._path)}"
         elif done and self._keep:
             text += f", undo within {fmt.age(self._keep)} with id {self.undo_id}"
         if changed:
-            text += f"; {len(changed)} tags were changed by others meanwhile, which removes as well"
+            text += f"; changed by others meanwhile, which removes as well: {fmt.many(len(changed), 'tag')}"
         undo: dict[str, Any] = {"id": self.undo_id, "source": self._source}
         undo |= {"file": str(self._path)} if self._path else {"until": time.time() + self._keep}
         return Receipt(
@@ -206,9 +206,8 @@ class RestoreTag:
         for tag, (before, drawn) in tags.items():
             done += await self._power.swap_tokens(namespace, tag, drawn, before)
             report(Progress(done, len(tags), "tags set back"))
-        receipt = Receipt(
-            f"{done} of {len(tags)} tags have the tokens they had", done, untouched=len(tags) - done
-        )
+        back = f"back to the tokens they had: {done} of {fmt.many(len(tags), 'tag')}"
+        receipt = Receipt(back, done, untouched=len(tags) - done)
         if done < len(tags):
             raise PartlyDone(f"{receipt.summary}: the others were removed again since", receipt)
         return receipt

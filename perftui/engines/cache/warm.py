@@ -83,7 +83,7 @@ class WarmKeys:
 
     def _receipt(self, now: Sets, lead: str) -> Receipt:
         loaded, failed = (self._gained(now, what) for what in ("loaded", "failed"))
-        text = f"{lead}{self.target}: {fmt.count(loaded)} keys loaded at {len(now)} nodes"
+        text = f"{lead}{self.target}: {fmt.many(loaded, 'key')} loaded at {fmt.many(len(now), 'node')}"
         lost = (f"{fmt.count(failed)} failed",) if failed else ()
         facts = {"loaded": loaded, "failed": failed, "nodes": len(now)}
         return Receipt(", ".join((text, *lost)), done=loaded, failed=lost, facts=facts)
@@ -105,4 +105,4 @@ class WarmKeys:
 
 
 def _line(one: WarmSet) -> str:
-    return f"{inert(one.node, 40)}: {fmt.count(one.total)} keys, {fmt.count(one.left)} of them waiting now"
+    return f"{inert(one.node, 40)}: {fmt.many(one.total, 'key')}, {fmt.count(one.left)} of them waiting now"

@@ -282,9 +282,8 @@ def _what(job: WarmJob) -> str:
     state = "" if job.on else ", off"
     keys = job.keys if job.what is What.SET else f"{job.keys} by the loader of set {job.warm_set}"
     what = f"{inert(job.namespace, 80)} {keys}{where}"
-    return (
-        f"{what}, {job.schedule.when}, at {job.rate:g} loads a second, missed runs: {job.missed.value}{state}"
-    )
+    rate = f"{job.rate:g} {fmt.plural(job.rate, 'load')} a second"
+    return f"{what}, {job.schedule.when}, at {rate}, missed runs: {job.missed.value}{state}"
 
 
 def _times(power: WarmDesk, job: WarmJob) -> tuple[str, ...]:

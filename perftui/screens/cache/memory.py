@@ -144,7 +144,8 @@ class MemoryTab(CacheTab):
         if space is None:
             return
         shares.title = f"Prefixes under {key_text(space.base, 40)}" if space.base else "Prefixes"
-        how = "all counted" if space.exact else f"{fmt.count(space.sampled)} of {fmt.count(space.total)} keys"
+        part = f"{fmt.count(space.sampled)} of {fmt.many(space.total, 'key')}"
+        how = "all counted" if space.exact else part
         shares.note = f"{how} · {fmt.clock(space.at, self.look.tz)}" + (f" · {error}" if error else "")
 
     def sample(self) -> None:

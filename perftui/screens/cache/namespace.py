@@ -141,8 +141,7 @@ def detail_rows(
     if counted is not None:
         rows += _counted(counted, size)
     names = ", ".join(f"{node.node[:8]} {fmt.count(round(node.l1_entries))}" for node in nodes)
-    many = "1 node" if view.nodes == 1 else f"{fmt.count(view.nodes)} nodes"
-    say("L1", f"{fmt.bytes_(view.l1_bytes)} in {many}, entries: {inert(names, 400)}")
+    say("L1", f"{fmt.bytes_(view.l1_bytes)} in {fmt.many(view.nodes, 'node')}, entries: {inert(names, 400)}")
     return fill(rows, size)
 
 

@@ -44,7 +44,7 @@ def show(table: LiveTable, frame: Frame, source: str) -> None:
     table.empty = EMPTY
     table.set_items(told.rows if told is not None else ())
     if told is not None:
-        reads = f"{fmt.count(told.accesses)} reads of {fmt.count(told.keys)} keys"
+        reads = f"{fmt.many(told.accesses, 'read')} of {fmt.many(told.keys, 'key')}"
         table.note = f"{inert(reads)} · {fmt.bytes_(told.mean_bytes)} each"
 
 

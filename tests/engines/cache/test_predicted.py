@@ -55,7 +55,7 @@ def test_of_many_some_are_told() -> None:
     off = replace(TOLD, groups=tuple(replace(OFF, name=f"g{n}\x1b") for n in range(9)))
     found = conclude(tiers=told(("a" * 32, off)))["cache.predictions-off"]
     assert len(found.evidence) == 4
-    assert found.evidence[-1] == "6 more groups at nodes are off"
+    assert found.evidence[-1] == "off as well: 6 groups more"
     assert "\x1b" not in "".join(found.evidence)
 
 

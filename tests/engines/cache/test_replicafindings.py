@@ -91,7 +91,7 @@ def test_a_missing_replica_that_follows_another_is_offered_back() -> None:
     there = look(server(THIRD, "replica", primary=OLD, stream="s5"), "third")
     one = found({"new": lacks, "third": there}, engine)[MISSING]
     assert one.evidence == (
-        "0 of 1 replicas seen earlier are connected",
+        "connected: 0 of 1 replica seen earlier",
         f"not any more: {THIRD}",
         "third follows another server now",
     )

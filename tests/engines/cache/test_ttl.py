@@ -168,7 +168,7 @@ async def test_nodes_that_do_not_obey_are_told(
     )
     receipt = await action.run(quiet)
     assert (receipt.done, receipt.untouched) == (0, 1)
-    assert receipt.summary.endswith("obeyed at 0 of 1 nodes; not yet at deaf")
+    assert receipt.summary.endswith("obeyed at 0 of 1 node; not yet at deaf")
     monkeypatch.setattr(obeyed, "PATIENCE", 30.0)
     action = setting(console, "6m")
     await action.plan()

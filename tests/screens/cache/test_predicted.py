@@ -102,7 +102,7 @@ async def test_a_finding_says_why_it_is_off_and_brings_it_back(
         await it.press("A")
         await it.sees("let predictions load again")
         await it.press("y")
-        await it.sees("predictions are on again at 1 of 1 nodes", within=30)
+        await it.sees("predictions are on again at 1 of 1 node", within=30)
     listening.cancel()
 
 

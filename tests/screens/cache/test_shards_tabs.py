@@ -115,12 +115,12 @@ async def test_a_key_of_a_cluster_is_deleted_and_brought_back(console: Open, clu
         await it.press("D")
         await it.sees("1 of 1 of the keys named exist")
         await it.types("lone:1")
-        await it.sees("1 keys moved", within=20)
+        await it.sees("1 key moved", within=20)
         assert await store.get(b"lone:1") is None
         await it.press("u")
-        await it.sees("undo: 1 keys moved")
+        await it.sees("undo: 1 key moved")
         await it.press("y")
-        await it.sees("1 keys restored", within=20)
+        await it.sees("1 key restored", within=20)
     assert await store.get(b"lone:1") == b"x"
     await store.close()
 

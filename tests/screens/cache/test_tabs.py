@@ -144,7 +144,7 @@ async def test_delete_the_key_under_the_cursor(console: Open, raw: Link) -> None
         await it.press("D")
         await it.sees("1 of 1 of the keys named exist")
         await it.types("cart:7")
-        await it.sees("1 keys moved")
+        await it.sees("1 key moved")
         assert await count(raw, "cart:7") == 0
 
 

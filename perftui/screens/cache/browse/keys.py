@@ -87,7 +87,7 @@ class KeysTab(CacheTab):
         hot = self.query_one("#hot", LiveTable)
         hot.empty = watched.error or "H watches the command stream for half a second"
         seen = isinstance(sample, CommandSample)
-        hot.note = f"{fmt.count(sample.commands)} commands in {fmt.duration(sample.took_s)}" if seen else ""
+        hot.note = f"{fmt.many(sample.commands, 'command')} in {fmt.duration(sample.took_s)}" if seen else ""
         hot.set_items(sample.keys if seen else ())
 
     def _paint_page(self, frame: Frame) -> None:
@@ -102,7 +102,8 @@ class KeysTab(CacheTab):
         rest = "to the end" if page.cursor == 0 else f"{fmt.ratio(page.scanned)} scanned, f goes on"
         table.note = frame.error or f"{rest} of {fmt.count(page.total)}"
         table.beyond = "" if page.cursor == 0 else "on this page: f reads the next one, = asks the server"
-        table.empty = frame.error or f"nothing matches {shown or '*'}: {rest} of {fmt.count(page.total)} keys"
+        keys = fmt.many(page.total, "key")
+        table.empty = frame.error or f"nothing matches {shown or '*'}: {rest} of {keys}"
         table.set_items(page.rows)
 
     def scan(self, cursor: int) -> None:
