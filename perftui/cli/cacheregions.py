@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from perftui.analysis import relays
 from perftui.cli import cachepurge, common
 from perftui.draw import format as fmt
 from perftui.model.cache import CacheReport
 from perftui.model.cachecluster import ClusterReport, ClusterView
 from perftui.model.errors import Lost, PlanRejected
 from perftui.model.regionlag import lag_of
-from perftui.model.tierview import RelayLink, TierNode
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from perftui.model.frame import Frame
     from perftui.session import Session
 
-KINDS = ("valkey-regions", "valkey")
-TOPICS = ("cachecluster", "cache")
+KINDS = ("valkey-regions", "valkey", "valkey-cluster", "valkey-sentinel")
+FEEDS = {"cachecluster": ("valkey-regions", "valkey-cluster", "valkey-sentinel"), "cache": ("valkey",)}
+TOPICS = tuple(FEEDS)
 PATIENCE = 8.0
 
 
@@ -31,25 +32,27 @@ async def show(session: Session, args: argparse.Namespace) -> int:
     Raises:
         Lost: nothing is configured that could have any, or nothing answers.
     """
-    frames = [await _frame(session, topic, kind) for topic, kind in zip(TOPICS, KINDS, strict=True)]
-    found: list[Finding] = []
+    frames = [await _frame(session, topic, kinds) for topic, kinds in FEEDS.items()]
+    pairs = common.of_kinds(session.env, ("valkey-regions",))
     views: tuple[ClusterView, ...] = ()
-    links: list[tuple[str, TierNode, RelayLink]] = []
+    links: tuple[relays.Heard, ...] = ()
+    found: list[Finding] = []
     for frame in frames:
-        if frame is not None and isinstance(frame.report, ClusterReport):
-            views = frame.report.clusters
-            found += frame.findings
-        elif frame is not None and isinstance(frame.report, CacheReport):
-            links = list(_links(frame.report))
-            found += [one for one in frame.findings if one.id.startswith("cache.relay")]
+        report = frame.report if frame is not None else None
+        if frame is None or not isinstance(report, ClusterReport | CacheReport):
+            continue
+        links += relays.heard(relays.told(report))
+        found += [one for one in frame.findings if one.source in pairs or one.id.startswith("cache.relay")]
+        if isinstance(report, ClusterReport):
+            views = tuple(view for view in report.clusters if view.source in pairs)
     if not any(frames):
         raise Lost(f"no regions are configured: kind = {' or '.join(KINDS)}")
     if args.json:
         rows = [row for view in views for row in _rows(view)]
-        common.say([*rows, *(_relay(*link) for link in links)], args.json)
+        common.say([*rows, *map(_relay, links)], args.json)
     else:
         common.print_lines(line for view in views for line in _lines(view))
-        common.print_lines(_relay_line(*link) for link in links)
+        common.print_lines(map(_relay_line, links))
         common.print_lines(f"{f.severity.name.lower():<9} {f.title}: {'; '.join(f.evidence)}" for f in found)
     if not views and not links:
         common.narrate("no server has a replica elsewhere, and no node of the library relays")
@@ -74,9 +77,9 @@ def action(session: Session, source: str, args: argparse.Namespace) -> Action:
     )
 
 
-async def _frame(session: Session, topic: str, kind: str) -> Frame | None:
+async def _frame(session: Session, topic: str, kinds: tuple[str, ...]) -> Frame | None:
     """The first frame in which all have answered or failed; None where no backend feeds it."""
-    if not {name for name in common.of_kinds(session.env, (kind,)) if name in session.looks}:
+    if not {name for name in common.of_kinds(session.env, kinds) if name in session.looks}:
         return None
     return await common.first_frame(session, topic, PATIENCE, lambda frame: _settled(frame.report))
 
@@ -88,14 +91,6 @@ def _settled(report: object) -> bool:
     elif isinstance(report, CacheReport):
         rows = report.nodes
     return bool(rows) and not any(row.health.link.value in {"waiting", "late"} for row in rows)
-
-
-def _links(report: CacheReport) -> Iterator[tuple[str, TierNode, RelayLink]]:
-    for server in report.nodes:
-        tiers = server.reading.tiers if server.reading is not None else None
-        for node in tiers.nodes if tiers is not None else ():
-            for relay in node.relays:
-                yield server.source, node, relay
 
 
 def _rows(view: ClusterView) -> Iterator[dict[str, Any]]:
@@ -123,13 +118,15 @@ def _lines(view: ClusterView) -> Iterator[str]:
         yield f"  {member.address:<21} {member.role:<8} {member.state:<9} {told}".rstrip()
 
 
-def _relay(source: str, node: TierNode, relay: RelayLink) -> dict[str, Any]:
-    told = {name: getattr(relay, name) for name in ("peer", "behind", "lag_s", "silent_s", "lost")}
-    return {"source": source, "kind": "relay", "namespace": node.namespace, "node": node.node} | told
+def _relay(one: relays.Heard) -> dict[str, Any]:
+    what = {name: getattr(one.link, name) for name in ("peer", "behind", "lag_s", "silent_s", "lost")}
+    head = {"source": one.source, "kind": "relay", "namespace": one.node.namespace, "node": one.node.node}
+    return head | what
 
 
-def _relay_line(source: str, node: TierNode, relay: RelayLink) -> str:
-    behind = f"{fmt.count(int(relay.behind))} changes and {fmt.duration(relay.lag_s)} behind"
-    silent = f", silent for {fmt.duration(relay.silent_s)}" if relay.silent_s > 1 else ""
-    lost = f", lost its place {relay.lost} times" if relay.lost else ""
-    return f"{source}: {node.namespace} hears {relay.peer}, {behind}{silent}{lost}"
+def _relay_line(one: relays.Heard) -> str:
+    link = one.link
+    behind = f"{fmt.many(int(link.behind), 'change')} and {fmt.duration(link.lag_s)} behind"
+    answer = f"last answer {fmt.duration(link.silent_s)} ago"
+    lost = f", lost its place {fmt.many(link.lost, 'time')}" if link.lost else ""
+    return f"{one.source}: {one.node.namespace} hears {link.peer}, {behind}, {answer}{lost}"

@@ -246,13 +246,13 @@ class LiveScreen(WithNews, Screen[None]):
         if not self.frames.keys() >= set(tab.topics):  # the tab may be there before the screen follows it
             return
         news = self.take_news()
-        self._toggle("#empty", hidden := hides(self.frames))
+        self._toggle("#empty", hidden := hides(mine := tab.own(self.frames)))
         self.set_class(hidden, "-empty")
         tab.display = not hidden
         if hidden:
             lines = self.query_one("#empty", RowBox)
             size = Size(self.size.width, max(1, self.size.height - 3))
-            lines.show(message(size, *empty_text(tab.empty, self.frames, self.session.clock.now())))
+            lines.show(message(size, *empty_text(tab.empty, mine, self.session.clock.now())))
         try:
             if self.console_app.compares:
                 draw_against = import_module("perftui.screens.compare").draw_against
@@ -269,8 +269,7 @@ class LiveScreen(WithNews, Screen[None]):
         """Header, tab row, banner, notice, drawer, footer and toasts, each painted only when it changed."""
         if not self.is_mounted or self.size.width == 0 or not self._whole:
             return
-        width = self.size.width
-        app = self.console_app
+        width, app = self.size.width, self.console_app
         small = width < SMALLEST[0] or self.size.height < SMALLEST[1]
         if small:
             self.keep_focus()
@@ -287,8 +286,9 @@ class LiveScreen(WithNews, Screen[None]):
         self.query_one("#tabs", RowBox).show([tab_row(words, self.index, width, self.look)])
         problem = problem_row(self.session.problem, width, self.look) if app.started else None
         now = self.session.clock.now()
-        past = past_row(self.frames, now, width, self.look) if self.session.clock.past else None
-        self._maybe("#notice", problem or past or lost_row(self.frames, now.at, width, self.look))
+        frames = self.tab.own(self.frames) if self.tab is not None else self.frames
+        past = past_row(frames, now, width, self.look) if self.session.clock.past else None
+        self._maybe("#notice", problem or past or lost_row(frames, now.at, width, self.look))
         self._maybe("#drawer", app.drawer_row(width))
         self.query_one("#footer", RowBox).show([self.reader.footer(width)])
         app.place_toasts(self)

@@ -70,6 +70,10 @@ class Tab(Widget):
     def arrange_for(self, layout: int) -> None:
         """Choose panels for a layout (80, 120, 160 or 200 columns)."""
 
+    def own(self, frames: Mapping[str, Frame]) -> Mapping[str, Frame]:
+        """Those of the frames without which there is nothing to show; the others are beside them."""
+        return frames
+
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """What actions and copies act on; `source` names its backend."""

@@ -74,7 +74,7 @@ class RestoreFile:
             self._tags = RestoreTag(self._power, self._source, id_=found.about.id, note=found.note)
             return await self._tags.plan()
         return Plan(
-            summary=f"restore {fmt.count(found.keys)} keys of {self._source} from a file",
+            summary=f"restore {fmt.many(found.keys, 'key')} of {self._source} from a file",
             affects=tuple(self._affects(found)),
             count=found.keys,
             bytes_=found.bytes_,
@@ -92,7 +92,7 @@ class RestoreFile:
                 f"{name} was taken from {was}, not {self._source}: name the server with --source"
             )
         if found.damage and not self._damaged:
-            before = f"the {fmt.count(found.keys)} keys before it are whole: --damaged restores those"
+            before = f"{fmt.many(found.keys, 'key')} before it can be read: --damaged restores those"
             raise PlanRejected(f"{found.damage}; {before}")
         if not (found.keys or found.note):
             raise PlanRejected(f"{name} has no key in it")

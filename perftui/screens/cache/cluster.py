@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from textual.widget import Widget
 
+from perftui.analysis.relays import Heard
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Span
-from perftui.draw.slotmap import Owned, mark, style
-from perftui.draw.table import Cell, Column
+from perftui.draw.slotmap import Owned
 from perftui.draw.text import line
 from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterReport, ClusterView
 from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.regionlag import lag_of
-from perftui.screens.cache import purging, rehearsals, slots
+from perftui.screens.cache import purging, rehearsals, relays, slots
+from perftui.screens.cache.clusterrows import event_columns, member_columns, node_rows
 from perftui.screens.cache.rows import as_many_as_fit
 from perftui.screens.cache.slots import SlotRow, Slots
 from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
-STATES = {"ok": "ok", "silent": "warn", "suspected": "warn", "failed": "crit"}
-KINDS = {
-    "failed": "crit",
-    "suspected": "warn",
-    "silent": "warn",
-    "outage": "crit",
-    "promoted": "accent",
-    "back": "ok",
-}
-VIEWS = ("members", "events", "hottest")
+VIEWS = ("members", "events", "hottest", "relays")
 
 
 class ClusterTab(Tab):
-    """The slot map above, nodes and events below it."""
+    """The slot map above, nodes and events below it; then relays between regions, where there are any."""
 
     DEFAULT_CSS = """
     ClusterTab { layout: vertical; }
@@ -47,12 +39,14 @@ class ClusterTab(Tab):
     ClusterTab #lower { height: 1fr; layout: horizontal; }
     ClusterTab #members { width: 3fr; margin-right: 1; }
     ClusterTab #events, ClusterTab #hottest { width: 2fr; }
+    ClusterTab #relays { height: 6; }
     ClusterTab.narrow #slots { height: 7; }
     ClusterTab.narrow #members { margin-right: 0; }
+    ClusterTab.narrow #relays, ClusterTab.alone #relays { height: 1fr; }
     """
     id_: ClassVar[str] = "cache.cluster"
     title: ClassVar[str] = "Cluster"
-    topics: ClassVar[tuple[str, ...]] = ("cachecluster", slots.TOPIC, slots.HOT)
+    topics: ClassVar[tuple[str, ...]] = (*relays.TOPICS, slots.TOPIC, slots.HOT)
     empty: ClassVar[str] = (
         "would show a cluster's hash slots, its nodes, failovers and how long none could be written\n"
         'connect one: [env.NAME.backends.cluster] kind = "valkey-cluster", url = "redis+cluster://host:7000,host:7001"\n'
@@ -67,6 +61,8 @@ class ClusterTab(Tab):
         self.chosen = ""
         self.in_front = VIEWS[0]
         self.heats = Slots()
+        self.heard: tuple[Heard, ...] = ()
+        self._shown: tuple[str, ...] | None = None  # the tables that were arranged
 
     def compose(self) -> Iterable[Widget]:
         """The nodes take the keys."""
@@ -82,19 +78,38 @@ class ClusterTab(Tab):
                 id="events",
             )
             yield LiveTable(slots.slot_columns(), key=slots.slot_key, title="Hottest slots", id="hottest")
+        yield LiveTable(
+            relays.columns(), key=lambda row: row.key, title="Relays between regions", id="relays"
+        )
+
+    @property
+    def _views(self) -> tuple[str, ...]:
+        """The tables that have something to show."""
+        cluster = VIEWS[: 3 if self._slotted else 2] if self.view is not None else ()
+        return (*cluster, *(VIEWS[3:] if self.heard else ()))
 
     def arrange_for(self, layout: int) -> None:
-        """Below 120 columns one table, else the nodes and another one; `v` changes it."""
-        wide = layout >= 120
+        """Below 120 columns one table, else the nodes and another one; `v` changes it.
+
+        Without a cluster there are relays alone.
+        """
+        wide, views = layout >= 120, self._views
+        front = self.in_front if self.in_front in views else next(iter(views), "")
         self.set_class(not wide, "narrow")
-        for name in VIEWS:
+        self.set_class(self.view is None, "alone")
+        for name in VIEWS[:3]:
             beside = wide and name in {"members", self._beside}
-            self.query_one(f"#{name}").display = beside or name == self.in_front
+            self.query_one(f"#{name}").display = self.view is not None and (beside or name == front)
+        self.query_one("#relays").display = "relays" in views and (wide or front == "relays")
+        self.query_one("#lower").display = self.view is not None and (wide or front != "relays")
+        self.query_one("#head").display = self.view is not None
+        if self.view is None:
+            self.query_one("#slots").display = False
 
     @property
     def _beside(self) -> str:
         """The table beside the nodes: with heat on the map the slots, unless another one was chosen."""
-        if self.in_front != "members":
+        if self.in_front not in {"members", "relays"}:
             return self.in_front
         return "events" if self.heats.heat == "owner" else "hottest"
 
@@ -127,8 +142,14 @@ class ClusterTab(Tab):
     def _regions(self) -> bool:
         return self.view is not None and self.view.reading is not None and self.view.reading.regions
 
+    def own(self, frames: Mapping[str, Frame]) -> Mapping[str, Frame]:
+        """Single servers count where nodes relay between regions there."""
+        clusters = {topic: frame for topic, frame in frames.items() if topic == "cachecluster"}
+        return frames if self.heard or relays.found(frames) else clusters
+
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest look."""
+        self._draw_relays(frames)
         frame, view = frames["cachecluster"], self.view
         if view is None:
             return
@@ -148,6 +169,17 @@ class ClusterTab(Tab):
             "outages are measured" if view.reading.beating else "heartbeat off: outages are not measured"
         )
         events.set_items(view.events)
+
+    def _draw_relays(self, frames: Mapping[str, Frame]) -> None:
+        found = relays.found(frames)
+        if found or self.session.clock.past or not relays.unsaid(frames, self.heard):
+            self.heard = found  # else a busy server left that out of one look
+        table = self.query_one("#relays", LiveTable)
+        table.set_health(relays.health(frames, self.heard), max(frame.at for frame in frames.values()))
+        table.set_items(self.heard)
+        if self._views != self._shown:
+            self._shown = self._views
+            self.arrange_for(self.layout_now)
 
     def _draw_slots(
         self, frames: Mapping[str, Frame], view: ClusterView, at: float, ranges: list[Owned]
@@ -180,8 +212,11 @@ class ClusterTab(Tab):
         return True
 
     def _turn(self) -> None:
-        views = VIEWS if self._slotted else VIEWS[:2]
-        self.in_front = views[(views.index(self.in_front) + 1) % len(views)]
+        views = self._views
+        if not views:
+            return
+        place = views.index(self.in_front) if self.in_front in views else 0
+        self.in_front = views[(place + 1) % len(views)]
         self.arrange_for(self.layout_now)
         self.query_one(f"#{self.in_front}").focus()
         self.redraw()
@@ -260,7 +295,7 @@ class ClusterTab(Tab):
         if len(places) == 1:
             asked(places[0].address)
         else:
-            options = [(p.address, f"{p.address}  {p.slot_count:,} slots") for p in places]
+            options = [(p.address, f"{p.address}  {fmt.many(p.slot_count, 'slot')}") for p in places]
             self.choose("Move slots to", options, asked)
 
     @property
@@ -322,68 +357,3 @@ def _lag(reading: ClusterReading) -> list[tuple[str, str]]:
     bytes_ = max((lag.bytes_ for lag in lags if lag.bytes_ is not None), default=None)
     seconds = max((lag.seconds for lag in lags if lag.seconds is not None), default=None)
     return [("lag ", f"{fmt.bytes_(bytes_)} {fmt.duration(seconds)}")]
-
-
-class NodeRow(NamedTuple):
-    """A node in the table: with the number its slots have on the map (-1: none) and how far it is behind."""
-
-    member: ClusterMember
-    number: int
-    lag_bytes: int | None
-
-    @property
-    def key(self) -> str:
-        """What tells it from the others."""
-        return self.member.id
-
-
-def node_rows(reading: ClusterReading, ids: tuple[str, ...]) -> list[NodeRow]:
-    """Each primary with its replicas below it, then the rest."""
-    return [NodeRow(m, ids.index(m.id) if m.id in ids else -1, _behind(reading, m)) for m in reading.grouped]
-
-
-def _behind(reading: ClusterReading, member: ClusterMember) -> int | None:
-    if reading.regions:
-        return lag_of(reading, member).bytes_
-    return reading.lag(member) if member.role == "replica" else None
-
-
-def member_columns() -> list[Column]:
-    """Columns of nodes; the first is how the slot map marks a primary's slots."""
-
-    def of(name: str) -> Any:
-        return lambda row: getattr(row.member, name)
-
-    def said(name: str) -> Any:
-        return lambda row: getattr(row.member.reading, name) if row.member.reading else None
-
-    def letter(number: int) -> Cell:
-        return (mark(number), style(number)) if number >= 0 else ("", "")
-
-    def right(key: str, title: str, form: Any, width: int, priority: int = 1, **more: Any) -> Column:
-        value = more.pop("value", None)
-        return Column(key, title, form, value=value, width=width, align="right", priority=priority, **more)
-
-    return [
-        Column("number", "", letter, width=1),
-        Column("address", "Node", value=of("address"), width=15, grow=True),
-        Column("role", "Role", value=of("role"), width=8),
-        Column("state", "State", lambda s: (s, STATES.get(s, "")), value=of("state"), width=9),
-        right("slots", "Slots", lambda n: fmt.count(n) if n else "", 6, value=of("slot_count")),
-        right("ops_per_s", "Cmd/s", fmt.number, 7, value=said("ops_per_s")),
-        right("lag_bytes", "Lag", fmt.bytes_, 9, help="bytes behind, as its primary says"),
-        right("used_bytes", "Used", fmt.bytes_, 9, 2, value=said("used_bytes")),
-        right("keys", "Keys", fmt.count, 8, 3, value=said("keys")),
-        right("epoch", "Epoch", str, 5, 4, value=of("epoch"), help="of its configuration: the higher wins"),
-        Column("why", "Why", value=of("why"), width=20, priority=5, help="why it tells nothing of itself"),
-    ]
-
-
-def event_columns(tz: str) -> list[Column]:
-    """Columns of what happened."""
-    return [
-        Column("at", "Time", lambda at: fmt.clock(at, tz), width=8),
-        Column("kind", "What", lambda kind: (kind, KINDS.get(kind, "")), width=9),
-        Column("node", "Node", width=15),
-        Column("text", "How", width=20, grow=True),
-    ]

@@ -194,7 +194,7 @@ KEYS: tuple[Command, ...] = (
         "cache.cluster-view",
         "v",
         "View",
-        "Next view: the nodes, what happened to them, or the hottest slots (R moves the one chosen).",
+        "Next view: the nodes, what happened to them, the hottest slots (R moves the one chosen), or relays.",
         scope="cache.cluster",
     ),
     Command(

@@ -337,7 +337,7 @@ async def test_it_goes_on_after_a_lost_connection_and_counts_each_key_once(
 
 async def test_a_key_too_large_to_be_carried_is_left_and_told(server: Valkey, file: Path) -> None:
     await ask(server, ("SETRANGE", "page:big", 33 << 20, "x"), ("SET", "page:small", "x"))
-    with pytest.raises(PartlyDone, match="1 keys saved and deleted") as partly:
+    with pytest.raises(PartlyDone, match="1 key saved and deleted") as partly:
         await purge_of(server, file).run(ignore)
     assert partly.value.receipt.failed == ("page:big: larger than 32 MiB, which is not carried to a file",)
     assert await left(server) == {b"page:big"}

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perftui.app import Options, PerftuiApp
+from perftui.backends.valkey import nodes
 from perftui.cli import main
 from perftui.config import load
+from perftui.instrument.cache import Cache
+from perftui.instrument.cache import stats as publishing
+from perftui.instrument.cache.relay import Relay
 from perftui.instrument.cache.store import open_store
 from perftui.lab.cluster import Cluster
 from perftui.lab.sentinel import GROUP, SentinelGroup
@@ -22,7 +26,7 @@ from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
 from tests.topologies import a_cluster, a_group
-from tests.waiting import auntil
+from tests.waiting import auntil, until
 
 if TYPE_CHECKING:
     from perftui.lab.folders import Folder
@@ -228,3 +232,34 @@ async def test_the_command_line_says_the_same(
     await cluster.masters[0].kill()
     assert await cache("cluster") == 1
     assert "has no replica that could take over" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_relays_to_another_region_stand_below_the_cluster(
+    console: Open, cluster: Cluster, valkey: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(publishing, "EVERY", 0.2)
+    monkeypatch.setattr(nodes, "EVERY", 0.0)
+    async with console(size) as it, Cache("shop", l2=cluster.url) as cache:
+        await it.sees("nodes up 6/6")
+        assert "Relays" not in await it.text()
+        relay = Relay(cache, f"redis://:{valkey.password}@127.0.0.1:{valkey.port}/0")
+        await until(lambda: relay.leads, 10)
+
+        async def heard() -> bool:
+            await it.text()
+            return bool(it.app.base.tab.heard)
+
+        await auntil(heard, 20)
+        if size[0] < 120:
+            await it.press("v")
+            await it.sees("── Events|━━ Events")
+            await it.press("v", "v")
+        await it.sees("Relays between regions", 20)
+        await it.sees(r"▸shop +peer +shards .* 0 +0 s +\d[\d.]* [mµ]?s ago", 20)
+        lines = (await it.text()).splitlines()
+        assert len(lines) == size[1]
+        assert max(map(len, lines)) <= size[0]
+        assert ("Nodes" in await it.text()) is (size[0] >= 120)
+        await it.press("v")
+        await it.sees("(──|━━) Nodes")

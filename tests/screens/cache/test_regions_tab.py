@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perftui.app import Options, PerftuiApp
+from perftui.backends.valkey import nodes
 from perftui.cli import main
 from perftui.config import load
 from perftui.instrument.cache import Cache
+from perftui.instrument.cache import stats as publishing
 from perftui.instrument.cache.relay import Relay
 from perftui.lab.regions import APART, Regions
 from perftui.session import Session
@@ -150,6 +153,15 @@ async def test_relays_in_a_shell(
                 await other.set("k", 1)
                 await until(lambda: relay.applied == 1, 10)
             await auntil(lambda: told(config, capsys), 15)
+            assert await run("cache", "regions", "--config", config) == 0
+            assert re.search(
+                r"here: shop hears peer, 0 changes and 0 s behind, last answer \d[\d.]* [mµ]?s ago\n",
+                capsys.readouterr().out,
+            )
+            assert await run("cache", "regions", "--config", config, "--csv") == 0
+            header, row = capsys.readouterr().out.splitlines()
+            assert header == "source,kind,namespace,node,peer,behind,lag_s,silent_s,lost"
+            assert row.startswith("here,relay,shop,")
     finally:
         await made.stop()
 
@@ -160,3 +172,44 @@ async def told(config: str, capsys: Any) -> bool:
     return [(r["kind"], r["namespace"], r["peer"], r["behind"]) for r in rows] == [
         ("relay", "shop", "peer", 0.0)
     ]
+
+
+@pytest.mark.parametrize("size", [(160, 48), (120, 40), (80, 24)])
+async def test_relays_on_the_cluster_tab(
+    server_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    need_valkey()
+    monkeypatch.setattr(publishing, "EVERY", 0.2)
+    monkeypatch.setattr(nodes, "EVERY", 0.0)
+    made = regions(server_folder, APART)
+    try:
+        await made.start()
+        here, there = made.servers.values()
+        head = f'[env.lab.backends.here]\nkind = "valkey"\nurl = "{here.bare_url}"\n'
+        config = written(tmp_path, monkeypatch, here.password, head)
+
+        def session(_env: str | None) -> Session:
+            settings = load(config, "lab", {})
+            return Session.open(settings, settings.environment)
+
+        app = PerftuiApp(session, Options(screen="cache.cluster"), environment={"TERM": "xterm-256color"})
+        async with app.run_test(size=size) as pilot:
+            it = Console(app, pilot)
+            await it.sees("would show a cluster's hash slots", 20)
+            async with Cache("shop", l2=here.url) as cache, Cache("shop", l2=there.url) as other:
+                relay = Relay(cache, there.url)
+                await until(lambda: relay.leads, 10)
+                Relay(other, here.url)
+                await it.sees(r"Relays between regions", 20)
+                await it.sees(r"▸shop +peer +here .* 0 +0 s +\d[\d.]* [mµ]?s ago +0\b", 20)
+                assert "would show" not in await it.text()
+                await other.set("k", 1)
+                await until(lambda: relay.applied == 1, 10)
+                lines = (await it.text()).splitlines()
+                assert len(lines) == size[1]
+                assert max(map(len, lines)) <= size[0]
+                await made.kill(2)
+                await it.sees(r"▸shop +peer +here .* [1-9][\d.]* s ago", 20)
+            await it.sees("would show a cluster's hash slots", 20)
+    finally:
+        await made.stop()
