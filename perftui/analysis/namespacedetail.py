@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perftui.analysis.quantile import Sketch
@@ -50,6 +51,7 @@ TROUBLES = (
     "stale.failed",
 )
 LATENCIES = ("load", "l2.get", "l2.set")
+CODECS = "codec.by."  # begins the counters of values that a codec packed
 
 
 def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
@@ -66,8 +68,8 @@ def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
         namespace,
         len(mine),
         tuple((name, found) for name, found in told if not math.isnan(found[0])),
-        _below(counts, "evicted."),
-        _below(counts, "codec.by."),
+        below(counts, "evicted."),
+        below(counts, CODECS),
         tuple((name, counts[name]) for name in TROUBLES if counts[name]),
         counts["codec.bytes_in"],
         counts["codec.bytes_out"],
@@ -80,6 +82,7 @@ def _quantiles(sketch: Sketch) -> Quantiles:
     return sketch.quantile(0.5), sketch.quantile(0.95), sketch.quantile(0.99)
 
 
-def _below(counts: Counter[str], head: str) -> tuple[tuple[str, int], ...]:
+def below(counts: Mapping[str, int], head: str) -> tuple[tuple[str, int], ...]:
+    """Counters whose names begin so, without that, the highest first."""
     found = [(name.removeprefix(head), n) for name, n in counts.items() if name.startswith(head) and n]
     return tuple(sorted(found, key=lambda pair: -pair[1]))

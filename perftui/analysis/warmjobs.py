@@ -11,10 +11,10 @@ from perftui.analysis.schedule import check, parse_every
 from perftui.model.warmask import NAME
 from perftui.model.warmjob import Missed, WarmJob
 from perftui.model.warmqueue import LARGEST_KEYS, MOST_KEYS, What
+from perftui.model.warmused import JOB
 
 KEYS: Final = "set, top 500, keys a b c, or file /path/to/keys (one a line)"
 WHEN: Final = "every 15 m, or cron such as 0 6 * * 1-5"
-_JOB: Final = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,39}")
 _LONGEST: Final = 200  # characters of a namespace
 _PERIOD: Final = re.compile(r"(?:every\s+)?(\d[\d.]*\s*[smhd])\Z")
 _LEAST, _MOST = 0.1, 10_000.0  # loads a second
@@ -44,7 +44,7 @@ def changed(job: WarmJob, said: Mapping[str, Any]) -> WarmJob:
 
 def checked(job: WarmJob) -> WarmJob:
     """The job itself; ValueError says why it cannot be one."""
-    if not _JOB.fullmatch(job.name):
+    if not JOB.fullmatch(job.name):
         raise ValueError("a job's name is 1 to 40 of a-z 0-9 _ . -, and begins with a letter or digit")
     if not 0 < len(job.namespace) <= _LONGEST or not job.namespace.isprintable():
         raise ValueError("a job names the cache whose keys it warms")

@@ -13,6 +13,7 @@ from perftui.model.noderecord import NodesLook
 from perftui.model.schedule import TUNING
 from perftui.model.warmask import WarmSet, warm_sets
 from perftui.model.warmjob import WARMING, JobRow, JobsReport
+from perftui.model.warmused import Warmed, newest, warmed
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
@@ -131,11 +132,14 @@ async def _report(session: Session) -> JobsReport:
 async def show(session: Session, look: NodesLook, args: argparse.Namespace) -> int:
     """Print jobs, sets and predictions; 1 when there is none of them."""
     report, sets, predicted = await _report(session), warm_sets(look.records), cachepredict.rows(look)
+    said = ((one.stats.namespace, told) for one in look.records for told in warmed(one.stats.gauges))
+    used = newest(said)
     found = bool(sets or report.rows or predicted)
     if args.json:
-        common.say({"jobs": report, "sets": [asdict(one) for one in sets], "predicted": predicted})
+        told = {"warmed": [_warmed(*one) for one in used.items()], "sets": [asdict(one) for one in sets]}
+        common.say({"jobs": report, **told, "predicted": predicted})
         return common.DONE if found else common.NO
-    common.print_lines(map(job_line, report.rows))
+    common.print_lines(job_line(row, used.get((row.job.namespace, row.job.name))) for row in report.rows)
     common.print_lines(map(_line, sets))
     common.print_lines(cachepredict.lines(look))
     if report.paused:
@@ -147,23 +151,40 @@ async def show(session: Session, look: NodesLook, args: argparse.Namespace) -> i
     return common.DONE if found else common.NO
 
 
-def job_line(row: JobRow) -> str:
-    """One job on one line."""
+def job_line(row: JobRow, told: Warmed | None = None) -> str:
+    """One job on one line, with what became of the keys that its newest run loaded."""
     from perftui.draw import format as fmt
 
     job, state = row.job, row.state
     what = f"{job.name}: {job.namespace} {job.keys}, {job.schedule.when}, {job.rate:g} loads/s"
     later = f", next {fmt.stamp(row.upcoming[0])} UTC" if row.upcoming else "" if job.on else ", off"
     if state.run:
-        return f"{what}{later}; runs: {fmt.count(state.settled)} of {fmt.count(state.total or 0)} keys"
-    did = f"; {fmt.stamp(state.ended)} {state.outcome.value}: {state.result}" if state.outcome else ""
-    return f"{what}{later}{did}"
+        return f"{what}{later}; runs: {fmt.count(state.settled)} of {fmt.many(state.total or 0, 'key')}"
+    if state.outcome is None:
+        return what + later
+    did = f"{fmt.stamp(state.ended)} {state.outcome.value}: {state.result}"
+    return f"{what}{later}; {did}{_precision(told)}"
+
+
+def _precision(told: Warmed | None) -> str:
+    from perftui.draw import format as fmt
+
+    if told is None:
+        return f"; precision {fmt.NOTHING}"
+    least, open_ = ("at least ", f", {fmt.count(told.left)} may be yet") if told.left else ("", "")
+    used = f"{fmt.count(told.used)} of {fmt.many(told.of, 'key')} used{open_}"
+    return f"; precision {least}{fmt.ratio(told.precision)} ({used})"
+
+
+def _warmed(key: tuple[str, str], one: Warmed) -> dict[str, Any]:
+    return {"namespace": key[0], **asdict(one), "precision": one.precision}
 
 
 def _line(one: WarmSet) -> str:
     from perftui.draw import format as fmt
 
-    now = f"{fmt.count(one.total - one.left)} of {fmt.count(one.total)} keys"
+    now = f"{fmt.count(one.total - one.left)} of {fmt.many(one.total, 'key')}"
     doing = " loading" if one.leads else " waiting" if one.left else ""
-    ever = f"{one.runs} runs: loaded {fmt.count(one.loaded)}, fresh already {fmt.count(one.skipped)}"
+    runs, loaded = fmt.many(one.runs, "run"), fmt.count(one.loaded)
+    ever = f"{runs}: loaded {loaded}, fresh already {fmt.count(one.skipped)}"
     return f"{one.namespace} {one.name} at {one.node}: {now}{doing}; {ever}, failed {fmt.count(one.failed)}"

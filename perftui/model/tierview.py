@@ -10,6 +10,7 @@ from perftui.model.nodework import NodeWork
 from perftui.model.predicted import Predicted
 from perftui.model.reuse import Reuse
 from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
+from perftui.model.warmused import Warmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ class TierNode:
     `linked` it hears nothing of what others change; with `breaker_open` it leaves L2 alone for a while.
     `relays` are those in which it reads, one node of a region at a time.
     `waiting_s` is the age of the oldest of these; `writes` wait for the database, the oldest for `writes_s`;
-    `raw_bytes` of values became `packed_bytes` since it began.
-    `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are given none,
-    where it says so; `shared` whether its loads are those of other processes too, where they could be.
+    `raw_bytes` of values became `packed_bytes` since it began; `codecs` has the values packed by each codec,
+    most first. `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are
+    given none, where it says so; `shared` whether its loads are those of other processes too, where they
+    could be. `warmed` is what became of the keys that its runs of warm jobs loaded.
     `l1`: whether it keeps anything in its own memory at all.
     `dead` writes failed too often, and `dead_shared` in a journal that all its nodes see.
     `work` is what it has under way and waiting, of nodes that say it; these obey orders.
@@ -146,6 +148,8 @@ class TierNode:
     dead: float = 0.0
     dead_shared: float = 0.0
     work: NodeWork | None = None
+    codecs: tuple[tuple[str, int], ...] = ()
+    warmed: tuple[Warmed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,9 @@ class NamespaceView:
     """A namespace over all its nodes.
 
     `ttls` are the default TTLs in force at those that say them, `own_ttls` by their options, the shortest
-    first, each once. `shared` has whether loads are shared at those that say it, each once.
+    first, each once. `shared` has whether loads are shared at those that say it, each once. `codec` is the
+    one that packed most values since they began (`raw`: none was packed), `saved_ratio` the part of the bytes
+    that packing saved: of what is written now, else since they began; None where nothing was.
     """
 
     namespace: str
@@ -187,3 +193,5 @@ class NamespaceView:
     ttls: tuple[float, ...] = ()
     own_ttls: tuple[float, ...] = ()
     shared: tuple[SharedLoads, ...] = ()
+    codec: str | None = None
+    saved_ratio: float | None = None

@@ -4,7 +4,9 @@
 says each second that it lives, in the group's own list and in `__warmr:NAMESPACE:SET:RUN`, and removes the
 entry when it is over. An entry of a node that fell silent is taken by another, so a run may be begun more
 than once; what is fresh is not loaded again, and a run that is over is over. `__warmk:NAMESPACE:SET:RUN`
-has the keys of a run that names them, one a line. Anybody may have written any of it.
+has the keys of a run that names them, one a line. `__warms:NAMESPACE:SET` has a sample of the keys that a
+run has loaded, for the nodes of the set to say in the bits of `__warmu:NAMESPACE:SET:RUN` which of them they
+were asked for (warmused). Anybody may have written any of it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from enum import Enum
 from typing import Any, Final
 
 from perftui.model.warmask import MOST
+from perftui.model.warmused import JOB
 
 GROUP: Final = b"nodes"
 FIELD: Final = b"order"
@@ -42,12 +45,16 @@ class What(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A run: which keys, `top` of them where they are the hottest, at `rate` loads a second at most."""
+    """A run: which keys, `top` of them where they are the hottest, at `rate` loads a second at most.
+
+    `job` is the name of the job it is of; empty where the console did not say.
+    """
 
     run: str
     what: What
     rate: float
     top: int = 0
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +98,24 @@ def keys_key(namespace: str, name: str, run: str) -> bytes:
     return _key("k", namespace, name, run)
 
 
+def sample_key(namespace: str, name: str) -> bytes:
+    """A sample of the keys that the newest run has loaded."""
+    return _key("s", namespace, name)
+
+
+def used_key(namespace: str, name: str, run: str) -> bytes:
+    """A bit for each key of the sample: whether anybody asked for it."""
+    return _key("u", namespace, name, run)
+
+
 def _key(kind: str, *names: str) -> bytes:
     return f"__warm{kind}:{':'.join(names)}".encode("utf-8", "surrogatepass")
 
 
 def pack_order(order: Order) -> bytes:
     """An entry's field."""
-    return _text({"run": order.run, "what": order.what.value, "rate": order.rate, "top": order.top})
+    text = {"run": order.run, "what": order.what.value, "rate": order.rate, "top": order.top}
+    return _text(text | ({"job": order.job} if order.job else {}))
 
 
 def unpack_order(data: bytes) -> Order:
@@ -112,7 +130,9 @@ def unpack_order(data: bytes) -> Order:
         raise NoOrder("no order")
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not _RATES[0] <= rate <= _RATES[1]:
         raise NoOrder("no rate")
-    return Order(run, What(what), float(rate), _count(found.get("top")) or 0)
+    job = found.get("job")
+    named = job if isinstance(job, str) and JOB.fullmatch(job) else ""
+    return Order(run, What(what), float(rate), _count(found.get("top")) or 0, named)
 
 
 def pack_told(told: Told) -> bytes:

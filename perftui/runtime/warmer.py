@@ -229,7 +229,8 @@ class Warmer:
         if not there:
             raise PlanRejected(f"no cache server is connected whose nodes could do {job.name}")
         how: dict[str, Any] = {"namespace": job.namespace, "name": job.warm_set, "rate": job.rate}
-        how |= {"what": job.what.value, "top": job.top, "run": run, "keys": await self.keys(job.name)}
+        how |= {"what": job.what.value, "top": job.top, "run": run, "job": job.name}
+        how["keys"] = await self.keys(job.name)
         return cast("WarmAction", self._make(ORDER, there, **how))
 
     async def begin(self, row: JobRow, run: str) -> JobState:

@@ -16,6 +16,7 @@ from perftui.instrument.cache import warming as warm
 from perftui.instrument.cache.face import Cache
 from perftui.instrument.cache.warming import Warming
 from tests.rows import Rows
+from tests.waiting import auntil
 
 Out = pytest.CaptureFixture[str]
 Words = Callable[..., Any]
@@ -84,8 +85,22 @@ async def test_a_job_is_run_now_and_waited_for(
         receipt = json.loads(capsys.readouterr().out)
         assert (receipt["done"], receipt["facts"]["node"]) == (2, node.node)
         assert await node.get("a") == 1
+        await auntil(lambda: judged(run, capsys), 15)
+        assert await run("list") == 0
+        out = capsys.readouterr().out
+        assert (
+            "2 keys loaded, 0 fresh already; precision at least 50.0% (1 of 2 keys used, 1 may be yet)" in out
+        )
     assert await run("list") == 0
-    assert "done: 2 keys loaded, 0 fresh already" in capsys.readouterr().out
+    assert "done: 2 keys loaded, 0 fresh already; precision –" in capsys.readouterr().out
+
+
+async def judged(run: Words, capsys: Out) -> bool:
+    """Whether the node says what became of the job's two keys."""
+    assert await run("list", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["warmed"]
+    names = ("namespace", "job", "of", "used", "left", "precision")
+    return [[one[name] for name in names] for one in told] == [["shop", "two", 2, 1, 1, 0.5]]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import hiredis
 
 from perftui.analysis import misscurves, reuse
+from perftui.analysis.namespacedetail import CODECS, below
 from perftui.analysis.quantile import Sketch
 from perftui.backends.valkey.link import verify
 from perftui.model.noderecord import (
@@ -30,6 +31,7 @@ from perftui.model.reuse import Reuse
 from perftui.model.tiers import TierStats
 from perftui.model.tierview import RelayLink, TierFacts, TierNode, between
 from perftui.model.warmask import ASK_LARGEST, ASK_LIFE, ask_key, warm_sets
+from perftui.model.warmused import warmed
 
 MOST = 500  # nodes read in a look
 LONGEST_KEY = 1024
@@ -175,6 +177,8 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         dead=gauge("writes.dead", 0.0),
         dead_shared=gauge("writes.dead_shared", 0.0),
         work=stats.work,
+        codecs=below(stats.counters, CODECS),
+        warmed=warmed(stats.gauges),
     )
 
 

@@ -41,12 +41,13 @@ class WarmRun:
         rate: float = 50.0,
         top: int = 0,
         keys: Sequence[str] = (),
+        job: str = "",
     ) -> None:
         if not RUN.fullmatch(run) or not NAME.fullmatch(name) or what not in {one.value for one in What}:
             raise PlanRejected("a run has an id, a warm set, and says which keys: set, keys or top")
         self._power = power
         self._where = namespace, name
-        self._order = Order(run, What(what), rate, top)
+        self._order = Order(run, What(what), rate, top, job)
         self._keys = tuple(keys)
         self.target = f"{source} {inert(namespace, 80)} {inert(name, 40)}"
         self.params = {"namespace": namespace, "name": name, "what": what, "rate": rate, "run": run}
@@ -61,11 +62,12 @@ class WarmRun:
             raise PlanRejected("the run names keys, and there are none")
         keys = {
             What.SET: f"the keys of its set {self._where[1]}",
-            What.KEYS: f"{len(self._keys):,} keys: {inert(', '.join(self._keys[:5]), 120)}",
-            What.TOP: f"the {self._order.top:,} keys that the node is asked for most",
+            What.KEYS: f"{fmt.many(len(self._keys), 'key')}: {inert(', '.join(self._keys[:5]), 120)}",
+            What.TOP: f"the {fmt.many(self._order.top, 'key')} that the node is asked for most",
         }[what]
+        rate = f"{self._order.rate:g} {fmt.plural(self._order.rate, 'load')}"
         return Plan(
-            summary=f"warm {self.target} at {self._order.rate:g} loads a second",
+            summary=f"warm {self.target} at {rate} a second",
             affects=(keys, "one node loads what L2 does not have fresh; what is warm expires by itself"),
             count=len(self._keys) or None,
         )
@@ -120,7 +122,7 @@ class WarmRun:
     def _receipt(self, told: Told, lead: str) -> Receipt:
         error = f" ({inert(told.error, 120)})" if told.error else ""
         lost = (f"{fmt.count(told.failed)} failed{error}",) if told.failed or told.error else ()
-        done = f"{fmt.count(told.loaded)} keys loaded, {fmt.count(told.fresh)} fresh already"
+        done = f"{fmt.many(told.loaded, 'key')} loaded, {fmt.count(told.fresh)} fresh already"
         facts = {"loaded": told.loaded, "fresh": told.fresh, "failed": told.failed, "node": told.node}
         text = f"{lead}{self.target}: {', '.join((done, *lost))}"
         return Receipt(text, done=told.loaded, failed=lost, facts=facts)

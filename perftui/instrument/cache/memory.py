@@ -36,10 +36,12 @@ class Memory:
         "_bound_bytes",
         "_bound_entries",
         "_map",
+        "_plain",
         "_queues",
         "_sampling",
         "_sweeping",
         "_told",
+        "_watching",
         "bytes",
         "evictions",
         "get",
@@ -57,14 +59,16 @@ class Memory:
         self.evictions = {"capacity": 0, "expiry": 0, "explicit": 0}
         self._sampling: Sampling | None = None
         self._told: Callable[[str], object] | None = None
-        self.get = _getter(self._map)
+        self._watching: list[Callable[[str], object]] = []
+        self._plain = self.get = _getter(self._map)
 
     def sampled_by(self, sampling: Sampling) -> None:
         """Tell it, from now on, of uses of the keys it looks at, and of all that are not here."""
         self._sampling = sampling
         for key, entry in self._map.items():
             entry.uses = entry.uses & USES | (MARKED if sampling.takes(key) else 0)
-        self.get = _sampled_getter(self._map, sampling)
+        self._plain = _sampled_getter(self._map, sampling)
+        self._watch()
 
     @property
     def room(self) -> int:
@@ -76,15 +80,26 @@ class Memory:
     def __len__(self) -> int:
         return len(self._map)
 
-    def watch(self, told: Callable[[str], object]) -> None:
-        """From now on `told` hears each key that is asked for; nobody watching costs a hit nothing."""
-        get = self.get
+    def watch(self, told: Callable[[str], object]) -> Callable[[], None]:
+        """From now on `told` hears each key that is asked for, until what is returned is called.
 
-        def watched(key: str) -> Entry | None:
-            told(key)
-            return get(key)
+        While nobody is told, a hit costs nothing more.
+        """
+        self._watching.append(told)
+        self._watch()
 
-        self.get = watched
+        def end() -> None:
+            if told in self._watching:
+                self._watching.remove(told)
+                self._watch()
+
+        return end
+
+    def _watch(self) -> None:
+        get = self._plain
+        for told in self._watching:
+            get = _watched(get, told)
+        self.get = get
 
     def tell_evictions(self, told: Callable[[str], object]) -> None:
         """From now on `told` hears each key that goes for want of room, or because its time is over."""
@@ -174,6 +189,16 @@ class Memory:
             self.evictions["capacity"] += 1
             if self._told is not None:
                 self._told(key)
+
+
+def _watched(
+    get: Callable[[str], Entry | None], told: Callable[[str], object]
+) -> Callable[[str], Entry | None]:
+    def watched(key: str) -> Entry | None:
+        told(key)
+        return get(key)
+
+    return watched
 
 
 def _getter(held: dict[str, Entry]) -> Callable[[str], Entry | None]:

@@ -18,10 +18,12 @@ from perftui.instrument.cache.face import Cache
 from perftui.instrument.cache.ports import Figures, LoadLease, LoadLock
 from perftui.instrument.cache.wanted import MOST, Keys, Wanted, wanted
 from perftui.instrument.cache.warmruns import Orders, Taken
+from perftui.instrument.cache.warmused import Uses
 from perftui.model.errors import BackendError
 from perftui.model.tiers import EntryOptions
 from perftui.model.warmask import LOOK_EVERY, NAME
 from perftui.model.warmqueue import BEAT, Told
+from perftui.model.warmused import gauges as of_jobs
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,7 @@ class Warming:
         self._rate, self._pace = rate, _Pace(rate)
         self._name = name
         self._place = f"__warm:{name}"
+        self._uses = Uses(cache, name)
         self._total: int | None = None
         self._done = self._skipped = self._failed = self._absent = 0
         self._all: Counter[str] = Counter()  # over all runs
@@ -148,15 +151,19 @@ class Warming:
             self._listening.cancel()
             await asyncio.wait((self._listening,))
         await self.cancel()
+        self._uses.close()
 
     def figures(self) -> Figures:
-        """`warm.NAME.runs loaded skipped failed`, of the last run `total left`; `leads`: this node loads."""
+        """`warm.NAME.runs loaded skipped failed`, of the last run `total left`; `leads`: this node loads.
+
+        `warmjob.JOB.at of used left`: what became of the keys that runs of jobs loaded here (model/warmused).
+        """
         left = (self._total or 0) - self._done - self._skipped - self._failed
         gauges = {"total": float(self._total or 0), "left": float(left), "leads": float(self._leads)}
         place = f"warm.{self._name}"
         return Figures(
             {f"{place}.{what}": self._all[what] for what in ("runs", "loaded", "skipped", "failed")},
-            {f"{place}.{what}": n for what, n in gauges.items()},
+            {f"{place}.{what}": n for what, n in gauges.items()} | of_jobs(self._uses.told()),
         )
 
     # working
@@ -177,6 +184,7 @@ class Warming:
         orders = Orders(self._cache, self._name)
         while True:
             await asyncio.sleep(every)
+            await self._uses.look()
             if not self.progress.over:
                 continue
             said = await asks.said(self._cache, self._name)
@@ -197,6 +205,7 @@ class Warming:
         except ValueError as error:
             await orders.end(taken, Told(self._cache.node, over=True, error=str(error)))
             return
+        self._uses.begin(taken.order)
         self._begin(keys, taken.order.rate)
         assert self._task is not None
         for beat in count(1):
@@ -206,6 +215,7 @@ class Warming:
                 await self.cancel()
                 return
             await asyncio.wait((self._task,), timeout=BEAT)
+            await self._uses.look()
         await orders.end(taken, self._told(taken))
 
     def _told(self, taken: Taken) -> Told:
@@ -222,6 +232,7 @@ class Warming:
     async def _run(self, keys: Keys | Callable[[], Keys]) -> None:
         left = await wanted(keys, self._most) if self._cache.enabled else []
         self._total = len(left)
+        self._uses.choose([one.key for one in left])
         self._moved()
         while left:
             lock = self._cache.lock
@@ -305,6 +316,8 @@ class Warming:
             got = await self._cache.load_ahead(
                 one.key, self._loader, tags=tags, options=self._options(one), within=self._within
             )
+            if got.had is Had.LOADED:
+                self._uses.loaded(one.key)
         self._count(got)
         return True
 
@@ -335,6 +348,7 @@ class Warming:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._all["runs"] += 1
+        self._uses.ended()
         if not task.cancelled() and task.exception() is not None:
             self.last_error = task.exception()
             log.warning("warming %s of %s ended: %r", self._name, self._cache.name, self.last_error)

@@ -15,6 +15,7 @@ from perftui.model.health import Link
 from perftui.model.schedule import TUNING
 from perftui.model.warmask import WarmSet, warm_sets
 from perftui.model.warmjob import JOBS_TOPIC, WARMING, JobRow, JobsReport
+from perftui.model.warmused import newest
 from perftui.screens.cache import warmjobs
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.predicted import PredictedPanel
@@ -47,12 +48,13 @@ class WarmingTab(CacheTab):
         super().__init__()
         self._asked_at = float("-inf")
         self._asked = ""
+        self._used: warmjobs.Used = {}
         self._jobs_asked_at = float("-inf")
 
     def compose(self) -> Iterable[Widget]:
         """Jobs, sets and what is foretold; the jobs take the keys first."""
         yield Panel(id="head")
-        jobs = warmjobs.columns(lambda: self.look, lambda: self._now)
+        jobs = warmjobs.columns(lambda: self.look, lambda: self._now, lambda: self._used)
         yield LiveTable(jobs, key=job_key, title="Jobs", id="jobs", empty="the store has not said yet")
         yield LiveTable(columns(), key=set_key, title="Warm sets", id="sets")
         yield PredictedPanel()
@@ -61,6 +63,7 @@ class WarmingTab(CacheTab):
         """The newest records of the nodes; they are asked for here, while anybody publishes."""
         now = self.frame_of(node).at
         self.health_of(node)
+        self._used = used(self.nodes)
         self._paint_jobs(frames[JOBS_TOPIC], now)
         self.query_one(PredictedPanel).show(node)
         tiers = node.reading.tiers if node.reading is not None else None
@@ -167,6 +170,12 @@ class WarmingTab(CacheTab):
         """The store has something new."""
         self._jobs_asked_at = float("-inf")
         self.redraw()
+
+
+def used(servers: Iterable[CacheNode]) -> warmjobs.Used:
+    """What nodes of all servers say became of the keys of jobs."""
+    told = (one.reading.tiers for one in servers if one.reading is not None and one.reading.tiers is not None)
+    return newest((node.namespace, one) for tiers in told for node in tiers.nodes for one in node.warmed)
 
 
 async def _sets(power: Any) -> tuple[WarmSet, ...]:

@@ -13,6 +13,7 @@ from perftui.draw.table import Cell, Column
 from perftui.model.warmask import WarmSet
 from perftui.model.warmjob import WARMING, Ended, JobRow, JobsReport, WarmJob
 from perftui.model.warmqueue import What
+from perftui.model.warmused import Warmed
 from perftui.screens.cache.rows import share_bar
 from perftui.screens.tab import Tab
 
@@ -37,8 +38,14 @@ FIELDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Column]:
-    """80 columns keep name, next run, last result and the bar."""
+Used = Mapping[tuple[str, str], Warmed]
+"""By namespace and job, what became of the keys that its newest run loaded."""
+
+
+def columns(
+    look: Callable[[], Look], now: Callable[[], float], used: Callable[[], Used] = dict
+) -> list[Column]:
+    """80 columns keep name, when, next run, last result and keys."""
 
     def switch(row: JobRow) -> Cell:
         signs = ("*", "o") if look().ascii_ else ("●", "○")
@@ -61,7 +68,7 @@ def columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Column]:
         column("what", "Keys of", words(60), lambda row: row.job.keys, width=14, priority=5),
         column("when", "When", words(60), lambda row: row.job.schedule.when, width=14, priority=1),
         column("next", "Next in", lambda text: text, upcoming, width=7, align="right"),
-        column("result", "Last result", lambda cell: cell, last, width=24, grow=True),
+        column("result", "Last result", lambda cell: cell, last, width=20, grow=True),
         column("keys", "Keys", lambda text: text, settled, width=12, align="right", help="of the last run"),
         column("part", "", share_bar, share, width=16, priority=3),
         column(
@@ -74,7 +81,29 @@ def columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Column]:
             priority=2,
             help="of the last run, of those its budget allows",
         ),
+        column(
+            "precision",
+            "Precision",
+            precision,
+            lambda row: judged(used().get((row.job.namespace, row.job.name))),
+            width=9,
+            align="right",
+            priority=2,
+            help="of the keys it loaded, those asked for before they expired",
+        ),
     ]
+
+
+def judged(told: Warmed | None) -> tuple[float, bool] | None:
+    """The share of loaded keys that were used, and whether some are neither used nor over."""
+    return None if told is None or told.precision is None else (told.precision, told.left > 0)
+
+
+def precision(known: tuple[float, bool] | None) -> Cell:
+    """That share: at least so many, where some may still be used."""
+    if known is None:
+        return fmt.NOTHING, "muted"
+    return ("≥" if known[1] else "") + fmt.ratio(known[0]), ""
 
 
 def last(row: JobRow) -> Cell:

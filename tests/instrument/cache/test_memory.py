@@ -203,3 +203,19 @@ def test_what_an_entry_costs():
 def test_senseless_bounds_are_refused(entries, bytes_, policy):
     with pytest.raises(ValueError, match="at least one entry"):
         Memory(entries, bytes_, policy)
+
+
+def test_who_watches_hears_what_is_asked_until_he_ends_it():
+    memory, first, second = Memory(4), [], []
+    plain = memory.get
+    memory.put("a", Entry("a"))
+    end = memory.watch(first.append)
+    memory.watch(second.append)
+    assert memory.get("a") is memory.look("a")
+    assert memory.get("b") is None
+    end()
+    end()
+    memory.get("a")
+    assert (first, second) == (["a", "b"], ["a", "b", "a"])
+    memory.watch(first.append)()
+    assert memory.get is not plain  # the other one hears on

@@ -21,6 +21,7 @@ from perftui.instrument.cache import stats as publishing
 from perftui.instrument.cache import warming as library
 from perftui.instrument.cache.warming import Warming
 from perftui.model.warmjob import Ended, JobRow, JobsReport, JobState, WarmJob
+from perftui.model.warmused import Warmed, newest
 from perftui.runtime import warmer
 from perftui.screens.cache import warming as tab
 from perftui.screens.cache.warmjobs import columns, title
@@ -117,6 +118,12 @@ async def test_a_job_is_made_run_edited_switched_paused_and_taken_back(
         await it.press("y")
         await it.sees(r"fresh +● on .*done: 2 keys", within=30)
         assert (source.loads["k1"], source.loads["k3"]) == (2, 1)
+        if size[0] >= 120:
+            await it.sees(r"done: 2 keys.* ≥0%", within=20)
+            await cache.get("k1")
+            await it.sees(r"done: 2 keys.* ≥50\.0%", within=20)
+            await cache.get("k2")
+            await it.sees(r"done: 2 keys.* 100%", within=20)
         await it.press("i")
         await it.sees("Edit warm job fresh")
         await it.press("enter")
@@ -165,10 +172,11 @@ def row(**state: Any) -> JobRow:
     return JobRow(job, JobState(**state), 1, upcoming=(100.0 + 240,))
 
 
-def cells(one: JobRow) -> dict[str, str]:
+def cells(one: JobRow, *told: Warmed) -> dict[str, str]:
     from perftui.draw.rows import Look
 
-    return {column.key: column.text(one) for column in columns(Look, lambda: 100.0)}
+    used = newest(("shop", one) for one in told)
+    return {column.key: column.text(one) for column in columns(Look, lambda: 100.0, lambda: used)}
 
 
 def test_what_a_row_says() -> None:
@@ -180,6 +188,16 @@ def test_what_a_row_says() -> None:
     assert ended["result"].startswith("failed: a")
     assert "\x1b" not in ended["result"]
     assert cells(row())["result"] == "has not run"
+
+
+def test_precision_is_of_this_very_job_and_at_least_so_much_while_keys_are_left() -> None:
+    def told(*of: Warmed) -> str:
+        return cells(row(), *of)["precision"]
+
+    assert told() == told(Warmed("other", 1.0, 4, 3)) == "–"
+    assert told(Warmed("fresh", 1.0, 4, 3)) == "75.0%"
+    assert told(Warmed("fresh", 1.0, 4, 1, 3)) == "≥25.0%"
+    assert told(Warmed("fresh", 2.0, 4, 0), Warmed("fresh", 1.0, 4, 4)) == "0%"
 
 
 def test_who_runs_them_is_in_the_title() -> None:
