@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 
-from perftui.model.tierview import NamespaceView, TierFacts, TierNode, together
+from perftui.model.tierview import NamespaceView, TierFacts, TierNode, TierTraffic, together
+
+RAW = "raw"  # how values are kept where none was packed
 
 
 def namespaces(facts: TierFacts | None) -> tuple[NamespaceView, ...]:
@@ -32,4 +35,23 @@ def _view(name: str, nodes: tuple[TierNode, ...], p95: float | None) -> Namespac
         tuple(sorted({ttl.now for ttl in told})),
         tuple(sorted({ttl.own for ttl in told})),
         tuple({node.shared: None for node in nodes if node.shared is not None}),
+        _codec(nodes),
+        _saved(nodes, traffic),
     )
+
+
+def _codec(nodes: tuple[TierNode, ...]) -> str | None:
+    """The codec that packed most, by name where several did as many."""
+    packed: Counter[str] = Counter()
+    for node in nodes:
+        packed.update(dict(node.codecs))
+    if packed:
+        return min(packed, key=lambda name: (-packed[name], name))
+    return RAW if any(node.raw_bytes for node in nodes) else None
+
+
+def _saved(nodes: tuple[TierNode, ...], traffic: TierTraffic | None) -> float | None:
+    now = traffic.saved_ratio if traffic is not None else None
+    raw = sum(node.raw_bytes for node in nodes)
+    ever = 1 - sum(node.packed_bytes for node in nodes) / raw if raw else None
+    return ever if now is None else now

@@ -86,6 +86,8 @@ def _namespace(view: NamespaceView) -> dict[str, Any]:
         **_rates(view.traffic),
         "load_p95_s": view.load_p95_s,
         "l1_bytes": view.l1_bytes,
+        "codec": view.codec,
+        "saved_ratio": view.saved_ratio,
     }
 
 
@@ -119,10 +121,11 @@ def _lines(node: CacheNode, edge: float | None) -> list[str]:
         f"{node.source}: L1 {fmt.ratio(row['l1_hit_ratio'])} · L2 {fmt.ratio(row['l2_hit_ratio'])} · {l3}"
     ]
     for view in row["namespaces"]:
-        asked = f"{view['nodes']} nodes, {fmt.rate(view['requests'])}, hit {fmt.ratio(view['hit_ratio'])}"
+        many, hit = fmt.many(view["nodes"], "node"), fmt.ratio(view["hit_ratio"])
+        asked = f"{many}, {fmt.rate(view['requests'])}, hit {hit}"
         more = f"stale {fmt.ratio(view['stale_ratio'])}, load p95 {fmt.duration(view['load_p95_s'])}"
         held = f"{fmt.rate(view['coalesced_per_s'])} joined, {fmt.rate(view['evicted_per_s'])} evicted"
-        lines.append(
-            f"  {inert(view['namespace'])}: {asked}, {more}, {held}, L1 {fmt.bytes_(view['l1_bytes'])}"
-        )
+        packed = f"codec {inert(view['codec'] or fmt.NOTHING)}, saved {fmt.ratio(view['saved_ratio'])}"
+        kept = f"L1 {fmt.bytes_(view['l1_bytes'])}, {packed}"
+        lines.append(f"  {inert(view['namespace'])}: {asked}, {more}, {held}, {kept}")
     return lines

@@ -51,3 +51,27 @@ def test_the_report_has_them_by_server() -> None:
     report = CacheEngine().observe(NOW, looks, History())
     found = {node.source: [view.namespace for view in node.namespaces] for node in report.nodes}
     assert found == {"cache": ["carts", "shop"], "other": []}
+
+
+def packed(node: str, codecs: tuple[tuple[str, int], ...], raw: float, now: tuple[float, float]) -> TierNode:
+    traffic = TierTraffic(packed_in=now[0], packed_out=now[1])
+    return TierNode("shop", node, NOW, traffic, raw_bytes=raw, packed_bytes=raw / 2, codecs=codecs)
+
+
+def test_the_codec_is_the_one_that_packed_most_over_its_nodes() -> None:
+    a = packed("a", (("lz4", 5), ("zstd", 4)), 1000.0, (0.0, 0.0))
+    b = packed("b", (("zstd", 2),), 1000.0, (0.0, 0.0))
+    (view,) = namespaces(TierFacts((a, b)))
+    assert (view.codec, view.saved_ratio) == ("zstd", 0.5)
+    (view,) = namespaces(TierFacts((a, replace(b, codecs=()))))
+    assert view.codec == "lz4"
+
+
+def test_what_is_saved_is_of_what_is_written_now_else_since_the_nodes_began() -> None:
+    busy, idle = packed("a", (), 1000.0, (100.0, 20.0)), packed("a", (), 1000.0, (0.0, 0.0))
+    (view,) = namespaces(TierFacts((busy,)))
+    assert (view.codec, view.saved_ratio) == ("raw", 0.8)
+    (view,) = namespaces(TierFacts((idle,)))
+    assert view.saved_ratio == 0.5
+    (view,) = namespaces(TierFacts((packed("a", (), 0.0, (0.0, 0.0)),)))
+    assert (view.codec, view.saved_ratio) == (None, None)

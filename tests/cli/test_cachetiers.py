@@ -59,9 +59,12 @@ async def test_tiers_of_a_service(config: str, valkey: Any, capsys: Out) -> None
 
     url = f"redis://:{valkey.password}@127.0.0.1:{valkey.port}/0"
     async with Cache("shop", l2=url) as cache:
+        await cache.set("page", "x" * 5000)
         busy = asyncio.create_task(ask(cache))
         assert await tiers(config, "--json") == 0
         told = json.loads(capsys.readouterr().out)
+        assert await tiers(config, "--csv") == 0
+        header, first, *_ = capsys.readouterr().out.splitlines()
         assert await tiers(config, "--source", "main") == 0
         busy.cancel()
         await asyncio.wait([busy])
@@ -73,8 +76,13 @@ async def test_tiers_of_a_service(config: str, valkey: Any, capsys: Out) -> None
     assert (shop["namespace"], shop["nodes"], node["node"]) == ("shop", 1, cache.stats().node)
     assert shop["requests"] > 0
     assert shop["load_p95_s"] > 0
+    assert shop["codec"] == "lz4"
+    assert 0 <= shop["saved_ratio"] < 1
+    assert {"codec", "saved_ratio"} <= set(header.split(","))
+    assert ",lz4," in first
     assert "L3: no edge connected" in text
-    assert "shop: 1 nodes" in text
+    assert "shop: 1 node," in text
+    assert "codec lz4, saved" in text
 
 
 async def test_nobody_publishes(config: str, capsys: Out) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from perftui.analysis.namespaces import RAW
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.rows import Rows, Size
@@ -40,62 +41,52 @@ def _stale_cell(ratio: float | None) -> Cell:
 
 
 def namespace_columns() -> list[Column]:
-    """Columns of the table of namespaces."""
+    """Columns of the table of namespaces; 80 cells have all but the nodes and who joined."""
+
+    def right(key: str, title: str, form: Any, width: int, priority: int = 1, **more: Any) -> Column:
+        return Column(key, title, form, width=width, align="right", priority=priority, **more)
+
     return [
-        Column("namespace", "Namespace", width=14, grow=True, help="a cache's name, over all its nodes"),
-        Column("nodes", "Nodes", width=5, align="right", priority=3, help="processes that hold it"),
-        Column("requests", "Req/s", fmt.number, value=_rate("requests"), width=6, align="right"),
-        Column("hit_ratio", "Hit", hit_cell, value=_rate("hit_ratio"), width=6, align="right", help="L1, L2"),
-        Column("stale_ratio", "Stale", _stale_cell, value=_rate("stale_ratio"), width=6, align="right"),
-        Column(
-            "load_p95_s",
-            "Load p95",
-            fmt.duration,
-            width=8,
-            align="right",
-            priority=2,
-            help="of all loads since the processes began",
-        ),
-        Column(
+        Column("namespace", "Namespace", width=8, grow=True, help="a cache's name, over all its nodes"),
+        right("nodes", "Nodes", fmt.count, 5, 5, help="processes that hold it"),
+        right("requests", "Req/s", fmt.number, 5, value=_rate("requests")),
+        right("hit_ratio", "Hit", hit_cell, 6, value=_rate("hit_ratio"), help="L1, L2"),
+        right("stale_ratio", "Stale", _stale_cell, 6, value=_rate("stale_ratio")),
+        right("load_p95_s", "Load p95", fmt.duration, 8, 2, help="of all loads since the processes began"),
+        right(
             "coalesced",
             "Joined/s",
             fmt.number,
+            8,
+            4,
             value=_rate("coalesced"),
-            width=8,
-            align="right",
-            priority=4,
             help="callers who waited for a look or load that ran already",
         ),
-        Column(
-            "evicted",
-            "Evict/s",
-            fmt.number,
-            value=_rate("evicted"),
-            width=7,
-            align="right",
-            priority=2,
-            help="from L1, for lack of room",
+        right("evicted", "Evict", fmt.number, 5, 2, value=_rate("evicted"), help="a second, out of L1"),
+        right("l1_bytes", "L1", fmt.bytes_, 8, help="bytes as L2 has them"),
+        right("codec", "Codec", _codec_cell, 6, 2, help="that packed most values since the processes began"),
+        right(
+            "saved_ratio",
+            "Saved",
+            fmt.ratio,
+            6,
+            2,
+            help="of the bytes written now; while none are, since the processes began",
         ),
-        Column("l1_bytes", "L1", fmt.bytes_, width=9, align="right", help="bytes as L2 has them"),
-        Column(
-            "ttl",
-            "TTL",
-            ttl.cell,
-            value=lambda view: view,
-            width=7,
-            align="right",
-            priority=3,
-            help="of entries given none; i sets it",
-        ),
+        right("ttl", "TTL", ttl.cell, 7, 3, value=lambda view: view, help="of entries given none; i sets it"),
     ]
+
+
+def _codec_cell(name: str | None) -> Cell:
+    return (fmt.NOTHING, "") if name is None else (inert(name, 20), "muted" if name == RAW else "")
 
 
 def node_columns(clock: Any) -> list[Column]:
     """Columns of the table of nodes; `clock` writes epoch seconds as a time of day."""
     return [
         Column("node", "Node", _short, width=8, help="one cache of one process"),
-        Column("namespace", "Namespace", width=12, grow=True, priority=2),
-        Column("requests", "Req/s", fmt.number, value=_rate("requests"), width=6, align="right"),
+        Column("namespace", "Namespace", width=8, grow=True, priority=2),
+        Column("requests", "Req/s", fmt.number, value=_rate("requests"), width=5, align="right"),
         Column("l1_hit_ratio", "L1 hit", fmt.ratio, value=_rate("l1_hit_ratio"), width=6, align="right"),
         Column("l1_entries", "Entries", fmt.count, width=7, align="right", priority=3),
         Column("l1_bytes", "L1", fmt.bytes_, width=9, align="right", priority=4),

@@ -52,8 +52,8 @@ class TiersTab(CacheTab):
     TiersTab #ratio, TiersTab #bytes, TiersTab #namespaces { margin-right: 1; }
     TiersTab #library { height: 5; layout: horizontal; }
     TiersTab.attached #library { height: 8; }
-    TiersTab #namespaces { width: 3fr; }
-    TiersTab #members { width: 2fr; }
+    TiersTab #namespaces { width: 13fr; }
+    TiersTab #members { width: 7fr; }
     TiersTab .charts { height: 1fr; layout: horizontal; }
     TiersTab #findings { height: 7; }
     TiersTab.narrow #nodes { height: 4; }
@@ -357,12 +357,13 @@ def figure_rows(node: CacheNode, size: Size) -> Rows:
     repl = facts.replication
     if node.role != "replica":
         online = sum(r.state == "online" for r in repl.replicas)
-        following = f"{online}/{len(repl.replicas)} replicas online" if repl.replicas else "no replica"
+        many = fmt.many(len(repl.replicas), "replica")
+        following = f"{online}/{many} online" if repl.replicas else "no replica"
     else:
         following = f"follows {inert(repl.primary, 40)}, " + ("up" if repl.link_up else "link down")
     lag = f", {fmt.bytes_(node.lag_bytes)} {fmt.duration(node.lag_s)} behind" if node.lag_bytes else ""
     wire = f"{fmt.rate(facts.in_bytes_per_s, 'bytes')} in, {fmt.rate(facts.out_bytes_per_s, 'bytes')} out"
-    clients = f"{facts.clients} clients, {facts.blocked_clients} blocked"
+    clients = f"{fmt.many(facts.clients, 'client')}, {facts.blocked_clients} blocked"
     return [
         line(size.width, (f"{fmt.rate(facts.ops_per_s)} commands, {clients}", "text")),
         line(size.width, (f"{wire}, {fmt.ratio(facts.cpu_ratio)} CPU, {inert(facts.policy, 24)}", "muted")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,7 @@ async def service(valkey: Any) -> AsyncIterator[list[Cache]]:
                 await until(partial(passed, time.monotonic() + 0.02))
 
     async with Cache("shop", l1=50, l2=url) as shop, Cache("carts", l2=url) as carts:
+        await carts.set("page", "x" * 5000)
         busy = asyncio.create_task(ask(shop))
         yield [shop, carts]
         busy.cancel()
@@ -72,6 +74,9 @@ async def test_namespaces_and_nodes_are_shown(
         await it.sees(r"[─━] L1 \d")
         text = await it.text()
         assert "L3: no edge" in text
+        assert re.search(r"Namespace .*Codec +Saved +TTL", text)
+        await it.sees(r"carts .* lz4 +9\d\.\d+% +5 m")
+        await it.sees(r"shop .* raw +0% +5 m")
         by_name = [cache.stats().node[:8] for cache in sorted(caches, key=lambda cache: cache.name)]
         for _ in range(5):  # whichever of them published last
             await read_on(it, "cache", 1)
@@ -92,6 +97,7 @@ async def test_one_table_at_a_time_in_a_small_terminal(console: Open, raw: Link,
         assert "primary" not in await it.text()
         async with service(valkey) as caches:
             await it.sees(r"shop +(1 +)?\d[\d.]* +(89|9[01])\.\d%")
+            await it.sees(r"carts .* lz4 +9\d\.\d+% +5 m")
             assert "No process" not in await it.text()
             await it.press("v")
             await it.sees(caches[0].stats().node[:8] + r" +shop .*● heard")
