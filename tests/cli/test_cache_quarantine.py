@@ -99,7 +99,7 @@ async def test_by_namespace_and_tag_and_options_that_do_not_go_together(
         kept = json.loads(capsys.readouterr().out)["undo"]["id"]
         assert await node.get("a", default=None) is None
         assert await cache(config, "undo", kept, "--yes") == 0
-        assert "1 of 1 tags" in capsys.readouterr().out
+        assert "1 of 1 tag" in capsys.readouterr().out
         assert await node.get("a", default=None) == "x"
     words = ("purge", "--namespace", "shop", "--quarantine", str(tmp_path / "entries"))
     assert await cache(config, *words, "--yes", "--json") == 0
