@@ -43,14 +43,14 @@ def fits(text: str, size: tuple[int, int]) -> None:
 
 @asynccontextmanager
 async def load_on(made: Cluster) -> AsyncIterator[None]:
-    """Somebody who asks for one page and for cart after cart."""
+    """Somebody who asks for one page, and for carts of which one in ten is not there."""
     store, done = open_store(made.url), asyncio.Event()
 
     async def ask() -> None:
         n = 0
         while not done.is_set():
             n += 1
-            await store.get_many([b"page:7", b"cart:%d" % (n % (CARTS + 100))])
+            await store.get_many([b"page:7", b"cart:%d" % (37 * n % (CARTS + 100))])
             due = time.monotonic() + 0.005
             await until(lambda due=due: time.monotonic() > due)
 
