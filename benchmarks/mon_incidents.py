@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -113,12 +114,14 @@ def opened(receivers: Receivers, alert: Alert, since: float) -> dict[str, int]:
 
     A message that says what joined an incident repeats what it began with: at the pager it has the same
     `dedup_key`, in mail it is a reply, at the webhook it has the same `groupKey`. SMS are counted one by one.
+    Figures of its title may be newer ones than when it was first seen.
     """
+    title = re.compile(re.sub(r"\d[\d.,]*", r"\\d[\\d.,]*", re.escape(alert.title[:30]).replace(r"\.", ".")))
     told: dict[str, set[str]] = {service: set() for service in (*ONCE, "sms")}
     for one in receivers.arrivals:
         text = json.dumps(one.body, ensure_ascii=False)
         over = one.what in {"chat.update", "resolve"} or "resolved" in text.lower()
-        if one.at >= since and one.taken and alert.title[:30] in text and not over:
+        if one.at >= since and one.taken and title.search(text) and not over:
             told.setdefault(one.service, set()).add(incident(one))
     return {service: len(incidents) for service, incidents in told.items()}
 

@@ -314,7 +314,8 @@ async def test_cancel_at_every_await(server: Valkey, file: Path) -> None:
             await asyncio.sleep(0)
         flight.cancel()
         receipt = await outcome(flight)
-        gone = 600 - len(await left(server))
+        pages = {key for key in await left(server) if key.startswith(b"page")}  # its lease may end by itself
+        gone = 600 - len(pages)
         assert (receipt.done if receipt else 0) == gone, steps
         assert not gone or contents(place).keys >= gone
 

@@ -23,7 +23,7 @@ async def into(it: Any, size: tuple[int, int]) -> None:
     """The keys go to the table of namespaces."""
     if size[0] < 120:
         await it.press("v")
-    await it.sees(r"shop +\d", within=20)
+    await it.sees(r"shop +[\d–]", within=20)
     while not it.app.focused or it.app.focused.id != "namespaces":
         await it.press("tab")
 
