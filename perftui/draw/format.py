@@ -31,7 +31,8 @@ def _digits(value: float, digits: int = 3) -> str:
     """`value` (0 <= value < 1000 or so) with about `digits` significant digits, never an exponent."""
     if value == 0:
         return "0"
-    whole = len(str(int(value))) if value >= 1 else 1
+    rounded = float(f"{value:.{digits}g}")  # 9.996 has as many digits as what it is told as, 10.0
+    whole = len(str(int(rounded))) if rounded >= 1 else 1
     return f"{value:.{max(0, digits - whole)}f}"
 
 

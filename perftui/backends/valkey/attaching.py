@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from perftui.backends.valkey import info
@@ -26,12 +27,12 @@ def elsewhere(known: Address, place: str) -> Address:
     return replace(known, host=host.strip("[]"), port=int(port), path="")
 
 
-class AttachPowers:
+class AttachPowers(ABC):
     """The power `ReplicaAttacher`; backends of several servers say themselves who leads."""
 
+    @abstractmethod
     def _reached(self, node: str) -> Address:
         """How to reach host:port with our login; empty: the one server there is."""
-        raise NotImplementedError
 
     async def standing(self, node: str) -> Standing:
         """How the server there stands, as it says itself."""

@@ -14,8 +14,10 @@ from perftui.model.tierview import TierFacts
 from perftui.model.warmports import LoadSharer
 
 NOT_REACHED: Final = (
-    "not reached: calls that give `options` of their own, loads that run already, and processes",
-    "that publish nothing",
+    (
+        "not reached: calls that give `options` of their own, loads that run already, and processes"
+        " that publish nothing"
+    ),
 )
 
 

@@ -14,8 +14,10 @@ from perftui.model.tiers import DefaultTtl, TierStats
 from perftui.model.warmports import TtlKeeper
 
 NOT_REACHED: Final = (
-    "not reached: entries stored already, calls that give a `ttl` or `options` of their own,",
-    "`l1_ttl` and `l2_ttl` of the nodes' options, and processes that publish nothing",
+    (
+        "not reached: entries stored already, calls that give a `ttl` or `options` of their own,"
+        " `l1_ttl` and `l2_ttl` of the nodes' options, and processes that publish nothing"
+    ),
 )
 
 

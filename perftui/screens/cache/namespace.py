@@ -147,7 +147,7 @@ def detail_rows(
 
 def _counted(counted: NamespaceDetail, size: Size) -> list[Row]:
     """What was counted since the nodes began."""
-    rows = []
+    rows = [("went wrong", _counts(counted.troubles) or "nothing")]  # first: a low panel cuts what is last
     for name, (p50, p95, p99) in counted.latencies:
         text = f"p50 {fmt.duration(p50)}, p95 {fmt.duration(p95)}, p99 {fmt.duration(p99)}"
         rows.append((NAMES[name], text))
@@ -160,7 +160,6 @@ def _counted(counted: NamespaceDetail, size: Size) -> list[Row]:
         )
     if counted.evicted:
         rows.append(("evicted", _counts(counted.evicted)))
-    rows.append(("went wrong", _counts(counted.troubles) or "nothing"))
     return [line(size.width, (f" {name:<12}", "muted"), (text, "text")) for name, text in rows]
 
 
