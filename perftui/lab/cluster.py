@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from perftui.analysis.clusternodes import NodeLine, parse
 from perftui.analysis.slots import SLOTS
@@ -17,6 +17,8 @@ from perftui.lab.folders import Folder
 from perftui.lab.holding import Operation
 from perftui.lab.processes import LabError, free_port, until
 from perftui.lab.valkey import ValkeyServer
+
+S = TypeVar("S", bound=ValkeyServer)
 
 MASTERS = 3
 NODE_TIMEOUT_MS = 1000
@@ -86,6 +88,20 @@ class Member(Asked):
         await self.ask("CLUSTER", "MEET", other.host, other.port, other.bus)
 
 
+def numbered(servers: Mapping[int, S], number: int, noun: str, *, runs: bool | None = None) -> S:
+    """The server of that number.
+
+    Raises:
+        LabError: there is none, or it runs, or does not, other than it should.
+    """
+    if number not in servers:
+        raise LabError(f"no {noun} {number}; there are: {', '.join(map(str, servers))}")
+    found = servers[number]
+    if runs is not None and bool(found.pid) != runs:
+        raise LabError(f"{noun} {number} {'does not run' if runs else 'runs'}")
+    return found
+
+
 class Cluster:
     """Nodes numbered from 1, and never with a number that another had: 1 to 3 begin as `masters` of a third
     of the slots each, 4 to 6 as their `replicas`.
@@ -140,10 +156,7 @@ class Cluster:
         Raises:
             LabError: there is no such node, or it does not run.
         """
-        member = self._member(number)
-        if not member.pid:
-            raise LabError(f"node {number} does not run")
-        await member.kill()
+        await numbered(self.members, number, "node", runs=True).kill()
 
     async def revive(self, number: int) -> None:
         """Start a node that was killed again, with the identity it had; the others tell it who it is now.
@@ -151,10 +164,7 @@ class Cluster:
         Raises:
             LabError: there is no such node, it runs, or it does not join the others again.
         """
-        member = self._member(number)
-        if member.pid:
-            raise LabError(f"node {number} runs")
-        await member.start()
+        await numbered(self.members, number, "node", runs=False).start()
         await soon(lambda: self._known(self._running()), f"the return of node {number}")
 
     async def add(self, *, master: bool = False, of: int | None = None) -> int:
@@ -191,7 +201,7 @@ class Cluster:
         Raises:
             LabError: it has slots or replicas, or one of the others does not answer (then ask again).
         """
-        member = self._member(number)
+        member = numbered(self.members, number, "node")
         view = await self._view()
         line = view.get(member.node_id)
         if line is not None and line.slots:
@@ -253,11 +263,6 @@ class Cluster:
         self._password = member.password = self._password or member.password
         return self._made, member
 
-    def _member(self, number: int) -> Member:
-        if number not in self.members:
-            raise LabError(f"no node {number}; there are: {', '.join(map(str, self.members))}")
-        return self.members[number]
-
     def _by_id(self, node_id: str) -> Member:
         return next(member for member in self.members.values() if member.node_id == node_id)
 
@@ -279,7 +284,7 @@ class Cluster:
         lines = [view[m.node_id] for m in self._running() if m.node_id in view]
         masters = [line for line in lines if line.leads]
         if of is not None:
-            wanted = [line for line in masters if line.id == self._member(of).node_id]
+            wanted = [line for line in masters if line.id == numbered(self.members, of, "node").node_id]
             if not wanted:
                 raise LabError(f"node {of} is no master that runs")
             return wanted[0]

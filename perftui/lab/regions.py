@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from perftui.lab.cluster import all_of, fresh_ports
+from perftui.lab.cluster import all_of, fresh_ports, numbered
 from perftui.lab.folders import Folder
 from perftui.lab.holding import Operation
 from perftui.lab.processes import LabError
@@ -68,10 +68,7 @@ class Regions:
         Raises:
             LabError: there is no such region, or it does not run.
         """
-        server = self._server(number)
-        if not server.pid:
-            raise LabError(f"region {number} does not run")
-        await server.kill()
+        await numbered(self.servers, number, "region", runs=True).kill()
 
     async def revive(self, number: int) -> None:
         """Start a region that was killed again, empty, as its configuration says.
@@ -81,9 +78,7 @@ class Regions:
         Raises:
             LabError: there is no such region, it runs, or it does not come up.
         """
-        server = self._server(number)
-        if server.pid:
-            raise LabError(f"region {number} runs")
+        server = numbered(self.servers, number, "region", runs=False)
         if number == 2 and self.form == PAIR:
             first = self.servers[1]
             leads = bool(first.pid) and (await first.role()).get("role") == "master"
@@ -129,8 +124,3 @@ class Regions:
     async def _revive_asked(self, question: dict[str, Any]) -> dict[str, Any]:
         await self.revive(int(question["node"]))
         return {"revived": int(question["node"])}
-
-    def _server(self, number: int) -> Data:
-        if number not in self.servers:
-            raise LabError(f"no region {number}; there are: 1 (A), 2 (B)")
-        return self.servers[number]

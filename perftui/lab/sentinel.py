@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from typing import Any
 
-from perftui.lab.cluster import Asked, all_of, fresh_ports, soon
+from perftui.lab.cluster import Asked, all_of, fresh_ports, numbered, soon
 from perftui.lab.folders import Folder, programs, write_private
 from perftui.lab.holding import Operation
 from perftui.lab.processes import Command, LabError, spawn, tail, until
@@ -132,10 +132,7 @@ class SentinelGroup:
         Raises:
             LabError: there is no such server, or it does not run.
         """
-        server = self._server(number)
-        if not server.pid:
-            raise LabError(f"server {number} does not run")
-        await server.kill()
+        await numbered(self.servers, number, "server", runs=True).kill()
 
     async def revive(self, number: int) -> None:
         """Start a server that was killed again; one with data comes back empty, behind the master of now.
@@ -145,17 +142,10 @@ class SentinelGroup:
         Raises:
             LabError: there is no such server, it runs, or it does not come up.
         """
-        server = self._server(number)
-        if server.pid:
-            raise LabError(f"server {number} runs")
+        server = numbered(self.servers, number, "server", runs=False)
         if isinstance(server, Data):
             server.primary = await self._master()
         await server.start()
-
-    def _server(self, number: int) -> Data | Sentinel:
-        if number not in self.servers:
-            raise LabError(f"no server {number}; there are: {', '.join(map(str, self.servers))}")
-        return self.servers[number]
 
     async def _master(self) -> Data | None:
         """Whom the sentinels call the master, where that one runs and says so too."""
