@@ -191,7 +191,7 @@ class Gauge:
         files = [path for path in self._state.rglob("*") if path.is_file()]
         return {
             "at": time.monotonic() - self.began,
-            "USS, MB": memory["Uss"],
+            "anonymous, MB": memory["Anonymous"],
             "RSS, MB": memory["Rss"],
             "objects": float(len(gc.get_objects())),
             "descriptors": float(len(list(Path("/proc/self/fd").iterdir()))),

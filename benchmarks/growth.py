@@ -53,10 +53,10 @@ def rows(
 
 
 def rollup(pid: int) -> dict[str, float]:
-    """What a process's memory comes to, MB, by the kernel's names, and `Uss`: what it shares with nobody.
+    """What a process's memory comes to, MB, by the kernel's names.
 
-    Growth is judged by that and by `Rss`: `Pss` rises by itself when others that share a page end.
+    Growth is judged by `Anonymous`, what it asked for itself, and by `Rss`: pages of files that it shared
+    count for more in `Pss`, and begin to in what is private, when others that had them too end.
     """
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    found = {name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines)}
-    return found | {"Uss": found["Private_Clean"] + found["Private_Dirty"]}
+    return {name: int(rest.split()[0]) / 1024 for name, _, rest in (line.partition(":") for line in lines)}

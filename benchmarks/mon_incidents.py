@@ -1,6 +1,7 @@
 """Which alert tells each incident of the lab, unattended: after how long, on what evidence, and its end.
 
     python -m benchmarks.mon_incidents [--quiet 600] [--only hot-key,slow-query] [--within 60] [--calm 300]
+        [--keep FOLDER]
 
 Starts a lab of its own with receivers of notices, runs the session an agent runs, begins with a quiet stretch
 from the cold start on, in which nothing may fire, then causes every incident in turn (`--only none`: no
@@ -106,6 +107,7 @@ channels = ["pagerduty", "slack", "email", "webhook", "sms"]
 group_wait = 0.0
 group_interval = 5.0
 """
+OVER = re.compile(r"^(✓|over |<tr><td>over<)|\(over\)")
 ONCE = ("pagerduty", "slack", "email", "webhook")
 
 
@@ -113,17 +115,29 @@ def opened(receivers: Receivers, alert: Alert, since: float) -> dict[str, int]:
     """How many incidents with an alert began at each service, first answers of trouble not counted.
 
     A message that says what joined an incident repeats what it began with: at the pager it has the same
-    `dedup_key`, in mail it is a reply, at the webhook it has the same `groupKey`. SMS are counted one by one.
-    Figures of its title may be newer ones than when it was first seen.
+    `dedup_key`, in mail it is a reply, at the webhook it has the same `groupKey`, in Slack it changes the
+    message that stands. SMS are counted one by one. Figures of its title may be newer ones than when it
+    was first seen.
     """
     title = re.compile(re.sub(r"\d[\d.,]*", r"\\d[\\d.,]*", re.escape(alert.title[:30]).replace(r"\.", ".")))
     told: dict[str, set[str]] = {service: set() for service in (*ONCE, "sms")}
+    changed: set[str] = set()
     for one in receivers.arrivals:
-        text = json.dumps(one.body, ensure_ascii=False)
-        over = one.what in {"chat.update", "resolve"} or "resolved" in text.lower()
-        if one.at >= since and one.taken and title.search(text) and not over:
-            told.setdefault(one.service, set()).add(incident(one))
+        over = one.what == "resolve" or "] resolved: " in json.dumps(one.body, ensure_ascii=False)
+        if one.at >= since and one.taken and not over and fires(one.body, title):
+            (changed if one.what == "chat.update" else told.setdefault(one.service, set())).add(incident(one))
+    told["slack"] = told["slack"] or changed
     return {service: len(incidents) for service, incidents in told.items()}
+
+
+def fires(body: object, title: re.Pattern[str]) -> bool:
+    """Whether a message says of an alert that it fires, not that it is over, which others in it may be."""
+    if isinstance(body, dict):
+        return body.get("status") != "resolved" and any(fires(value, title) for value in body.values())
+    if isinstance(body, list):
+        return any(fires(value, title) for value in body)
+    lines = str(body).replace("<tr>", "\n<tr>").splitlines()
+    return any(title.search(line) and not OVER.search(line) for line in lines)
 
 
 def incident(one: Arrival) -> str:
@@ -131,7 +145,7 @@ def incident(one: Arrival) -> str:
     body = one.body if isinstance(one.body, dict) else {}
     if one.service == "email":
         return str(body.get("References") or body.get("Message-ID"))
-    return str(body.get("dedup_key") or body.get("groupKey") or f"{one.at} {one.key}")
+    return str(body.get("dedup_key") or body.get("groupKey") or body.get("ts") or f"{one.at} {one.key}")
 
 
 def row(*cells: str) -> None:
@@ -228,6 +242,8 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="")
     parser.add_argument("--within", type=float, default=60.0)
     parser.add_argument("--calm", type=float, default=300.0)
+    parser.add_argument("--keep", default="", help="leave the state folder here, store and all")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["PERFTUI_STATE_DIR"] = folder
-        raise SystemExit(asyncio.run(main(parser.parse_args())))
+        os.environ["PERFTUI_STATE_DIR"] = args.keep or folder
+        raise SystemExit(asyncio.run(main(args)))

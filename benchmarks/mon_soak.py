@@ -37,10 +37,10 @@ from perftui.config import load
 from perftui.lab import Lab, LabOptions
 
 SCREENS = "1234567"
-LIVE = {"USS, MB": Bound(2.0), "descriptors": Bound(2.0), "threads": Bound(2.0), "children": Bound(2.0)}
+LIVE = {"anonymous, MB": Bound(2.0), "descriptors": Bound(2.0), "threads": Bound(2.0), "children": Bound(2.0)}
 """Growth an hour that is no growth; memory's is the console page's."""
 PLAYED = {
-    "USS, MB": Bound(part=FLAT),
+    "anonymous, MB": Bound(part=FLAT),
     "RSS, MB": Bound(part=FLAT),
     "objects": Bound(part=FLAT),
     "rings, MB": Bound(0.5, FLAT),
@@ -64,7 +64,7 @@ class Watched:
     def look(self, at: float) -> None:
         """All figures now."""
         now = {
-            "USS, MB": rollup(self.process.pid)["Uss"],
+            "anonymous, MB": rollup(self.process.pid)["Anonymous"],
             "descriptors": self.process.num_fds(),
             "threads": self.process.num_threads(),
             "children": len(self.process.children(recursive=True)),

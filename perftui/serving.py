@@ -14,7 +14,7 @@ from perftui.config.secret import resolve
 from perftui.export.exposition import Exposition, put_session
 from perftui.export.prometheus import OPENMETRICS, TEXT, accepts_openmetrics, written
 from perftui.export.remotewrite import Pusher
-from perftui.model.errors import ConfigError
+from perftui.model.errors import ConfigError, PerftuiError, Unsupported
 from perftui.model.event import Event
 from perftui.model.notify import Request as Post
 from perftui.runtime.listener import Address, Answer, Listener, Request, said
@@ -24,7 +24,7 @@ from perftui.session import Session
 
 log = logging.getLogger("perftui.serving")
 
-GUARDED = frozenset({"/metrics", "/events"})
+GUARDED = frozenset({"/metrics", "/events", "/figures"})
 KINDS = ("deploy", "note")  # what others may put on the timeline
 LONGEST = 500  # characters of a field
 SMALL = 1400  # bytes that are not worth packing
@@ -53,6 +53,14 @@ class Serving(Session):
             self._beside.start("remote write", (await self._pusher(told)).run())
         self._beside.start("count", told.run())
         await super().start()
+
+    def take_figures(self, text: str) -> tuple[int, int]:
+        """StatsD lines for the first backend that takes them; Unsupported when there is none."""
+        takers = self.sources("FigureTaker")
+        if not takers:
+            raise Unsupported("nobody takes figures here: configure a backend of kind statsd")
+        found: tuple[int, int] = self._power(takers[0], "FigureTaker").take_lines(text)
+        return found
 
     async def _pusher(self, told: Exposition) -> Pusher:
         """Whoever pushes our series to a server; of several agents on a store, the one that writes it."""
@@ -98,7 +106,7 @@ class Serving(Session):
         await super().close()
 
 
-def _routes(session: Session, told: Exposition) -> dict[tuple[str, str], Any]:
+def _routes(session: Serving, told: Exposition) -> dict[tuple[str, str], Any]:
     async def metrics(request: Request) -> Answer:
         openmetrics = accepts_openmetrics(request.headers.get("accept", ""))
         body = await written(await told.families(), openmetrics=openmetrics)
@@ -124,7 +132,21 @@ def _routes(session: Session, told: Exposition) -> dict[tuple[str, str], Any]:
         session.events.add(event)
         return _json(202, {"kind": event.kind, "at": event.at, "title": event.title})
 
-    return {("GET", "/metrics"): metrics, ("GET", "/health"): health, ("POST", "/events"): events}
+    async def figures(request: Request) -> Answer:
+        if not _has_token(session):
+            return said(403, "figures are taken with a token only: set agent.token")
+        try:
+            taken, lost = session.take_figures(request.body.decode(errors="replace"))
+        except PerftuiError as error:
+            return said(404, str(error))
+        return _json(202 if taken or not lost else 400, {"taken": taken, "lost": lost})
+
+    return {
+        ("GET", "/metrics"): metrics,
+        ("GET", "/health"): health,
+        ("POST", "/events"): events,
+        ("POST", "/figures"): figures,
+    }
 
 
 def _has_token(session: Session) -> bool:

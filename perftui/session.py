@@ -21,7 +21,8 @@ from perftui.model.targets import spread
 from perftui.runtime.clock import Clock
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.gathering import answer, collect
-from perftui.runtime.loading import bring, load
+from perftui.runtime.loading import bring
+from perftui.runtime.making import make
 from perftui.runtime.rings import Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Tap, Topic
@@ -124,9 +125,12 @@ class Session:
         if self._conductor is None:
             from perftui.runtime.audit import Audit
             from perftui.runtime.conductor import Conductor
+            from perftui.runtime.undobook import UndoBook
 
             audit = Audit(paths.private_dir(paths.state_dir()) / "audit.jsonl")
-            self._conductor = Conductor(self.env, audit, self.clock, self._read_only, note=self.events.add)
+            self._conductor = Conductor(
+                self.env, audit, self.clock, self._read_only, self.events.add, UndoBook(paths.undo_file())
+            )
         return self._conductor
 
     # what is shown
@@ -226,10 +230,10 @@ class Session:
         async def asked() -> Any:
             return await call(self._power(source, port))
 
-        report, error = await answer(source, asked, deadline, known)
+        said = await answer(source, asked, deadline, known)
         now = self.clock.wall()
         health = {source: self._health(source)} if source in self._looks else {}
-        frame = Frame(topic, now, report, health, history=self.rings, error=error, seen=now)
+        frame = Frame(topic, now, health=health, history=self.rings, seen=now, **said)
         self.topic(topic).publish(frame)
         return frame
 
@@ -256,11 +260,7 @@ class Session:
     def action(self, action_id: str, source: str, **params: Any) -> Action:
         """An action of the registry on a backend; PlanRejected or Unsupported when there is none."""
         spec = engines.spec(action_id)
-        try:
-            action: Action = load(spec.factory)(self._power(source, spec.port), source, **params)
-        except TypeError as error:
-            raise PlanRejected(f"{action_id} does not take that: {error}") from error
-        return action
+        return make(action_id, spec.factory, self._power(source, spec.port), source, params)
 
     def target_of(self, offer: Offer) -> str:
         """The backend an offer means: the one it names, else the first with the power; "" for none."""
@@ -316,8 +316,9 @@ class Session:
         what = {"config": self.config, "backends": self._backends, "rings": self.rings}
         done = {"conductor": self.conductor, "events": self.events, "terminal": self.terminal}
         cost = {"pollers": self._pollers, "observers": self._observers, "price": engine}
+        kept = {"alerts": self.alerts, "tuning": self.tuning}
         begin = await bring("perftui.runtime.beside:begin")
-        await begin(self._crew, self.clock, self.topic, self._keep, **what, **done, **cost)
+        await begin(self._crew, self.clock, self.topic, self._keep, **what, **done, **cost, **kept)
 
     def _add(self, name: str, backend_class: Any, options: Callable[..., Any]) -> None:
         tap = self._looks[name]
@@ -348,9 +349,9 @@ class Session:
     # what happens
 
     def _keep(self, reading: Reading) -> None:
-        self.rings.record(reading)
-        for memory in self.keeping:
-            memory.history.record(reading)
+        reading = self.alerts.hosts.added(reading) if self.alerts else reading
+        for record in (self.rings.record, *(memory.history.record for memory in self.keeping)):
+            record(reading)
 
     def _framed(self, frame: Frame) -> None:
         for memory in self.keeping:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import struct
 import subprocess
 import urllib.error
@@ -12,6 +11,7 @@ import urllib.parse
 import urllib.request
 from collections import defaultdict
 
+from perftui.lab.ports import free_port
 from tests.waiting import until_now
 
 PROGRAM = shutil.which("prometheus")
@@ -23,9 +23,7 @@ class Server:
     def __init__(self, folder, config="global: {evaluation_interval: 1m}\n", *more):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "prometheus.yml").write_text(config)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ import psutil
 from perftui.analysis.ruleexport import exported
 from perftui.lab import Lab
 from perftui.lab.datastores import PostgresPart, ValkeyPart
+from perftui.lab.ports import free_port
 from perftui.lab.shoppart import ShopPart
 from perftui.model.alertrules import DEFAULTS
 from tests.agents import AgentProcess, agent, written
@@ -142,9 +142,7 @@ async def all_at_once(lab: Lab) -> AsyncIterator[None]:
 @asynccontextmanager
 async def ruling(lab: Lab, tmp_path: Path, memory: float) -> AsyncIterator[tuple[AgentProcess, str]]:
     """An agent on the lab with the shortened rules, and where it serves its readings."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where = f"127.0.0.1:{free_port()}"
     store = f'[store]\nurl = "sqlite://{tmp_path}/store.db"\n'
     config = written(tmp_path / "c.toml", lab.config_toml() + store + shortened(memory))
     async with agent(config, tmp_path / "agent", "--env", "lab", "--metrics", where) as one:

@@ -98,6 +98,7 @@ async def test_writes_go_on_when_a_region_is_lost_and_when_it_is_back(pair, tmp_
     await store.close()
 
 
+@pytest.mark.slow
 async def test_of_three_regions_one_hangs_and_both_others_go_on(pair, tmp_path, server_folder):
     third = pair.servers[3] = a_server(server_folder, pair.servers[1])
     await third.start()
@@ -130,6 +131,7 @@ async def follows(server, other):
     return (said.get("master_port"), said.get("master_link_status")) == (str(other.port), "up")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("automatic", "read_only"), [("false", "false"), ("true", "true")])
 async def test_an_agent_that_may_not_promotes_nobody(pair, tmp_path, automatic, read_only):
     config = configured(tmp_path, pair, automatic=automatic, read_only=read_only)

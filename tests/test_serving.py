@@ -28,9 +28,11 @@ HOST = '[env.lab]\nkind = "lab"\n[env.lab.backends.host]\n'
 
 
 @asynccontextmanager
-async def serving(tmp_path, monkeypatch, **how) -> AsyncIterator[tuple[Serving, httpx.AsyncClient]]:
+async def serving(
+    tmp_path, monkeypatch, more: str = "", **how
+) -> AsyncIterator[tuple[Serving, httpx.AsyncClient]]:
     monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
-    config = load(written(tmp_path / "c.toml", HOST))
+    config = load(written(tmp_path / "c.toml", HOST + more))
     session = Serving.open(config, config.environment, remember=True, agent=True)
     session.address = Address("127.0.0.1", 0, **how)
     try:
@@ -92,6 +94,35 @@ async def test_a_deployment_told_by_a_pipeline_stands_on_the_timeline_and_in_the
         wrong = await client.post("/events", content=b'{"title": 5}')
         assert (wrong.status_code, wrong.json()) == (400, {"error": "title is text"})
         assert (await client.post("/events", content=b"x" * (MOST + 1))).status_code == 413
+
+
+async def test_figures_that_are_pushed_are_figures_of_the_business(tmp_path, monkeypatch):
+    more = (
+        '[env.lab.backends.pushed]\nkind = "statsd"\nport = 0\n'
+        '[business.plans]\nkind = "gauge"\nsource = "pushed"\nread = "plans"\nby = "plan"\nevery = 1.0\n'
+    )
+    async with serving(tmp_path, monkeypatch, more, token=TOKEN) as (session, client):
+        assert (await client.post("/figures", content="plans:7|g")).status_code == 401
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        await until(lambda: session.sources("FigureTaker"), 20)
+        answer = await client.post("/figures", content="plans:7|g|#plan:pro\nplans:30|g|#plan:free\nwhat")
+        assert (answer.status_code, answer.json()) == (202, {"taken": 2, "lost": 1})
+        assert (await client.post("/figures", content="what")).status_code == 400
+
+        def told():
+            report = session.frame("business").report
+            return report is not None and dict(report.metrics[0].parts)
+
+        assert await until(told, 20) == {"pro": 7.0, "free": 30.0}
+
+
+async def test_figures_need_a_token_and_somebody_who_takes_them(tmp_path, monkeypatch):
+    async with serving(tmp_path, monkeypatch) as (_, client):
+        assert (await client.post("/figures", content="a:1|c")).status_code == 403
+    async with serving(tmp_path, monkeypatch, token=TOKEN) as (_, client):
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        answer = await client.post("/figures", content="a:1|c")
+        assert (answer.status_code, "kind statsd" in answer.text) == (404, True)
 
 
 async def test_events_need_a_token(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ RING = 120.0  # seconds in memory: what is played fills that in two seconds and 
 WARM, MINUTES = 0.3, 0.75
 SHORT = {
     **mon_soak.PLAYED,
-    "USS, MB": growth.Bound(1.5),
+    "anonymous, MB": growth.Bound(1.5),
     "RSS, MB": growth.Bound(1.5),
     "tasks": growth.Bound(8.0),
     "descriptors": growth.Bound(3.0),

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from perftui.lab.valkey import ValkeyServer
 
 NOTICE_MS = 500
+CALM_MS = 15_000
 _numbers = count()
 
 
 def a_cluster(folder: Folder) -> Cluster:
     """Three masters and their replicas, not started."""
     return Cluster(folder, f"shards-{next(_numbers)}", NOTICE_MS)
+
+
+async def unhurried(cluster: Cluster) -> None:
+    """Where nobody is to die: on a busy machine a living node can be silent for half a second."""
+    for member in cluster.members.values():
+        await member.ask("CONFIG", "SET", "cluster-node-timeout", CALM_MS)
 
 
 def a_group(folder: Folder) -> SentinelGroup:

@@ -23,10 +23,12 @@ from perftui.config.notices import EscalationSettings, OncallSettings, RouteSett
 from perftui.config.rules import RuleSettings
 from perftui.config.schedules import ScheduleSettings
 from perftui.config.settings import EnvironmentSettings, TargetSettings
+from perftui.draw.ruletext import rule_text
 from perftui.model import ports
 from perftui.model.alertrules import DEFAULTS
 from perftui.screens.commands import SCREENS, Command, every_command
 
+ROOM = ports.__name__.rpartition("ports")[0]  # powers stand in several of its modules
 FOLDER = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by `make docs` from the registries; edit those. -->"
 
@@ -41,11 +43,14 @@ power it needs."""
 ACTIONS_TEXT = """\
 Each goes through one door: plan, question, audit line, run, outcome. `changes` asks for `y`,
 `destroys` for the name of what is destroyed; read-only mode refuses both. On the command line a
-change takes `--dry-run` and `--yes`."""
+change takes `--dry-run` and `--yes`; `perftui undo [ID]` takes back what any console, agent or shell of
+the same user did and could undo, `perftui undo --list` prints it."""
 QUERIES = """\
 Expressions mean what they mean to a Prometheus server, to the last digit, in the dialect of generation 2
-(both ends of a range are inside) or 3 (the left end is outside). Native histograms and experimental
-functions are refused by name and position. Patterns are RE2's, at most 1 000 characters."""
+(both ends of a range are inside) or 3 (the left end is outside): rules over our own series in that of the
+server that is connected, in generation 2 without one; `perftui alerts why RULE` says which. Native
+histograms and experimental functions are refused by name and position. Patterns are RE2's, at
+most 1 000 characters."""
 CONFIGURATION_TEXT = """\
 TOML. `perftui config path` prints which file is read (`PERFTUI_CONFIG` or `--config` name another),
 `perftui config init` writes a first one, `perftui config check` finds every mistake with file, line
@@ -62,8 +67,9 @@ says what it would have done until somebody sets it to `on` (`O` on the tab Tuni
 in place of your answer."""
 RULES_TEXT = """\
 A rule of a shipped name changes that rule, any other name is a rule of your own and needs `series` and one
-of `above` and `below`. `backend/series` is the name of one backend, `@kind/series` every backend of a kind,
-`*/series` every backend that has it; `*/up` is 1 while a link is good and 0 when it is lost."""
+of `above` and `below`. `backend/series` is the name of one backend, `@kind/series` every backend of a kind
+(`@valkey*/series` of every kind that begins so), `*/series` every backend that has it; `*/up` is 1 while a
+link is good and 0 when it is lost."""
 CHANNELS_TEXT = """\
 Where people are told; `kind` may be left out when the table is named like it. `perftui alerts test NAME`
 sends one marked message. Every sender can be pointed elsewhere, at a proxy or at a receiver of your own."""
@@ -224,7 +230,7 @@ def _commands(commands: Iterable[Command], *, scoped: bool = False) -> str:
 
 
 def _rules() -> Iterable[tuple[str, ...]]:
-    return ((f"`{r.name}`", r.severity.name.lower(), f"`{r.text}`") for r in DEFAULTS)
+    return ((f"`{r.name}`", r.severity.name.lower(), f"`{rule_text(r)}`") for r in DEFAULTS)
 
 
 def _options(keys_: Iterable[Described]) -> str:
@@ -246,9 +252,9 @@ def _pace(cls: Any) -> str:
 
 
 def _powers(cls: Any) -> list[str]:
-    """Protocols of `model/ports.py` whose every method the class has."""
+    """Powers, as `model/ports.py` has them all, whose every method the class has."""
     found = inspect.getmembers(ports, lambda p: inspect.isclass(p) and getattr(p, "_is_protocol", False))
-    return [f"`{name}`" for name, port in found if port.__module__ == ports.__name__ and _has(cls, port)]
+    return [f"`{name}`" for name, port in found if port.__module__.startswith(ROOM) and _has(cls, port)]
 
 
 def _has(cls: Any, port: Any) -> bool:

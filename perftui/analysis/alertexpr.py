@@ -39,7 +39,7 @@ def selected(rule: Rule, keys: Iterable[SeriesKey], kinds: Mapping[str, str]) ->
         for key in keys
         if key.name == wanted.name
         and wanted.source in ("", key.source)
-        and wanted.kind in ("", kinds.get(key.source, ""))
+        and wanted.of_kind(kinds.get(key.source, ""))
         and matches(wanted.matchers, {**dict(key.labels), "source": key.source})
     )
 

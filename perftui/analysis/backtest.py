@@ -19,6 +19,7 @@ from perftui.model.metrics import NAME, Matrix
 
 HOLDS: Final = (0.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0)
 FACTORS: Final = (0.8, 0.9, 0.95, 1.05, 1.1, 1.25)
+WHOLE: Final = 1.0  # a share is compared with no more than that, unless it is already
 EVENING, MORNING = 22, 7  # hours of the night
 Vectors = Sequence[tuple[float, Sequence[tuple[Labels, float]]]]
 """For every instant, the elements that were there."""
@@ -122,7 +123,7 @@ def judged(
         vectors = _beyond(rule.op, rule.threshold, values)
     spells, vain, error = replay(rule, vectors)
     series = len({labels for _, row in values for labels, _ in row})
-    night = sum(_at_night(spell.fired, tz) for spell in spells)
+    night = sum(at_night(spell.fired, tz) for spell in spells)
     runs = runs_of(vectors, every)
     choices = [
         Choice("for", hold, *counted(runs, hold, rule.keep, every, end))
@@ -131,7 +132,8 @@ def judged(
     if loose:
         choices += _thresholds(rule, values, every)
     chosen = tuple(replace(c, chosen=c.setting == _setting(rule, c.what)) for c in choices)
-    return Backtest(rule, start, end, every, spells, vain, series, night, chosen, error=error)
+    known = next((at for at, row in values if row), None) if loose else None
+    return Backtest(rule, start, end, every, spells, vain, series, night, chosen, error=error, known=known)
 
 
 def _setting(rule: Rule, what: str) -> float:
@@ -151,7 +153,9 @@ def _thresholds(rule: Rule, loose: Vectors, every: float) -> list[Choice]:
         for labels, value in row:
             columns.setdefault(labels, []).append((at, value))
     found = []
-    for wanted in sorted({rule.threshold, *(rule.threshold * factor for factor in FACTORS)}):
+    top = WHOLE if rule.unit == "ratio" and rule.threshold <= WHOLE else math.inf
+    others = (wanted for factor in FACTORS if (wanted := rule.threshold * factor) <= top)
+    for wanted in sorted({rule.threshold, *others}):
         runs = {
             labels: spans((at for at, value in column if holds(value, wanted)), every)
             for labels, column in columns.items()
@@ -209,7 +213,8 @@ def _ticks(seconds: float, every: float) -> float:
     return math.ceil(seconds / every - 1e-9) * every
 
 
-def _at_night(at: float, tz: dt.tzinfo | None) -> bool:
+def at_night(at: float, tz: dt.tzinfo | None) -> bool:
+    """Whether people sleep at an instant (epoch seconds) in a zone, None: that of this host."""
     hour = dt.datetime.fromtimestamp(at, tz).hour
     return hour >= EVENING or hour < MORNING
 

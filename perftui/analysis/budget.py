@@ -27,6 +27,11 @@ class Spent:
         """Share of the observed time in breach, None when nothing was observed."""
         return self.breach / self.observed if self.observed else None
 
+    def before(self, older: Spent) -> Spent:
+        """This one with what lies right before it."""
+        whole = (self.span + older.span, self.observed + older.observed, self.breach + older.breach)
+        return Spent(*whole)
+
     @property
     def left(self) -> float | None:
         """Share of the budget that is left; negative once it is overdrawn."""

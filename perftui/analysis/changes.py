@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import fmean, median
 
@@ -18,10 +19,13 @@ SIDE = 600.0  # seconds of the metric on each side of an event
 THIN = 10.0  # neighbouring seconds are no independent samples: means of ten are compared
 FEW = 3  # samples a side, below which nothing is said
 SYMPTOMS = frozenset({"finding", "alert"})
+RECURRING = SYMPTOMS | {"action", "scale", "link"}  # their numbers apart, the same words are one sort
 NEAR = ("same source", "depends on it", "elsewhere")
 
 Reader = Callable[[float, float], Series]
 """Samples of the metric between two instants."""
+
+_NUMBERS = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,16 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One event that may explain it: how long before, how near (see NEAR), what the metric did."""
+    """One event that may explain it: how long before, how near (see NEAR), what the metric did.
+
+    `times`: so many of the same sort there were, of which this one ranks first.
+    """
 
     event: Event
     ahead: float
     near: int
     shift: Shift | None
+    times: int = 1
 
     @property
     def where(self) -> str:
@@ -75,7 +83,7 @@ def what_changed(
 
     Near ones first: of the same source, then of what it depends on; among these what moved the
     metric beyond noise, then the latest. Symptoms, findings and alerts, come last: they tell the
-    same story and explain nothing.
+    same story and explain nothing. What comes again and again (a job each minute) counts once.
     """
     below = reach(source, depends_on)
     recent = [e for e in events if at - BEFORE <= e.at <= at + _late(e)]
@@ -83,7 +91,19 @@ def what_changed(
         Change(e, at - e.at, _near(e, source, below), _shift(metric, e.at) if metric else None)
         for e in recent
     ]
-    return tuple(sorted(changes, key=_rank))
+    return _folded(sorted(changes, key=_rank))
+
+
+def _folded(ranked: Iterable[Change]) -> tuple[Change, ...]:
+    """The first of each sort of event, with how many there are."""
+    found: dict[tuple[str, ...], Change] = {}
+    for change in ranked:
+        e = change.event
+        said = f"{e.title} {e.detail}"
+        sort = (e.kind, e.source, e.actor, _NUMBERS.sub("#", said) if e.kind in RECURRING else said)
+        first = found.get(sort)
+        found[sort] = change if first is None else replace(first, times=first.times + 1)
+    return tuple(found.values())
 
 
 def _late(event: Event) -> float:

@@ -20,6 +20,8 @@ LEAST_SAVED: Final = 0.10  # of the size, else the value stays as it is
 LEVEL: Final = 1  # zstd's
 WITH_DICTIONARY: Final = 3  # its level then: it takes no longer, and saves more
 LZ4_MOST: Final = 255  # bytes one byte of a block can stand for, by its format
+SNAPPY_MOST: Final = 22  # the same: the shortest element for 64 bytes has 3
+PAGE: Final = 4096  # bytes of room that a block is given without a look whether it could fill them
 INSTALL: Final = "pip install perftui[cache]"
 
 
@@ -35,6 +37,7 @@ class Codec(IntEnum):
     ZSTD = 3
 
 
+_LZ4, _SNAPPY = int(Codec.LZ4), int(Codec.SNAPPY)  # compared with what a header says
 NAMES: Final = {"raw": Codec.RAW, "lz4": Codec.LZ4, "snappy": Codec.SNAPPY, "zstd": Codec.ZSTD}
 
 
@@ -89,6 +92,10 @@ class Packer:
         self._dictionaries: dict[int, Any] = {}
         self._packers: dict[tuple[int, int], Callable[[bytes], bytes]] = {}
         self._unpackers: dict[tuple[int, int], Unpack] = {}
+        self._refused: tuple[type[Exception], ...] = ()
+        self._lz4: Unpack = self._first_lz4
+        self._snappy_size: Callable[[bytes], int] = self._first_snappy_size
+        self._snappy: Callable[[bytes], bytes]  # a buffer, as that of LZ4: b"" + makes bytes of it
         if codec is None:
             codec = Codec.LZ4 if codecs_here()["lz4"] else Codec.RAW
         self.use(codec)
@@ -170,8 +177,27 @@ class Packer:
         Raises:
             CannotUnpack: unknown codec or dictionary, missing library, damaged payload, more than `largest`.
         """
+        # no function between here and the library: one more call is a tenth of what a kilobyte takes
+        if size <= largest and not dictionary:
+            try:
+                if codec == _LZ4 and (size <= PAGE or size <= LZ4_MOST * len(payload)):
+                    lz4 = self._lz4
+                    return b"" + lz4(payload, size)
+                if codec == _SNAPPY and (size <= PAGE or size <= SNAPPY_MOST * len(payload)):
+                    said = self._snappy_size
+                    if said(payload) == size:
+                        snappy = self._snappy  # there since the size was asked for
+                        return b"" + snappy(payload)
+            except self._refused as error:
+                raise CannotUnpack(Why.DAMAGED, f"no such block: {error}") from error
+        return self._unpack(codec, dictionary, payload, size, largest)
+
+    def _unpack(self, codec: int, dictionary: int, payload: bytes, size: int, largest: int) -> bytes:
+        """The same for what is rarer, and what is refused."""
         if size > largest:
             raise CannotUnpack(Why.OVERSIZE, f"{size} bytes are more than the {largest} allowed")
+        if codec in {_LZ4, _SNAPPY} and not dictionary:
+            raise CannotUnpack(Why.DAMAGED, f"this block of {len(payload)} bytes does not hold {size}")
         if codec:
             unpacker = self._unpackers.get((codec, dictionary))
             if unpacker is None:
@@ -181,25 +207,45 @@ class Packer:
             raise CannotUnpack(Why.DAMAGED, f"{len(payload)} bytes where {size} were promised")
         return payload
 
-    def _unpacker(self, codec: int, dictionary: int) -> Unpack:
+    def _first_lz4(self, payload: bytes, size: int) -> bytes:
+        self._load_blocks()
+        return self._lz4(payload, size)
+
+    def _first_snappy_size(self, payload: bytes) -> int:
+        self._load_blocks()
+        return self._snappy_size(payload)
+
+    def _load_blocks(self) -> None:
+        """What reads LZ4's and Snappy's blocks.
+
+        An LZ4 block that is shorter than promised is filled up with zeros: no serializer takes that for a
+        value. A Snappy block says itself how large it is: so it must be as large as the header says.
+        """
         try:
-            if codec == Codec.ZSTD:
-                if dictionary and dictionary not in self._dictionaries:
-                    raise CannotUnpack(Why.DICTIONARY, f"dictionary {dictionary} is not known here")
-                return _zstd(self._dictionaries.get(dictionary))
-            if codec in {Codec.LZ4, Codec.SNAPPY} and not dictionary:
-                return _lz4() if codec == Codec.LZ4 else _snappy()
+            library = _cramjam()
         except Unsupported as error:
             raise CannotUnpack(Why.EXTRA, str(error)) from error
-        raise CannotUnpack(Why.CODEC, f"codec {codec} is not known to this version")
+        self._refused = (library.DecompressionError, ValueError, OverflowError)
+        self._lz4 = library.lz4.decompress_block
+        self._snappy, self._snappy_size = library.snappy.decompress_raw, library.snappy.decompress_raw_len
+
+    def _unpacker(self, codec: int, dictionary: int) -> Unpack:
+        if codec != Codec.ZSTD:
+            raise CannotUnpack(Why.CODEC, f"codec {codec} is not known to this version")
+        if dictionary and dictionary not in self._dictionaries:
+            raise CannotUnpack(Why.DICTIONARY, f"dictionary {dictionary} is not known here")
+        try:
+            return _zstd(self._dictionaries.get(dictionary))
+        except Unsupported as error:
+            raise CannotUnpack(Why.EXTRA, str(error)) from error
 
     def _packer(self, codec: Codec, dictionary: int) -> Callable[[bytes], bytes]:
         if codec == Codec.LZ4:
             block = _cramjam().lz4.compress_block
-            return lambda data: b"".join((block(data, store_size=False),))  # half the cost of bytes()
+            return lambda data: b"" + block(data, store_size=False)  # bytes() of a buffer costs more
         if codec == Codec.SNAPPY:
             raw = _cramjam().snappy.compress_raw
-            return lambda data: b"".join((raw(data),))
+            return lambda data: b"" + raw(data)
         if codec == Codec.ZSTD:
             level, extra = LEVEL, {}
             if dictionary:
@@ -208,39 +254,6 @@ class Packer:
             compress: Callable[[bytes], bytes] = zstd.compress
             return compress
         return lambda data: data
-
-
-def _lz4() -> Unpack:
-    """A block that is shorter than promised is filled up with zeros: no serializer takes that for a value."""
-    cramjam = _cramjam()
-    block, refused = cramjam.lz4.decompress_block, (cramjam.DecompressionError, ValueError, OverflowError)
-
-    def unpack(payload: bytes, size: int) -> bytes:
-        if size > LZ4_MOST * len(payload):
-            raise CannotUnpack(Why.DAMAGED, f"{len(payload)} bytes of LZ4 cannot hold {size}")
-        try:
-            return b"".join((block(payload, output_len=size),))
-        except refused as error:
-            raise CannotUnpack(Why.DAMAGED, f"no such LZ4 block: {error}") from error
-
-    return unpack
-
-
-def _snappy() -> Unpack:
-    """A block says itself how large it is: so it must be as large as the header says."""
-    cramjam = _cramjam()
-    raw, length = cramjam.snappy.decompress_raw, cramjam.snappy.decompress_raw_len
-    refused = (cramjam.DecompressionError, OverflowError)
-
-    def unpack(payload: bytes, size: int) -> bytes:
-        try:
-            if length(payload) != size:
-                raise CannotUnpack(Why.DAMAGED, "the block is not as large as the header says")
-            return b"".join((raw(payload),))
-        except refused as error:
-            raise CannotUnpack(Why.DAMAGED, f"no such Snappy block: {error}") from error
-
-    return unpack
 
 
 def _zstd(dictionary: Any) -> Unpack:

@@ -13,6 +13,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 FEATURES = ("value", "change", "against the last hour", "against the season", "for the hour of the week")
 TREES, DEPTH = 20, 6
@@ -57,12 +58,15 @@ class _Usual:
 
 @dataclass(slots=True)
 class Forest:
-    """One series' trees; about 60 kB. `rate` judges a point and learns from it."""
+    """One series' trees; about 40 kB. `rate` judges a point and learns from it.
+
+    A node's mass is the sum of its leaves', so only leaves are counted, and what a point that ends in a
+    leaf is worth is worked out once a window.
+    """
 
     seed: int = 1
-    _cuts: list[tuple[bytes, array[float]]] = field(default_factory=list)
-    _known: list[array[int]] = field(default_factory=list)
-    _fresh: list[array[int]] = field(default_factory=list)
+    _worth: list[array[float]] = field(default_factory=list)  # by leaf
+    _fresh: list[array[int]] = field(default_factory=list)  # by leaf
     _usual: list[_Usual] = field(default_factory=lambda: [_Usual() for _ in FEATURES])
     _last: float = math.nan
     _hours: dict[int, float] = field(default_factory=dict)
@@ -71,16 +75,9 @@ class Forest:
     _sorted: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        random_ = random.Random(self.seed)  # noqa: S311 - cuts must be repeatable, not secret
-        size = 2 ** (DEPTH + 1)
+        size = 2**DEPTH
         for _ in range(TREES):
-            lows = [random_.random() for _ in FEATURES]
-            span = [2 * max(low, 1 - low) for low in lows]
-            edges = [(low - s, low + s) for low, s in zip(lows, span, strict=True)]
-            which, where = bytearray(size), array("d", [0.0]) * size
-            _cut(random_, 1, 0, edges, which, where)
-            self._cuts.append((bytes(which), where))
-            self._known.append(array("H", [0]) * size)
+            self._worth.append(array("d", [0.0]) * size)
             self._fresh.append(array("H", [0]) * size)
 
     def rate(self, at: float, value: float, short: float, season: float) -> Rarity:
@@ -103,24 +100,19 @@ class Forest:
 
     def _rating(self, point: Sequence[float]) -> float:
         """The mass around a point over all trees, small when odd; counted into the fresh masses as well."""
-        total = 0.0
-        for (which, where), known, fresh in zip(self._cuts, self._known, self._fresh, strict=True):
-            node, weight, mass = 1, 1.0, -1.0
-            for _ in range(DEPTH):
-                fresh[node] += 1
-                if mass < 0 and known[node] <= SPARSE:
-                    mass = known[node] * weight
-                node = 2 * node + (point[which[node]] >= where[node])
-                weight *= 2
-            fresh[node] += 1
-            total += mass if mass >= 0 else known[node] * weight
+        total, leaves = 0.0, 2**DEPTH
+        for (which, where), worth, fresh in zip(_cuts(self.seed), self._worth, self._fresh, strict=True):
+            node = 1
+            while node < leaves:
+                node += node + (point[which[node]] >= where[node])
+            fresh[node - leaves] += 1
+            total += worth[node - leaves]
         return total
 
     def _turn(self) -> None:
         """The masses of this window judge the next."""
-        empty = array("H", [0]) * (2 ** (DEPTH + 1))
-        self._known = self._fresh
-        self._fresh = [array("H", empty) for _ in range(TREES)]
+        self._worth = [_worth(counted) for counted in self._fresh]
+        self._fresh = [array("H", [0]) * 2**DEPTH for _ in range(TREES)]
 
     def _rank(self, rating: float) -> float:
         ratings = self._ratings
@@ -132,13 +124,42 @@ class Forest:
         return rank
 
 
+def _worth(counted: Sequence[int]) -> array[float]:
+    """What each leaf says of a point in it: mass and share of the space of the first node that is sparse."""
+    leaves = len(counted)
+    masses = [0] * leaves + list(counted)
+    for node in range(leaves - 1, 0, -1):
+        masses[node] = masses[2 * node] + masses[2 * node + 1]
+    worth = array("d")
+    for leaf in range(leaves, 2 * leaves):
+        path = (leaf >> up for up in range(DEPTH, -1, -1))
+        node = next(n for n in path if masses[n] <= SPARSE or n == leaf)
+        worth.append(masses[node] * 2.0 ** (node.bit_length() - 1))
+    return worth
+
+
+@lru_cache(maxsize=8)
+def _cuts(seed: int) -> tuple[tuple[bytes, tuple[float, ...]], ...]:
+    """Of each tree the feature and the value that cut each node; the same for all forests of a seed."""
+    random_ = random.Random(seed)  # noqa: S311 - cuts must be repeatable, not secret
+    found = []
+    for _ in range(TREES):
+        lows = [random_.random() for _ in FEATURES]
+        span = [2 * max(low, 1 - low) for low in lows]
+        edges = [(low - s, low + s) for low, s in zip(lows, span, strict=True)]
+        which, where = bytearray(2**DEPTH), [0.0] * 2**DEPTH
+        _cut(random_, 1, 0, edges, which, where)
+        found.append((bytes(which), tuple(where)))
+    return tuple(found)
+
+
 def _cut(
     random_: random.Random,
     node: int,
     depth: int,
     edges: list[tuple[float, float]],
     which: bytearray,
-    where: array[float],
+    where: list[float],
 ) -> None:
     """Halve the space along one feature, then each half along another."""
     if depth == DEPTH:

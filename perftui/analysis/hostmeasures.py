@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from perftui.model.reading import Measure
-from perftui.model.resources import DiskUse, HostReading, NetUse, ProcessRow
+from perftui.model.resources import DiskUse, HostReading, MountUse, NetUse, ProcessRow
 from perftui.model.series import SeriesKey
 
 CORES_SAMPLED = 128
@@ -59,13 +59,20 @@ def _levels(r: HostReading) -> list[Row]:
         ("load.1m", r.load[0], "1", "", ""),
     ]
     rows += [("pressure.some_ratio", p.some, "ratio", "resource", p.resource) for p in r.pressure]
+    rows += [("pressure.full_ratio", p.full, "ratio", "resource", p.resource) for p in r.pressure if p.full]
     rows += [("process.rss_bytes", p.rss, "bytes", "process", process_label(p.name, p.pid)) for p in r.top]
     rows += [
         ("process.fd_ratio", p.fds / p.fd_limit, "ratio", "process", process_label(p.name, p.pid))
         for p in r.top
         if p.fds is not None and p.fd_limit
     ]
-    rows += [("fs.used_ratio", m.used_ratio, "ratio", "mount", m.path) for m in r.mounts]
+    rows += [row for mount in r.mounts for row in _mount(mount)]
+    if r.memory.oom_kills is not None:
+        rows.append(("memory.oom_kills", r.memory.oom_kills, "1", "", ""))
+    if r.files is not None and r.files[1]:
+        rows.append(("files.open_ratio", r.files[0] / r.files[1], "ratio", "", ""))
+    if r.tcp is not None:
+        rows += [("tcp.connections", count, "1", "state", state) for state, count in r.tcp.states or ()]
     if r.limit is not None and r.limit.memory_ratio is not None:
         rows.append(("limit.memory_ratio", r.limit.memory_ratio, "ratio", "", ""))
     if r.temperature_c is not None:
@@ -78,11 +85,16 @@ def _rates(r: HostReading) -> list[Row]:
     rows: list[Row] = [
         ("cpu.busy_ratio", r.cpu.busy, "ratio", "", ""),
         ("cpu.iowait_ratio", r.cpu.iowait, "ratio", "", ""),
+        ("cpu.user_ratio", r.cpu.user + r.cpu.nice, "ratio", "", ""),
+        ("cpu.system_ratio", r.cpu.system + r.cpu.irq + r.cpu.softirq, "ratio", "", ""),
+        ("cpu.steal_ratio", r.cpu.steal, "ratio", "", ""),
+        ("cpu.switches_per_s", r.switches_per_s, "1/s", "", ""),
         ("memory.swap_bytes_per_s", swap, "bytes/s", "", ""),
         ("tcp.retransmits_per_s", r.retransmits_per_s, "1/s", "", ""),
     ]
     if r.tcp is not None:
         rows.append(("tcp.retransmit_ratio", r.tcp.retransmit_ratio, "ratio", "", ""))
+        rows.append(("tcp.overflows_per_s", r.tcp.overflows_per_s, "1/s", "", ""))
     if r.limit is not None and r.limit.cores:
         rows.append(("limit.cpu_ratio", r.limit.used_cores / r.limit.cores, "ratio", "", ""))
         rows.append(("limit.throttled_ratio", r.limit.throttled_ratio, "ratio", "", ""))
@@ -99,11 +111,25 @@ def _disk(d: DiskUse) -> list[Row]:
         ("disk.read_bytes_per_s", d.read_bytes_per_s, "bytes/s", "device", d.device),
         ("disk.write_bytes_per_s", d.write_bytes_per_s, "bytes/s", "device", d.device),
         ("disk.busy_ratio", d.busy, "ratio", "device", d.device),
+        ("disk.reads_per_s", d.reads_per_s, "1/s", "device", d.device),
+        ("disk.writes_per_s", d.writes_per_s, "1/s", "device", d.device),
+        ("disk.read_wait_s", d.read_wait_s, "s", "device", d.device),
+        ("disk.write_wait_s", d.write_wait_s, "s", "device", d.device),
+        ("disk.queue", d.queue, "1", "device", d.device),
     ]
+
+
+def _mount(m: MountUse) -> list[Row]:
+    rows: list[Row] = [("fs.used_ratio", m.used_ratio, "ratio", "mount", m.path)]
+    if m.inode_ratio:  # some file systems have no fixed number of them
+        rows.append(("fs.inode_ratio", m.inode_ratio, "ratio", "mount", m.path))
+    return [*rows, ("fs.read_only", float(m.read_only), "1", "mount", m.path)]
 
 
 def _net(n: NetUse) -> list[Row]:
     return [
         ("net.rx_bytes_per_s", n.rx_bytes_per_s, "bytes/s", "interface", n.interface),
         ("net.tx_bytes_per_s", n.tx_bytes_per_s, "bytes/s", "interface", n.interface),
+        ("net.errors_per_s", n.errors_per_s, "1/s", "interface", n.interface),
+        ("net.drops_per_s", n.drops_per_s, "1/s", "interface", n.interface),
     ]

@@ -1,4 +1,4 @@
-"""How many different things were seen, in 16 kB whatever their number, within about 0.8 %.
+"""How many different things were seen, in 16 kB whatever their number, within about 0.8 % (4 kB: 1.6 %).
 
 After Flajolet et al., "HyperLogLog" (2007), with 64-bit hashes, so that large numbers need no correction.
 """
@@ -9,22 +9,25 @@ import hashlib
 import math
 
 BITS = 14
-REGISTERS = 1 << BITS
-_SCALE = 0.7213 / (1 + 1.079 / REGISTERS) * REGISTERS * REGISTERS
+FEW_BITS = 12
 
 
 class Distinct:
-    """Counts different texts; two of them can be put together without counting anything twice."""
+    """Counts different texts in 2**bits registers, with a standard error of 1.04 / 2**(bits / 2).
 
-    def __init__(self) -> None:
-        self._registers = bytearray(REGISTERS)
+    Two of as many bits can be put together without counting anything twice.
+    """
+
+    def __init__(self, bits: int = BITS) -> None:
+        self.bits = bits
+        self._registers = bytearray(1 << bits)
 
     def add(self, text: str | bytes) -> None:
         """See one."""
         raw = text.encode() if isinstance(text, str) else text
         number = int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")
-        place, rest = number & (REGISTERS - 1), number >> BITS
-        rank = 65 - BITS - rest.bit_length()
+        place, rest = number & ((1 << self.bits) - 1), number >> self.bits
+        rank = 65 - self.bits - rest.bit_length()
         self._registers[place] = max(self._registers[place], rank)
 
     def merge(self, other: Distinct) -> None:
@@ -33,8 +36,9 @@ class Distinct:
 
     def count(self) -> float:
         """How many there are; small numbers by the share of empty registers, which is nearly exact."""
-        empty = self._registers.count(0)
-        rough = _SCALE / sum(self._registers.count(rank) * 2.0**-rank for rank in range(66 - BITS))
-        if rough <= 2.5 * REGISTERS and empty:
-            return REGISTERS * math.log(REGISTERS / empty)
+        size, empty = len(self._registers), self._registers.count(0)
+        scale = 0.7213 / (1 + 1.079 / size) * size * size
+        rough = scale / sum(self._registers.count(rank) * 2.0**-rank for rank in range(66 - self.bits))
+        if rough <= 2.5 * size and empty:
+            return size * math.log(size / empty)
         return rough

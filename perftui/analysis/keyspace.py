@@ -64,6 +64,16 @@ def proportion_error(count: int, n: int) -> float:
     return z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
 
 
+def wilson(count: float, n: float) -> tuple[float, float]:
+    """Ends of that interval; its middle is nearer to a half than `count` / `n`."""
+    if n <= 0:
+        return 0.0, 1.0
+    z = 1.96
+    middle = (count + z * z / 2) / (n + z * z)
+    half = z * math.sqrt(count * (n - count) / n + z * z / 4) / (n + z * z)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def scanned_share(cursor: int) -> float:
     """Share of the table a SCAN has gone through at `cursor`.
 

@@ -9,6 +9,7 @@ from perftui.model.alerts import UP, Labels
 from perftui.model.series import SeriesKey
 
 PREFIX = "perftui"
+AS_TOLD = "metric:"  # what begins the name of a series that keeps the name its target tells it under
 RULES = """\
 The console's series can be asked in PromQL, in rules and by `perftui monitor query`, without a server; an
 agent's `/metrics` serves them under the same names. A series `NAME` of a system of kind `KIND` is the
@@ -18,7 +19,16 @@ metric `perftui_KIND_NAME`: dots become `_`, abbreviated units are spelled out (
 `perftui_scrape_http_p95_seconds`.
 
 Every series carries its own labels and `source`, the name of its system. `up{source, kind}` is 1 while a
-system answers and 0 when it is lost."""
+system answers and 0 when it is lost.
+
+What a target's `/metrics` tells beside requests and hosts is kept where `keep` of its backend says so
+(`keep = ["myapp_*"]`), under the names and labels it has there, with `job` (the backend) and `instance` (the
+address). In `[alerts.rules]` such a series is `backend/metric:NAME`.
+
+A host of ours has node_exporter's names too (`node_cpu_seconds_total`, `node_memory_MemAvailable_bytes`,
+…; `job` is the backend, `instance` the host's name) where a rule file asks for them: rule files of others
+run as they are. What no rule names is not kept; counters begin at 0 when perftui starts, as after a restart
+of the host."""
 
 _ODD = re.compile(r"[^a-zA-Z0-9_]+")
 _SPELT = {
@@ -30,6 +40,7 @@ _SPELT = {
     "tps": "transactions_per_second",
 }
 _RESERVED = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
+_UNITS = (("_seconds", "s"), ("_bytes", "bytes"), ("_ratio", "ratio"))
 _TYPES = ("counter", "gauge", "histogram", "summary")
 
 
@@ -38,6 +49,8 @@ def metric_name(name: str, kind: str) -> str:
     """`ops_per_s` of a valkey → `perftui_valkey_ops_per_second`."""
     if name == UP:
         return UP
+    if name.startswith(AS_TOLD):
+        return name.removeprefix(AS_TOLD)
     words = [word for word in _ODD.sub("_", name.lower()).split("_") if word]
     spelt = [_spelt(word, before) for before, word in zip(["", *words], words, strict=False)]
     text = "_".join([PREFIX, _ODD.sub("_", kind), *(word for word in spelt if word not in _TYPES)])
@@ -67,3 +80,9 @@ def label_name(name: str) -> str:
     """A label's name as Prometheus takes it."""
     text = _ODD.sub("_", name) or "label"
     return f"_{text}" if text[0].isdigit() else text.lstrip("_") or "label"
+
+
+def unit_of(name: str) -> str:
+    """The unit that a metric's name ends in; a count of something is a number."""
+    base = name.removesuffix("_total").removesuffix("_sum")
+    return next((unit for end, unit in _UNITS if base.endswith(end)), "1")

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from perftui.analysis.quantile import Sketch
 from perftui.model.noderecord import NodesLook
 
-Quantiles = tuple[float, float, float]
-"""p50, p95, p99 in seconds."""
+Quantiles = tuple[float, float, float, float]
+"""p50, p95, p99, p99.9 in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceDetail:
     """Counts since the nodes began, summed over them.
 
-    `latencies` are (`load`, `l2.get`, …, quantiles); `evicted` and `codecs` are (cause, or codec, count);
-    `troubles` are (what, count) of what went wrong. `packed_in` and `packed_out` are bytes before and
-    after packing, `small` and `kept_raw` values left as they were.
+    `latencies` are (`load`, `l2.get`, …, quantiles), of which `staleness` is how long changes took to be
+    heard; `evicted` and `codecs` are (cause, or codec, count); `troubles` are (what, count) of what went
+    wrong. `packed_in` and `packed_out` are bytes before and after packing, `small` and `kept_raw` values left
+    as they were.
     """
 
     namespace: str
@@ -49,8 +50,10 @@ TROUBLES = (
     "background.failed",
     "serialize.failed",
     "stale.failed",
+    "staleness.lost",
 )
-LATENCIES = ("load", "l2.get", "l2.set")
+LATENCIES = ("load", "l2.get", "l2.set", "staleness")
+UNREADABLE = "unreadable."  # begins the counters of values in L2 that were none
 CODECS = "codec.by."  # begins the counters of values that a codec packed
 
 
@@ -63,6 +66,7 @@ def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
         counts.update(stats.counters)
         for name, data in stats.sketches.items():
             sketches.setdefault(name, Sketch()).merge(Sketch.unpack(data))
+    unreadable = (name for name in sorted(counts) if name.startswith(UNREADABLE))
     told = ((name, _quantiles(sketches[name])) for name in LATENCIES if name in sketches)
     return NamespaceDetail(
         namespace,
@@ -70,7 +74,7 @@ def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
         tuple((name, found) for name, found in told if not math.isnan(found[0])),
         below(counts, "evicted."),
         below(counts, CODECS),
-        tuple((name, counts[name]) for name in TROUBLES if counts[name]),
+        tuple((name, counts[name]) for name in (*TROUBLES, *unreadable) if counts[name]),
         counts["codec.bytes_in"],
         counts["codec.bytes_out"],
         counts["codec.small"],
@@ -79,7 +83,7 @@ def detail(look: NodesLook, namespace: str) -> NamespaceDetail:
 
 
 def _quantiles(sketch: Sketch) -> Quantiles:
-    return sketch.quantile(0.5), sketch.quantile(0.95), sketch.quantile(0.99)
+    return sketch.quantile(0.5), sketch.quantile(0.95), sketch.quantile(0.99), sketch.quantile(0.999)
 
 
 def below(counts: Mapping[str, int], head: str) -> tuple[tuple[str, int], ...]:

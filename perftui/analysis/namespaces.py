@@ -37,6 +37,9 @@ def _view(name: str, nodes: tuple[TierNode, ...], p95: float | None) -> Namespac
         tuple({node.shared: None for node in nodes if node.shared is not None}),
         _codec(nodes),
         _saved(nodes, traffic),
+        tuple({node.local: None for node in nodes if node.local is not None}),
+        tuple({node.early: None for node in nodes if node.early is not None}),
+        sum(node.l1_bound for node in nodes) if all(node.l1_bound for node in nodes if node.l1) else 0.0,
     )
 
 

@@ -224,7 +224,7 @@ def _mounts(told: _Told) -> tuple[MountUse, ...]:
         nodes = files.get(place, 0.0)
         inodes = 1 - files_free.get(place, nodes) / nodes if nodes > 0 else 0.0
         ro = bool(locked.get(place, 0))
-        found[device] = MountUse(path, device, fs, int(size), available, used, inodes, ro)
+        found[device] = MountUse(path, device, fs, int(size), available, used, inodes, ro, int(nodes))
     return tuple(sorted(found.values(), key=lambda m: m.path))
 
 

@@ -155,6 +155,19 @@ class Sketch:
         if len(self.buckets) > MOST_BUCKETS:
             self._collapse()
 
+    def since(self, before: Sketch) -> Sketch:
+        """What was seen after `before`, an earlier state of this one; all of it where it is none."""
+        gained = {at: n - before.buckets.get(at, 0) for at, n in self.buckets.items()}
+        zeros = self.zeros - before.zeros
+        lost = before.buckets.keys() - self.buckets.keys()  # the lowest were put together meanwhile
+        if lost or zeros < 0 or min(gained.values(), default=0) < 0:
+            return self
+        left = Sketch()
+        left.buckets = {at: n for at, n in gained.items() if n}
+        left.zeros, left.count = zeros, zeros + sum(gained.values())
+        left.total = max(0.0, self.total - before.total)
+        return left
+
     def quantile(self, q: float) -> float:
         """The q-quantile; NaN when nothing was seen, or q is none."""
         if not self.count or not 0 <= q <= 1:

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from perftui.analysis.matchers import parse_selector
-from perftui.analysis.promduration import show_duration
+from perftui.analysis.promduration import parse_duration, show_duration
 from perftui.analysis.promql import parse
-from perftui.analysis.promql.tree import Aggregate, Call, Selector
+from perftui.analysis.promql import tree as ast
+from perftui.analysis.promrules import WORDS as RANKS
 from perftui.analysis.ruleexport import dumped, expression, round_trip
-from perftui.model.alerts import Labels, Rule
+from perftui.model.alerts import Labels, Rule, Selector
 from perftui.model.errors import ConfigError, ExpressionError
+from perftui.model.finding import Severity
 from perftui.model.metrics import ServerRule
 
 GROUP: Final = "built"
@@ -49,7 +51,7 @@ def condition(metric: str, op: str, threshold: float) -> str:
         raise ExpressionError(f"{op!r} is no operator: {' '.join(OPERATORS)}, above or below")
     if not math.isfinite(threshold):
         raise ExpressionError(f"a threshold is a number, not {threshold}")
-    whole = isinstance(parse(metric).root, Selector | Call | Aggregate)
+    whole = isinstance(parse(metric).root, ast.Selector | ast.Call | ast.Aggregate)
     made = f"{metric if whole else f'({metric})'} {op} {threshold!r}".removesuffix(".0")
     parse(made)
     return made
@@ -65,6 +67,20 @@ def read_line(text: str) -> tuple[str, str, float, str, str]:
         return metric, op.lower(), float(value), hold or "0s", (severity or "warning").lower()
     except ValueError:
         raise ConfigError(f"{value!r} is no number") from None
+
+
+def drafted(name: str, text: str, kinds: Mapping[str, str]) -> Rule:
+    """The rule that a line such as `METRIC > 0.9 for 5m critical` makes; ConfigError says what is wrong."""
+    metric, op, threshold, hold, severity = read_line(text)
+    expr = condition(metric_of(metric, kinds), op, threshold)
+    try:
+        seconds = parse_duration(hold)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    level, labels = RANKS.get(severity, Severity.WARNING), (("severity", severity),)
+    return Rule(
+        name, name, Selector(name), op="", hold=seconds, severity=level, labels=labels, expr=expr, group=GROUP
+    )
 
 
 def with_rule(

@@ -44,8 +44,9 @@ def expression(rule: Rule, kinds: Mapping[str, str]) -> str:
     if not rule.traffic:
         return condition
     names = [_name(Selector(n, rule.series.source, rule.series.kind), kinds) for n in rule.traffic]
-    asked = f'sum by (source) ({{__name__=~"{"|".join(names)}"}})'
-    return f"{condition} and on (source) {asked} >= {rule.traffic_above!r}"
+    whose = "source, node" if rule.series.kind.endswith("*") else "source"  # one of several servers
+    asked = f'sum by ({whose}) ({{__name__=~"{"|".join(names)}"}})'
+    return f"{condition} and on ({whose}) {asked} >= {rule.traffic_above!r}"
 
 
 def _reduced(rule: Rule, selector: str) -> str:
@@ -53,6 +54,10 @@ def _reduced(rule: Rule, selector: str) -> str:
 
 
 def _name(series: Selector, kinds: Mapping[str, str]) -> str:
+    """Its name, or a pattern of those it has in several kinds."""
+    if series.kind.endswith("*") and series.name != UP:
+        there = sorted({kind for kind in kinds.values() if series.of_kind(kind)})
+        return "|".join(metric_name(series.name, kind) for kind in there or [series.kind[:-1]])
     kind = series.kind or kinds.get(series.source, "")
     return metric_name(series.name, kind) if kind or series.name == UP else _any_kind(series.name)
 
@@ -63,11 +68,12 @@ def _any_kind(name: str) -> str:
 
 def _selector(series: Selector, kinds: Mapping[str, str]) -> str:
     name = _name(series, kinds)
-    several = "[" in name
+    several = "[" in name or "|" in name
     inner = [f'__name__=~"{name}"'] if several else []
     inner += [f"source={json.dumps(series.source)}"] if series.source else []
     if series.name == UP and series.kind:
-        inner.append(f"kind={json.dumps(series.kind)}")
+        op, kind = ("=~", f"{series.kind[:-1]}.*") if series.kind.endswith("*") else ("=", series.kind)
+        inner.append(f"kind{op}{json.dumps(kind)}")
     inner += [f"{label_name(m.name)}{m.op}{json.dumps(m.value, ensure_ascii=False)}" for m in series.matchers]
     labels = "{" + ", ".join(inner) + "}" if inner else ""
     return labels if several else name + labels

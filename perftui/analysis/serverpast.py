@@ -20,6 +20,12 @@ def hit_ratio(history: SeriesReader, source: str, start: float, end: float) -> t
     return sum(hits) / total, total / len(hits) * MINUTE
 
 
+def mean(history: SeriesReader, source: str, name: str, start: float, end: float) -> float | None:
+    """Of a gauge's samples in a window; None without any."""
+    values = [s.value for s in history.series(SeriesKey(source, name), start, end)]
+    return sum(values) / len(values) if values else None
+
+
 def full_in(history: SeriesReader, source: str, used: float, most: float, now: float) -> float | None:
     """Seconds until `most` bytes are used at the pace since five minutes ago.
 

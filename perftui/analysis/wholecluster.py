@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 from perftui.analysis import commandlatency
 from perftui.analysis.namespaces import namespaces
-from perftui.model.cache import CacheNode, CacheReading, CommandCost, Replication, SlowCommand
+from perftui.model.cache import CacheNode, CacheReading, CommandCost, HeldBytes, Replication, SlowCommand
 from perftui.model.cachecluster import ClusterMember, ClusterReading, ClusterReport, ClusterView
+from perftui.model.commandlog import LargeFacts
 
 SUMS = (
     "used_bytes",
@@ -51,7 +52,7 @@ def front(view: ClusterView) -> CacheNode:
         at=view.at,
         hit_ratio_1m=view.hit_ratio_1m,
         lookups_1m=view.lookups_1m,
-        served_ratio_1m=view.hit_ratio_1m,
+        served_ratio_1m=view.served_ratio_1m,
         full_in_s=view.full_in_s,
         lag_bytes=max((link.lag_bytes for link in links), default=None),
         lag_s=max((link.lag_s for link in links), default=None),
@@ -81,19 +82,35 @@ def whole(reading: ClusterReading) -> CacheReading | None:
         policy=_same((one.policy for one in told), "policies differ"),
         version=_same((one.version for one in told), "versions differ"),
         replication=Replication(role, replicas=tuple(r for one in told for r in one.replication.replicas)),
+        loose=None,
+        held=_held([one.held for one in told if one.held is not None]),
         cpu_ratio=sum(cpus) / len(cpus) if cpus else None,
         commands=costs(told),
         latency=commandlatency.together(part for one in told for part in one.latency),
         tiers=reading.tiers,
+        watched=reading.watched,
         slow=tuple(sorted(_slow(reading.members), key=lambda entry: -entry.at)[:SLOW]),
+        large=_large(reading.members, first.large),
         **summed,
     )
+
+
+def _held(told: Sequence[HeldBytes]) -> HeldBytes | None:
+    return HeldBytes(*map(sum, zip(*map(astuple, told), strict=True))) if told else None
 
 
 def _slow(members: Iterable[ClusterMember]) -> Iterable[SlowCommand]:
     for member in members:
         for entry in member.reading.slow if member.reading is not None else ():
             yield replace(entry, node=member.address)
+
+
+def _large(members: Iterable[ClusterMember], first: LargeFacts | None) -> LargeFacts | None:
+    """The newest large commands of all nodes, each with its node; thresholds are those of the first."""
+    told = [(m.address, m.reading.large) for m in members if m.reading is not None and m.reading.large]
+    entries = (replace(entry, node=at) for at, facts in told for entry in facts.entries)
+    newest = tuple(sorted(entries, key=lambda entry: -entry.at)[:SLOW])
+    return replace(first, entries=newest) if first is not None else None
 
 
 def _same(values: Iterable[str], else_: str) -> str:

@@ -3,6 +3,7 @@
 BUILTIN: dict[str, str] = {
     "host": "perftui.backends.host:Host",
     "scrape": "perftui.backends.scrape:Scrape",
+    "accesslog": "perftui.backends.scrape.accesslog:AccessLog",
     "targets": "perftui.backends.scrape.targets:Targets",
     "prometheus": "perftui.backends.prometheus:Prometheus",
     "promhosts": "perftui.backends.prometheus.hosts:PrometheusHosts",
@@ -25,6 +26,7 @@ BUILTIN: dict[str, str] = {
 OPTIONS: dict[str, str] = {
     "host": "perftui.model.options:HostOptions",
     "scrape": "perftui.model.options:ScrapeOptions",
+    "accesslog": "perftui.model.options:AccessLogOptions",
     "targets": "perftui.model.options:TargetsOptions",
     "prometheus": "perftui.model.options:PrometheusOptions",
     "promhosts": "perftui.model.options:PromHostsOptions",

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from perftui.model.notify import Reply, Request
 
 WAIT = 5.0
-MOST = 64 << 10  # bytes of an answer
 LONGEST = 3600.0  # seconds of a Retry-After that we believe
 
 
@@ -41,12 +40,13 @@ class HttpPost:
                     auth=login,
                 ) as answer,
             ):
-                body = b""
+                body = bytearray()
                 async for piece in answer.aiter_bytes(8192):
-                    body = (body + piece)[:MOST]
-                    if len(body) == MOST:
+                    body += piece
+                    if len(body) >= request.most:
                         break
-                return Reply(answer.status_code, body, _after(answer.headers.get("retry-after", "")))
+                taken = bytes(body[: request.most])
+                return Reply(answer.status_code, taken, _after(answer.headers.get("retry-after", "")))
         except (TimeoutError, httpx.TimeoutException):
             return Reply(0, error=f"no answer in {self._wait:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -12,11 +13,13 @@ from urllib.parse import urlencode
 from perftui.draw.clean import inert
 from perftui.model.channels import PagerDutyOptions
 from perftui.model.notify import Notification, Outcome, Posting, Request, Taken, What, judged
+from perftui.model.oncall import Duty, Roll
 
 log = logging.getLogger(__name__)
 
 VERSION = "application/vnd.pagerduty+json;version=2"
 MOST = 20  # incidents asked about at a time: far below the API's 960 requests a minute
+DUTIES = 60  # on-call entries of an answer: as many as its bytes have room for, some 0.9 kB each
 SUMMARY = 1024
 KEY = 255
 _ACTIONS = {What.ACKNOWLEDGE: "acknowledge", What.RESOLVE: "resolve"}
@@ -40,16 +43,10 @@ class PagerDuty(Posting[PagerDutyOptions]):
         Asked one by one: an incident that has alerts below it does not tell its key.
         """
         found: dict[str, Taken] = {}
-        token = self._options.api_token
-        headers = {
-            "Accept": VERSION,
-            "Authorization": f"Token token={token}",
-            "Content-Type": "application/json",  # the API wants it of a GET too
-        }
-        for thread in threads[:MOST] if token else ():
+        for thread in threads[:MOST] if self._options.api_token else ():
             asked = (("incident_key", thread[:KEY]), ("statuses[]", "acknowledged"), ("limit", "1"))
             url = f"{self._options.api_url.rstrip('/')}/incidents?{urlencode(asked)}"
-            reply = await self._post(Request(url, b"", headers, method="GET"))
+            reply = await self._post(Request(url, b"", self._reading(), method="GET"))
             if reply.status in (401, 403, 429):  # none of the others will fare better now
                 log.warning("%s does not tell who acknowledged: HTTP %s", self.name, reply.status)
                 break
@@ -57,6 +54,25 @@ class PagerDuty(Posting[PagerDutyOptions]):
             if taken is not None:
                 found[thread] = taken
         return found
+
+    async def on_duty(self, schedules: Sequence[str]) -> Roll:
+        """Who is on call now by each schedule, by the REST API's list of on-calls of this moment."""
+        asked = [("schedule_ids[]", one) for one in schedules] + [("limit", str(DUTIES))]
+        url = f"{self._options.api_url.rstrip('/')}/oncalls?{urlencode(asked)}"
+        reply = await self._post(Request(url, b"", self._reading(), method="GET"))
+        if reply.status != 200:
+            return Roll(said=judged(reply, 200).said)
+        try:
+            return Roll(tuple(_duty(one) for one in json.loads(reply.body)["oncalls"] if one["schedule"]))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return Roll(said="an answer that cannot be read")
+
+    def _reading(self) -> dict[str, str]:
+        return {
+            "Accept": VERSION,
+            "Authorization": f"Token token={self._options.api_token}",
+            "Content-Type": "application/json",  # the API wants it of a GET too
+        }
 
     def _event(self, what: Notification) -> dict[str, Any]:
         action = _ACTIONS.get(what.what, "trigger")
@@ -99,8 +115,17 @@ def _taken(body: bytes) -> Taken | None:
     return Taken(who or "somebody", at.timestamp() if at.tzinfo else at.replace(tzinfo=dt.UTC).timestamp())
 
 
+def _duty(one: Mapping[str, Any]) -> Duty:
+    """One entry; without an end somebody is on call for good."""
+    end = one.get("end")
+    until = dt.datetime.fromisoformat(str(end)).timestamp() if end else math.inf
+    user, level = one["user"], int(one.get("escalation_level") or 1)
+    who = inert(str(user.get("summary") or user["id"]), 80)
+    return Duty(str(one["schedule"]["id"])[:32], who, inert(str(user["id"]), 32), until, level)
+
+
 def _details(what: Notification) -> dict[str, Any]:
-    lines = [f"{line.title} {line.value}".strip() for line in what.lines]
+    lines = [f"{line.title} {'(over)' if line.over else line.value}".strip() for line in what.lines]
     first = what.lines[0] if what.lines else None
     found: dict[str, Any] = {"alerts": [inert(text, 300) for text in lines], "count": what.total}
     if first is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from perftui.analysis.hyperloglog import Distinct
-from perftui.model.business import Figure
+from perftui.analysis.business import OTHER
+from perftui.analysis.hyperloglog import BITS, FEW_BITS, Distinct
+from perftui.model.business import MOST_PARTS, Figure
 from perftui.model.errors import Lost, Refused, Unsupported
 from perftui.model.options import StatsdOptions
 from perftui.model.reading import Measure, Reading
@@ -17,6 +20,7 @@ from perftui.model.series import SeriesKey
 LONGEST = 8192  # bytes of a datagram that are read
 MOST_SERIES = 1000
 MOST_SETS = 20
+MOST_TAGGED = 400  # parts of all sets, of 4 kB a minute each; of one set as many as a figure may have
 MOST_A_SECOND = 20_000  # lines; what comes beyond is counted and let go
 MINUTES = 5  # a set counts who was seen in so many
 Labels = tuple[tuple[str, str], ...]
@@ -47,7 +51,8 @@ class Statsd(asyncio.DatagramProtocol):
         self.port = options.port
         self._transport: Any = None
         self._values: dict[tuple[str, Labels], float] = {}
-        self._sets: dict[str, dict[int, Distinct]] = {}
+        self._sets: dict[tuple[str, Labels], dict[int, Distinct]] = {}
+        self._parts = Counter[str]()  # tagged parts of each set
         self._lines = self._broken = self._dropped = 0
         self._second, self._this_second = 0, 0
 
@@ -79,21 +84,35 @@ class Statsd(asyncio.DatagramProtocol):
         return Reading(self.name, time.time(), 0.0, (Measure(key, float(self._lines)),), facts)
 
     async def figures(self, read: str) -> tuple[Figure, ...]:
-        """All rows of a name; a set's is how many different ones came in the last minutes."""
-        if read in self._sets:
-            whole = Distinct()
-            for minute, seen in self._sets[read].items():
-                if minute > time.time() // 60 - MINUTES:
-                    whole.merge(seen)
-            return (Figure(whole.count()),)
+        """All rows of a name; a set's is how many different ones came in the last minutes.
+
+        Of a set `NAME by TAG` is how many came under each value of that tag.
+        """
+        name, _, tag = read.partition(" by ")
+        if (name, ()) in self._sets:
+            return self._counted(name, tag.strip())
         rows = [Figure(value, labels) for (name, labels), value in self._values.items() if name == read]
         if not rows:
             raise Unsupported(f"{self.name}: nobody has sent {read[:80]!r} yet")
         return tuple(rows)
 
+    def _counted(self, name: str, tag: str) -> tuple[Figure, ...]:
+        if not tag:
+            return (Figure(_lately([self._sets[name, ()]])),)
+        by_value: dict[str, list[dict[int, Distinct]]] = {}
+        for (owner, labels), minutes in self._sets.items():
+            if owner == name and (value := dict(labels).get(tag)) is not None:
+                by_value.setdefault(value, []).append(minutes)
+        return tuple(Figure(_lately(found), ((tag, value),)) for value, found in sorted(by_value.items()))
+
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Some lines of somebody's."""
-        for line in data[:LONGEST].decode(errors="replace").splitlines():
+        self.take_lines(data[:LONGEST].decode(errors="replace"))
+
+    def take_lines(self, text: str) -> tuple[int, int]:
+        """The same, by whatever way they came."""
+        taken, lost = self._lines, self._broken + self._dropped
+        for line in text.splitlines():
             second = int(time.monotonic())
             if second != self._second:
                 self._second, self._this_second = second, 0
@@ -106,6 +125,7 @@ class Statsd(asyncio.DatagramProtocol):
                 self._lines += 1
             except (ValueError, IndexError):
                 self._broken += 1
+        return self._lines - taken, self._broken + self._dropped - lost
 
     def _take(self, line: str) -> None:
         """`name:value|type|@rate|#tag:value,…`"""
@@ -119,6 +139,8 @@ class Statsd(asyncio.DatagramProtocol):
         labels = _tags(next((part[1:] for part in more if part.startswith("#")), ""))
         if kind == "s":
             self._see(name, text)
+            if labels:
+                self._see_part(name, labels, text)
         elif kind == "c":
             self._put(name, labels, float(text) / rate, add=True)
         elif kind == "g":
@@ -131,25 +153,57 @@ class Statsd(asyncio.DatagramProtocol):
             raise ValueError(kind)
 
     def _put(self, name: str, labels: Labels, value: float, *, add: bool) -> None:
+        key = (name, labels)
+        value += self._values.get(key, 0.0) if add else 0.0
         if value - value != 0:
             raise ValueError(value)  # infinite, or no number
-        key = (name, labels)
         if key not in self._values and len(self._values) >= MOST_SERIES:
             self._dropped += 1
             return
-        self._values[key] = self._values.get(key, 0.0) + value if add else value
+        self._values[key] = value
 
     def _see(self, name: str, text: str) -> None:
-        if name not in self._sets and len(self._sets) >= MOST_SETS:
+        if (name, ()) not in self._sets and len(self._sets) - self._parts.total() >= MOST_SETS:
             self._dropped += 1
             return
+        self._add((name, ()), text, BITS)
+
+    def _see_part(self, name: str, labels: Labels, text: str) -> None:
+        """One under tags; past the most parts of a set its tags have the value `other`."""
+        if (name, ()) not in self._sets:
+            return  # the set itself found no room
+        if (name, labels) not in self._sets and self._full(name, MOST_PARTS):
+            labels = tuple((tag, OTHER) for tag, _ in labels)
+        if (name, labels) not in self._sets:
+            if self._full(name, MOST_PARTS + 1):
+                self._dropped += 1
+                return
+            self._parts[name] += 1
+        self._add((name, labels), text, FEW_BITS)
+
+    def _full(self, name: str, most: int) -> bool:
+        return self._parts[name] >= most or self._parts.total() >= MOST_TAGGED + most - MOST_PARTS
+
+    def _add(self, key: tuple[str, Labels], text: str, bits: int) -> None:
         minute = int(time.time() // 60)
-        minutes = self._sets.setdefault(name, {})
+        minutes = self._sets.setdefault(key, {})
         if minute not in minutes:
-            minutes[minute] = Distinct()
+            minutes[minute] = Distinct(bits)
             for old in [m for m in minutes if m <= minute - MINUTES]:
                 del minutes[old]
         minutes[minute].add(text)
+
+
+def _lately(sets: Iterable[dict[int, Distinct]]) -> float:
+    """How many different ones the last minutes of some sets have together."""
+    newest = time.time() // 60 - MINUTES
+    found = [seen for minutes in sets for minute, seen in minutes.items() if minute > newest]
+    if not found:
+        return 0.0
+    whole = Distinct(found[0].bits)
+    for seen in found:
+        whole.merge(seen)
+    return whole.count()
 
 
 def _tags(text: str) -> Labels:

@@ -37,6 +37,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "tune": ("perftui.cli.tune", "see and steer control loops and schedules, stop them all"),
     "record": ("perftui.cli.record", "write what the systems show into a file, to be looked at anywhere"),
     "replay": ("perftui.cli.replay", "open the console on a recording, without any system"),
+    "undo": ("perftui.cli.undo", "take back what was done, from any console or shell"),
     "audit": ("perftui.cli.audit", "list what was done, verify that the record is whole"),
     "config": ("perftui.cli.config", "write, check and show the configuration"),
     "keys": ("perftui.cli.keys", "print every key and what it does"),

@@ -75,9 +75,11 @@ async def served(args: argparse.Namespace) -> int:
     if args.json:
         common.say(rules)
         return common.DONE
+    from perftui.draw.format import life
+
     common.print_lines(
         f"{one.state or one.kind:<9}  {one.health:<4}  {one.group}/{one.name}: {' '.join(one.expr.split())}"
-        + (f" for {one.hold:g} s" if one.hold else "")
+        + (f" for {life(one.hold)}" if one.hold else "")
         + (f"  {one.error}" if one.error else "")
         for one in rules
     )

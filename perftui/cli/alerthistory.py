@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from perftui.model.alerts import AlertEvent, RuleStats
     from perftui.session import Session
 
+WEEK = 7 * 86400.0
 DAYS_30 = 30 * 86400.0
 MOST = 50_000
 HEADER = ("time", "kind", "rule", "severity", "source", "title", "value", "who", "note", "fingerprint")
 
 
 def add(verbs: Any) -> None:
-    """Declare `history`."""
+    """Declare `history` and `noise`."""
     history = verbs.add_parser("history", help="print what happened, and each rule's figures")
     history.add_argument("--rule", default="", metavar="NAME", help="only this rule")
     history.add_argument("--match", default="", metavar="MATCHERS", help="""such as 'severity="critical"'""")
@@ -32,11 +33,14 @@ def add(verbs: Any) -> None:
     history.add_argument("--until", type=span, default=0.0, metavar="1h", help="only what is older than this")
     history.add_argument("--csv", action="store_true", help="print a table for spreadsheets")
     common.options(history)
+    noise = verbs.add_parser("noise", help="print how noisy alerts were, for whom, and what would cure it")
+    noise.add_argument("--since", type=span, default=0.0, metavar="7d", help="the last while (7d)")
+    common.options(noise)
 
 
 async def run(session: Session, args: argparse.Namespace) -> int:
     """Print the lines that match, newest first."""
-    from perftui.analysis.alertnoise import stats
+    from perftui.analysis.alertquiet import stats
 
     assert session.alerts is not None
     now = time.time()
@@ -52,8 +56,24 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     elif args.csv:
         _table(found)
     else:
+        if not found:
+            common.narrate("no alert did anything in that time")
         common.print_lines(map(_line, reversed(found)))
         common.print_lines(map(_figures, figures))
+    return common.DONE
+
+
+async def noise(session: Session, args: argparse.Namespace) -> int:
+    """Print the report."""
+    assert session.alerts is not None
+    now = time.time()
+    report = await session.alerts.desk.noise(args.since or now - WEEK, now)
+    if args.json:
+        common.say(report)
+    else:
+        from perftui.draw.noise import lines
+
+        common.print_lines(lines(report))
     return common.DONE
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from perftui.cli import common
 from perftui.cli.audit import span
-from perftui.model.errors import ConfigError
+from perftui.model.errors import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
-    from perftui.model.backtest import Backtest, Why
+    from perftui.model.backtest import Backtest, Course, Why
+    from perftui.model.metrics import Speech
     from perftui.session import Session
 
 DAY = 86400.0
@@ -120,16 +121,22 @@ def clean_lines(text: str) -> str:
 
 
 async def backtest(session: Session, args: argparse.Namespace) -> int:
-    """A few lines a rule: how often, how long, at night, and what another `for` or threshold would do."""
+    """A few lines a rule: how often, how long, when last, and what another `for` or threshold would do."""
+    from perftui.draw.backtest import of_incidents
+
     end = time.time()
     start = args.since or end - DAY
     found = [one async for one in _backtests(session, args, start, end)]
     if not found:
         raise ConfigError(f"there is no rule {args.rule}" if args.rule else "there is no rule")
+    assert session.alerts is not None
+    real = await session.alerts.desk.real(found, start, end)
     if args.json:
-        common.say(found)
+        common.say({"rules": found, "incidents": real})
     for one in () if args.json else found:
         common.print_lines(said(one))
+    if real and not args.json:
+        common.print_lines(of_incidents(real))
     return common.NO if all(one.error for one in found) else common.DONE
 
 
@@ -155,54 +162,69 @@ async def _backtests(
 
 def said(one: Backtest) -> Iterator[str]:
     """A backtest as lines."""
-    from perftui.draw import format as fmt
+    from perftui.draw.backtest import choices, firings, verdict
 
-    if one.error:
-        yield f"{one.rule.name:<26}  {one.error}"
-        return
-    long = fmt.duration(one.end - one.start).strip()
-    if not one.spells:
-        vain = f", pending {one.pending} times" if one.pending else ""
-        nothing = ": nothing it looks at was recorded" if one.rule.op and not one.series else ""
-        yield f"{one.rule.name:<26}  never fired in {long}{vain}{nothing}"
-        return
-    spent = f"{fmt.duration(one.firing_s).strip()} in all, {fmt.duration(one.longest_s).strip()} the longest"
-    woken = f", somebody woken {one.woken} times" if one.woken else ""
-    times = f"fired {len(one.spells)} times in {long}"
-    yield f"{one.rule.name:<26}  {times}: {spent}, {one.night} at night{woken}"
-    for what in ("for", "threshold"):
-        unit = one.rule.unit if what == "threshold" else "s"
-        row = [
-            f"{'*' if c.chosen else ''}{fmt.value(c.setting, unit).strip()}: {c.fired}"
-            for c in one.choices
-            if c.what == what
-        ]
-        if row:
-            yield f"{'':<28}{what} {'  '.join(row)}"
+    yield f"{one.rule.name:<26}  {one.error or verdict(one)}"
+    for text in (*firings(one), *choices(one)) if one.spells and not one.error else ():
+        yield f"{'':<28}{text}"
 
 
 async def why(session: Session, args: argparse.Namespace) -> int:
     """The rule, its parts with their values, and what decides about its alerts."""
     assert session.alerts is not None
+    session.alerts.desk.read_as(await _speech(session))
     found = await session.alerts.desk.explain_rule(args.what)
     if args.json:
         common.say(found)
     else:
         common.print_lines(why_lines(found))
+        if found.course is not None:
+            common.print_lines(drawn(found.course, common.columns()))
     return common.DONE
+
+
+async def _speech(session: Session) -> Speech:
+    """The dialect of the environment's server; generation 2 where there is none, or it does not answer."""
+    from perftui.cli.monitor_query import server_of
+    from perftui.model.metrics import Speech
+
+    name = next((n for n, kind in session.env.kinds.items() if kind == "prometheus"), "")
+    if not name:
+        return Speech()
+    server = server_of(session.config, name)
+    try:
+        await server.open()
+        return Speech(name, (await server.flavour()).dialect)
+    except BackendError as error:
+        common.narrate(f"{error}")
+        return Speech()
+    finally:
+        await server.close()
 
 
 def why_lines(why: Why) -> Iterator[str]:
     """All of it as lines; values as of what history has, a minute old at most."""
-    yield f"{why.rule.name}: {why.condition}" + (f"  ({why.rule.place})" if why.rule.place else "")
+    from perftui.draw import format as fmt
+    from perftui.draw.ruletext import condition
+
+    yield f"{why.rule.name}: {condition(why.rule)}" + (f"  ({why.rule.place})" if why.rule.place else "")
     for part in why.parts:
         yield f"  {'  ' * part.depth}{part.text}  {part.found}"
         for labels, value in part.values:
             names = ", ".join(f"{name}={text}" for name, text in labels if name != "__name__")
-            yield f"  {'  ' * part.depth}  {value:g}  {names}"
+            shown = fmt.value(value, why.rule.unit).strip()
+            yield f"  {'  ' * part.depth}  {shown}  {names}"
     if not why.alerts and why.parts:
         yield "no alert of it now"
     yield from why.lines
+
+
+def drawn(course: Course, width: int) -> list[str]:
+    """The value around the firing as text, with the threshold and the instants."""
+    from perftui.draw.course import course_rows
+    from perftui.draw.rows import Look, plain
+
+    return ["", *plain(course_rows(course, width, Look(colour=False)))]
 
 
 async def slo(session: Session, args: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     common.options(list_)
     ack = verbs.add_parser("ack", help="acknowledge an alert; whoever is first stands")
-    ack.add_argument("fingerprint", help="its fingerprint, or how that begins")
+    ack.add_argument("fingerprint", nargs="+", help="its fingerprint, or how that begins; of several: each")
     ack.add_argument("--note", default="", help="words for the others")
     ack.add_argument("--for", dest="long", type=seconds, default=0.0, metavar="2h", help="only for so long")
     silence = verbs.add_parser("silence", help="no notice of alerts that match")
@@ -97,13 +97,16 @@ async def _look(args: argparse.Namespace) -> int:
             return await notices.look(session, args)
         assert session.alerts is not None
         report = await session.alerts.desk.report()
-    _narrate_age(report)
+    _narrate_age(report, session.env.name)
     return {"list": _list, "rules": _rules}[args.verb](report, args)
 
 
-def _narrate_age(report: AlertsReport) -> None:
+def _narrate_age(report: AlertsReport, env: str) -> None:
     if not report.evaluated:
-        common.narrate("no console has evaluated the rules of this environment yet: `perftui run` does")
+        common.narrate(
+            f"no console or agent has evaluated the rules of environment {env} yet: "
+            f"`perftui run --env {env}` does"
+        )
     elif time.time() - report.evaluated > STALE:
         common.narrate(
             f"nobody evaluates the rules now; this is how things stood at {_stamp(report.evaluated)}"
@@ -118,8 +121,10 @@ def _list(report: AlertsReport, args: argparse.Namespace) -> int:
         common.say(shown)
         return code
 
+    from perftui.draw.format import against
+
     def line(alert: Alert) -> str:
-        goal = f"  {alert.value:g} {alert.op} {alert.threshold:g}" if alert.op else ""
+        goal = f"  {against(alert.value, alert.op, alert.threshold, alert.unit)}" if alert.op else ""
         owner = f"  {alert.ack.who}" if alert.ack else ""
         since = _stamp(alert.fired_at or alert.began)
         severity = alert.severity.name.lower()
@@ -136,22 +141,26 @@ def _at_least(word: str) -> tuple[str, ...]:
 
 
 def _rules(report: AlertsReport, args: argparse.Namespace) -> int:
+    from perftui.draw.ruletext import rule_text
+
     if args.json:
-        common.say([{"status": status, "text": status.rule.text} for status in report.rules])
+        common.say([{"status": status, "text": rule_text(status.rule)} for status in report.rules])
         return common.DONE
 
     def line(status: RuleStatus) -> str:
         rule = status.rule
         note = "  (off)" if rule.off else "  (set by hand)" if rule.threshold != status.default else ""
-        return f"{rule.name:<26}  {rule.severity.name.lower():<8}  {rule.text}{note}"
+        return f"{rule.name:<26}  {rule.severity.name.lower():<8}  {rule_text(rule)}{note}"
 
     common.print_lines(map(line, report.rules))
     return common.DONE
 
 
 def _ack(session: Session, args: argparse.Namespace) -> Action:
+    first, *others = args.fingerprint
+    more = {"others": others} if others else {}
     return session.action(
-        "alerts.ack", "alerts", fingerprint=args.fingerprint, note=args.note, seconds=args.long
+        "alerts.ack", "alerts", fingerprint=first, note=args.note, seconds=args.long, **more
     )
 
 
@@ -193,6 +202,7 @@ _FILES = {
     "why": alertrules.why,
     "slo": alertrules.slo,
     "history": alerthistory.run,
+    "noise": alerthistory.noise,
     "silences": alertwindows.silences,
     "calendars": alertwindows.calendars,
 }

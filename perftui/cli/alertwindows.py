@@ -60,6 +60,8 @@ async def silences(session: Session, args: argparse.Namespace) -> int:
     if args.json:
         common.say({"silences": shown, "windows": [{"window": w, "next": times[w.id]} for w in windows]})
         return common.DONE
+    if not shown and not windows:
+        common.narrate("nothing is silenced, and no maintenance window is planned")
     common.print_lines(_said(one, now) for one in shown)
     common.print_lines(_window(one, times[one.id]) for one in windows)
     return common.DONE

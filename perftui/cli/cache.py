@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from perftui.cli import (
     cachecurve,
     cachedoctor,
+    cachehot,
     cachelook,
     cachepurge,
     cachereattach,
     cacherehearse,
     cachereport,
-    cacheshare,
+    cacheservers,
+    cacheswitch,
     cachetrace,
     cachettl,
+    cachevalue,
     cachewarm,
     cachewatch,
     cachework,
@@ -34,7 +37,7 @@ LEADS = {"primary", "cluster", "group"}
 
 
 class Policy(Protocol):
-    """A module that says and sets something nodes of a namespace obey."""
+    """Says and sets something that nodes of a namespace obey."""
 
     def changes(self, args: argparse.Namespace) -> bool:
         """Whether something is to be set."""
@@ -49,7 +52,12 @@ class Policy(Protocol):
         ...
 
 
-POLICIES: dict[str, Policy] = {"ttl": cachettl, "share": cacheshare}
+POLICIES: dict[str, Policy] = {
+    "ttl": cachettl,
+    "share": cacheswitch.SHARE,
+    "local": cacheswitch.LOCAL,
+    "early": cacheswitch.EARLY,
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -63,12 +71,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--limit", metavar="N", type=int, default=100, help="keys to list, default 100")
     keys.add_argument("--prefixes", action="store_true", help="sample shares of keys and bytes by prefix")
     _look_options(keys)
+    cachevalue.add(verbs, _source)
     for name, text in (
         ("big", "the biggest keys of a sample"),
-        ("hot", "the keys asked for most, from half a second of the command stream"),
+        ("hot", "the keys asked for most, and hits by prefix, from half a second of the command stream"),
         ("latency", "how long commands take in a server, and what each of them costs it"),
         ("memory", "what is used of what is allowed, when it is full, and which prefixes hold it"),
-        ("slowlog", "the newest entries of the slow log"),
         ("tiers", "hit ratios of L1, L2 and the edge, and what each namespace of the library does"),
         ("nodes", "processes that hold a cache of the library, and what they counted"),
         (
@@ -77,6 +85,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         ),
     ):
         _look_options(verbs.add_parser(name, help=text))
+    cacheservers.add(verbs, _source)
+    slowlog = verbs.add_parser("slowlog", help="the newest slow commands, or large requests or replies")
+    slowlog.add_argument("--kind", choices=cachelook.LOGS, default="slow", help="which log (slow)")
+    _look_options(slowlog)
     cluster = verbs.add_parser("cluster", help="every cluster's nodes, slots and lags, and what is wrong")
     cluster.add_argument("--slots", action="store_true", help="the hottest hash slots: CPU, bytes, keys")
     _look_options(cluster)
@@ -121,8 +133,9 @@ def _add_changes(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     cachewarm.add(warm, _source)
     ttl = verbs.add_parser("ttl", help="how long entries of a cache live that are given no TTL, or set it")
     cachettl.add(ttl, _source)
-    share = verbs.add_parser("share", help="whether processes of a cache share one load of a key, or set it")
-    cacheshare.add(share, _source)
+    cacheswitch.SHARE.add(verbs, "share", _source)
+    cacheswitch.LOCAL.add(verbs, "local", _source)
+    cacheswitch.EARLY.add(verbs, "early", _source)
     cachework.add(verbs, _source)
     reshard = verbs.add_parser("reshard", help="move hash slots with their keys between primaries")
     reshard.add_argument("node", metavar="FROM", help="the primary that holds them: host:port, or its id")
@@ -209,7 +222,9 @@ async def _run(args: argparse.Namespace) -> int:
             )
     kinds = cachedoctor.KINDS if args.verb == "doctor" else cachereport.KINDS
     async with common.headless_session(args, only=only, kinds=None if only else kinds) as session:
-        changes = {"purge", "undo", "dictionary", "promote", "follow"}
+        if args.verb in cachevalue.VERBS:
+            return await cachevalue.run(session, await _primary(session, args), args)
+        changes = {"purge", "undo", "dictionary", "promote", "follow", *cacheservers.CHANGES}
         sets = args.verb in POLICIES and POLICIES[args.verb].changes(args)
         ordered = cachework.changes(args)
         if args.verb in changes or sets or ordered or getattr(args, "step", "") == "run":
@@ -237,6 +252,8 @@ async def _change(session: Session, args: argparse.Namespace) -> int:
         from perftui.cli import cacheregions
 
         return await common.perform(session, cacheregions.action(session, source, args), args)
+    if args.verb in cacheservers.CHANGES:
+        return await common.perform(session, cacheservers.action(session, source, args), args)
     if args.verb == "warm":
         return await cachewarm.run(session, source, args)
     if args.verb in POLICIES:
@@ -259,6 +276,8 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
     if args.verb in {"status", "slowlog"}:
         return await cachelook.newest(session, args)
     source = await _primary(session, args)
+    if args.verb in cacheservers.VERBS:
+        return await cacheservers.show(lambda port, call: _probe(session, source, port, call), args)
     if args.verb in {"latency", "memory"}:
         return await _measured(session, source, args)
     if args.verb == "trace":
@@ -287,7 +306,7 @@ async def _look(session: Session, args: argparse.Namespace) -> int:
         sample: CommandSample = await _probe(
             session, source, "CommandSampler", lambda power: power.sample_commands(5000, 0.5)
         )
-        return _hot(sample, args)
+        return cachehot.show(sample, source, args)
     if args.verb == "big" or args.prefixes:
         space: Keyspace = await _probe(
             session, source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", 256)
@@ -307,7 +326,7 @@ async def _measured(session: Session, source: str, args: argparse.Namespace) -> 
 async def _probe(session: Session, source: str, port: str, call: Any) -> Any:
     frame = await session.probe("cache.cli", source, port, call)
     if frame.error:
-        raise (Unsupported if "cannot do this" in frame.error else Lost)(frame.error)
+        raise (Unsupported if frame.unsupported else Lost)(frame.error)
     return frame.report
 
 
@@ -343,7 +362,8 @@ def key_text(key: bytes) -> str:
 
 
 def _key_row(row: KeyInfo) -> dict[str, Any]:
-    return {"key": key_text(row.key), "type": row.kind, "ttl_s": row.ttl_s, "bytes": row.bytes_}
+    told = {"key": key_text(row.key), "type": row.kind, "encoding": row.encoding, "ttl_s": row.ttl_s}
+    return told | {"bytes": row.bytes_, "freq": row.freq}
 
 
 def _key_line(row: KeyInfo) -> str:
@@ -351,7 +371,8 @@ def _key_line(row: KeyInfo) -> str:
     from perftui.draw.clean import inert
 
     ttl = "never" if row.ttl_s is None else fmt.age(row.ttl_s)
-    return f"{fmt.bytes_(row.bytes_, 10)}  {ttl:>6}  {row.kind:<7} {inert(key_text(row.key), 200)}"
+    head = f"{fmt.bytes_(row.bytes_, 10)}  {ttl:>6}  {row.kind:<7} {inert(row.encoding, 24):<10}"
+    return f"{head} {inert(key_text(row.key), 200)}"
 
 
 def _space(space: Keyspace, args: argparse.Namespace) -> int:
@@ -371,21 +392,4 @@ def _space(space: Keyspace, args: argparse.Namespace) -> int:
         common.print_lines([f"{size} {fmt.ratio(share.key_share, 6)} of keys  {key_text(share.prefix)}"])
     how = "all" if space.exact else "a sample"
     common.narrate(f"{how}: {space.sampled:,} of {fmt.many(space.total, 'key')}")
-    return common.DONE
-
-
-def _hot(sample: CommandSample, args: argparse.Namespace) -> int:
-    from perftui.draw import format as fmt
-
-    if args.json:
-        rows = [
-            {"key": key_text(h.key), "count": h.count, "share": h.share, "error": h.error}
-            for h in sample.keys
-        ]
-        common.say({"commands": sample.commands, "took_s": sample.took_s, "keys": rows}, args.json)
-        return common.DONE
-    common.print_lines(
-        f"{fmt.ratio(h.share, 6)} ± {fmt.ratio(h.error, 5)}  {key_text(h.key)}" for h in sample.keys[:30]
-    )
-    common.narrate(f"{fmt.many(sample.commands, 'command')} in {fmt.duration(sample.took_s)}")
     return common.DONE

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from perftui.analysis.wholecluster import front
 from perftui.cli import cachelook, common
 from perftui.model.cache import CacheNode, CacheReport
 from perftui.model.cachecluster import ClusterReport
 from perftui.model.errors import Lost
 from perftui.model.finding import Finding, Severity
+from perftui.model.tierview import TierFacts
 
 if TYPE_CHECKING:
     from perftui.model.frame import Frame
@@ -29,6 +32,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """`--fail-on`."""
     parser.add_argument(
         "--fail-on", choices=LEVELS, default="warning", help="exit 1 with one so bad or worse (warning)"
+    )
+    parser.add_argument(
+        "--nodes", action="store_true", help="also what waits at nodes, and how late they hear of changes"
     )
 
 
@@ -50,10 +56,13 @@ async def show(session: Session, args: argparse.Namespace) -> int:
     if not any(h.link.value == "live" for frame in frames for h in frame.health.values()):
         raise Lost("; ".join(f"{n}: {h.error}" for n, h in sorted(silent.items())) or "nothing answers")
     found = sorted((f for f in judged if f.source not in silent), key=lambda f: (-f.severity, f.source, f.id))
+    rows = [_row(finding) for finding in found]
+    tiers = [facts for frame in frames for facts in _tiers(frame.report)] if args.nodes else []
     if args.json:
-        common.say([_row(finding) for finding in found], args.json)
+        common.say({"findings": rows, **_nodes(tiers)} if args.nodes else rows, args.json)
     else:
         common.print_lines(_lines(found))
+        common.print_lines(line for facts in tiers for line in _node_lines(facts))
     for name, health in sorted(silent.items()):
         common.narrate(f"{name} is {health.link.value} and was not judged: {health.error}")
     least = Severity[args.fail_on.upper()]
@@ -77,7 +86,8 @@ async def _frame(session: Session, topic: str) -> Frame | None:
 async def _sampled(session: Session, frames: Sequence[Frame]) -> set[str]:
     """Look up which keys hold memories that are nearly full; the servers that said it."""
     found = set()
-    for source in {finding.source for frame in frames for finding in frame.findings if finding.id == FULL}:
+    single = [frame for frame in frames if frame.topic == CACHES]  # of clusters a look tells of no sample
+    for source in {finding.source for frame in single for finding in frame.findings if finding.id == FULL}:
         asked = await session.probe(
             SPACE, source, "KeyspaceReader", lambda power: power.sample_keyspace(b"", PAGES)
         )
@@ -109,7 +119,8 @@ def _settled(report: object) -> bool:
     if not views or any(view.health.link.value in {"waiting", "late"} for view in views):
         return False
     members = [m for view in views if view.reading is not None for m in view.reading.members]
-    return all(m.reading is None or m.reading.ops_per_s is not None for m in members)
+    rated = all(m.reading is None or m.reading.ops_per_s is not None for m in members)
+    return rated and all(map(_rated, map(front, views)))
 
 
 def _row(finding: Finding) -> dict[str, object]:
@@ -135,3 +146,41 @@ def _lines(found: Sequence[Finding]) -> Iterator[str]:
         yield from (f"         {text}" for text in finding.evidence)
         if finding.offer is not None:
             yield f"         mends it: {finding.offer.title} ({finding.offer.action})"
+
+
+def _tiers(report: object) -> list[tuple[str, TierFacts]]:
+    """What nodes tell in each server that answers, and in each cluster as one."""
+    nodes: Sequence[CacheNode] = report.nodes if isinstance(report, CacheReport) else ()
+    views = report.clusters if isinstance(report, ClusterReport) else ()
+    told = ((one.source, one.reading) for one in (*nodes, *map(front, views)))
+    return [(name, facts.tiers) for name, facts in told if facts is not None and facts.tiers is not None]
+
+
+def _nodes(told: Sequence[tuple[str, TierFacts]]) -> dict[str, object]:
+    names = ("waiting", "waiting_s", "writes", "writes_s", "dead", "dead_shared", "linked", "breaker_open")
+    every = [(source, node) for source, facts in told for node in facts.nodes]
+    return {
+        "staleness": [{"source": source, **asdict(one)} for source, facts in told for one in facts.heard],
+        "nodes": [
+            {"source": source, "namespace": node.namespace, "node": node.node}
+            | {name: getattr(node, name) for name in names}
+            for source, node in every
+        ],
+    }
+
+
+def _node_lines(told: tuple[str, TierFacts]) -> Iterator[str]:
+    from perftui.draw import format as fmt
+    from perftui.draw.clean import inert
+
+    source, facts = told
+    for one in facts.heard:
+        late = f"p50 {fmt.duration(one.p50_s)} p99 {fmt.duration(one.p99_s)} max {fmt.duration(one.max_s)}"
+        yield f"{source}: {inert(one.namespace)}: changes heard after {late}, {fmt.count(one.lost)} unheard"
+    for node in facts.nodes:
+        waits = (node.waiting, "waiting"), (node.writes, "behind"), (node.dead + node.dead_shared, "dead")
+        parts = [f"{fmt.count(count)} {word}" for count, word in waits if count]
+        parts += ["hears nothing"] if not node.linked else []
+        parts += ["leaves L2 alone"] if node.breaker_open else []
+        if parts:
+            yield f"{source}: {inert(node.namespace)} {inert(node.node[:8], 8)}: {', '.join(parts)}"

@@ -47,6 +47,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="",
         help="such as 500M: what the file may take (cache.quarantine_bytes); at it the purge stops",
     )
+    parser.add_argument(
+        "--rate", metavar="N", type=float, default=0.0, help="keys a second at most (as fast as is gentle)"
+    )
+    parser.add_argument(
+        "--pause-over",
+        metavar="TIME",
+        default="20ms",
+        help="pause while a probe's p99 is so much above what it was before (20ms); 0: no pauses",
+    )
     parser.add_argument("--resume", metavar="ID", default="", help="go on under the id of a purge cut short")
 
 
@@ -78,7 +87,10 @@ async def action(session: Session, source: str, args: argparse.Namespace) -> Act
     if args.quarantine_cap and not args.quarantine:
         raise ConfigError("--quarantine-cap takes --quarantine FILE")
     keep = 0.0 if args.delete else seconds(args.keep or KEEP)
+    pace = {"rate": args.rate, "pause_over": _short(args.pause_over)}
     if args.tag:
+        if args.rate:
+            raise ConfigError("--tag takes no --rate: no key is touched")
         if not args.namespace or args.pattern or args.resume:
             raise ConfigError("--tag takes --namespace NAME, and neither PATTERN nor --resume")
         tags, file = tuple(args.tag), args.quarantine
@@ -92,9 +104,9 @@ async def action(session: Session, source: str, args: argparse.Namespace) -> Act
     pattern, what = os.fsencode(args.pattern), {"namespace": args.namespace, "quarantine": args.resume}
     if args.quarantine:
         cap = size(args.quarantine_cap) if args.quarantine_cap else session.setting("cache.quarantine_bytes")
-        how = {"file": args.quarantine, "cap": cap}
+        how = {"file": args.quarantine, "cap": cap, **pace}
         return session.action("cache.purge-file", source, pattern=pattern, **what, **how)
-    return session.action("cache.purge", source, pattern=pattern, **what, keep=keep)
+    return session.action("cache.purge", source, pattern=pattern, **what, **pace, keep=keep)
 
 
 async def back(session: Session, source: str, args: argparse.Namespace) -> Action:
@@ -139,6 +151,18 @@ def seconds(text: str) -> float:
         value = 0.0
     if not 1 <= value <= 30 * 86400:
         raise ConfigError(f"--keep takes a time such as 90s, 15m, 1h or 2d, at most 30d; not {text!r}")
+    return value
+
+
+def _short(text: str) -> float:
+    """`20ms`, `1.5s` or `0` in seconds; ConfigError for anything else."""
+    number, scale = (text[:-2], 1000) if text.endswith("ms") else (text.removesuffix("s"), 1)
+    try:
+        value = float(number) / scale
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 60:
+        raise ConfigError(f"--pause-over takes a time such as 20ms or 1s, or 0; not {text!r}")
     return value
 
 

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from perftui.session import Session
 
 SINGLE = "valkey"
-KINDS = ("valkey-sentinel", "valkey-regions", SINGLE)
+KINDS = ("valkey-sentinel", "valkey-regions", "valkey-cluster", SINGLE)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Which replica, and, where no other server says it, whom it is to follow."""
     parser.add_argument(
-        "node", metavar="NODE", help="the replica: host:port in a group or pair, or a backend's name"
+        "node", metavar="NODE", help="the replica: host:port in a group, pair or cluster, or a backend's name"
     )
     parser.add_argument(
         "--to",
         metavar="HOST:PORT",
         default="",
-        help="the primary; else who sentinels, regions or the other servers say it is",
+        help="the primary; else who sentinels, regions or the other servers say it is; of a cluster, any",
     )
 
 
@@ -41,7 +41,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         return await common.perform(session, session.action("cache.reattach", args.node, to=to), args)
     source = args.source or next((name for name in able if name not in alone), "")
     if source not in able or source in alone:
-        raise Lost(f"{args.node} is no backend of kind {SINGLE}, and no group or pair is connected")
+        raise Lost(f"{args.node} is no backend of kind {SINGLE}, and no group, pair or cluster is connected")
     action = session.action("cache.reattach", source, node=args.node, to=args.to)
     return await common.perform(session, action, args)
 

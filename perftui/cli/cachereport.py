@@ -1,4 +1,4 @@
-"""What verbs of `perftui cache` look at: single servers, then clusters and groups, each told as one."""
+"""What verbs of `perftui cache` look at: single servers, then clusters, groups and regions, each as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from perftui.session import Session
 
 TOPICS = ("cache", "cachecluster")
-KINDS = ("valkey", *SEVERAL)
+KINDS = ("valkey", *SEVERAL, "valkey-regions")
 
 Nodes = tuple[CacheNode, ...]
 
@@ -28,7 +28,7 @@ async def servers(session: Session, settled: Callable[[Nodes], bool], seconds: f
         Lost: none answers.
     """
     kinds = {session.env.backends[name].kind for name in session.looks if name in session.env.backends}
-    topics = [topic for topic, mine in zip(TOPICS, (KINDS[:1], SEVERAL), strict=True) if kinds & set(mine)]
+    topics = [topic for topic, mine in zip(TOPICS, (KINDS[:1], KINDS[1:]), strict=True) if kinds & set(mine)]
     frames = [
         await common.first_frame(session, topic, seconds, lambda frame: settled(nodes_of(frame.report)))
         for topic in topics or TOPICS[:1]

@@ -59,7 +59,9 @@ def show(look: NodesLook, args: argparse.Namespace) -> int:
     nodes.sort(key=lambda stats: (stats.namespace, stats.node))
     found = _loads(nodes, args) if args.verb == "loads" else _writes(nodes, args)
     if not nodes:
-        common.narrate("no node tells what it does: none publishes, or their version says nothing of it")
+        common.narrate(
+            "no node tells what it does: none publishes (`publish=False`?), or their version says nothing"
+        )
     elif not found:
         nothing = f"no load runs for longer than {LONG:g} s"
         common.narrate(nothing if args.verb == "loads" else "nothing waits, and there is no dead letter")

@@ -14,7 +14,7 @@ from perftui.model.purgequeue import PurgesLook
 if TYPE_CHECKING:
     from perftui.session import Session
 
-CACHES = ("valkey",)
+CACHES = ("valkey", "valkey-cluster", "valkey-sentinel", "valkey-regions")
 EDGES = ("varnish", "pyedge")
 ENTRIES = 100  # of the queue at a time
 PATIENCE = 5.0

@@ -141,7 +141,8 @@ def _lines(subject: Subject, found: Iterable[Change], unit: str) -> Iterable[str
     for place, change in enumerate(found, 1):
         e = change.event
         by = f"  by {e.actor}" if e.actor else ""
-        what = f"{e.kind}  {e.source}  {e.title}  {e.detail}".rstrip()
+        times = f"{change.times} times  " if change.times > 1 else ""
+        what = f"{times}{e.kind}  {e.source}  {e.title}  {e.detail}".rstrip()
         yield f"{place:>2}. {_ahead(change)}  {change.where}  {what}{by}  | {shift_text(change, unit)}"
 
 
@@ -151,7 +152,10 @@ def _markdown(subject: Subject, found: Iterable[Change], unit: str) -> Iterable[
     yield f"What changed {escaped(_head(subject))}"
     yield ""
     rows = (
-        (_ahead(c), c.where, c.event.kind, c.event.source, c.event.title, c.event.actor, shift_text(c, unit))
+        (
+            *(_ahead(c), c.where, c.event.kind, c.event.source, c.event.title),
+            *(str(c.times), c.event.actor, shift_text(c, unit)),
+        )
         for c in found
     )
-    yield from table(("when", "near", "kind", "where", "what", "by", "figure"), rows)
+    yield from table(("when", "near", "kind", "where", "what", "times", "by", "figure"), rows)

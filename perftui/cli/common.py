@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from perftui.model.errors import (
@@ -33,6 +35,8 @@ R = TypeVar("R")
 
 DONE, NO, USAGE, LOST, REFUSED, PARTLY, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """Exit codes, the same for every command."""
+
+LAB = "lab"  # the environment of the lab's own configuration
 
 
 def options(parser: argparse.ArgumentParser, *, change: bool = False, json_: bool = True) -> None:
@@ -75,6 +79,11 @@ def say(value: Any, how: bool | str = True) -> None:
     print(dumps(value))
 
 
+def columns() -> int:
+    """How wide what is drawn may be: as wide as the terminal, 80 where there is none."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines of data on stdout, made inert: names in them come from strangers."""
     from perftui.draw.clean import inert
@@ -104,12 +113,27 @@ def flags(args: argparse.Namespace) -> dict[str, Any]:
 
 def configuration(args: argparse.Namespace) -> Config:
     """The configuration the options name, its warnings told on stderr."""
-    from perftui.config import load
-
-    config = load(getattr(args, "config", None), getattr(args, "env", None), flags(args))
+    config = loaded(getattr(args, "config", None), getattr(args, "env", None), flags(args))
     for warning in config.warnings:
         narrate(warning)
     return config
+
+
+def loaded(path: Path | str | None, env: str | None, over: Mapping[str, Any] | None = None) -> Config:
+    """The configuration; where no file knows the environment `lab`, that of the lab that is up."""
+    from perftui.config import load
+
+    try:
+        return load(path, env, over)
+    except ConfigError as error:
+        if path is not None or env != LAB:
+            raise
+        from perftui.lab import remote
+
+        facts = remote.running()
+        if facts is None:
+            raise ConfigError(f"{error}\nno lab is up: perftui lab up --detach") from None
+        return load(remote.config_of(facts), env, over)
 
 
 def of_kinds(environment: Environment, kinds: Iterable[str]) -> set[str]:
@@ -187,7 +211,7 @@ async def perform(session: Session, action: Action, args: argparse.Namespace) ->
     """Plan, then ask (or `--yes`, or only tell with `--dry-run`), do it, print the receipt."""
     if getattr(args, "dry_run", False):
         plan = await session.conductor.plan(action)
-        _print_plan(action, plan, as_json=bool(getattr(args, "json", False)))
+        print_plan(action, plan, as_json=bool(getattr(args, "json", False)))
         return DONE
 
     async def ask(asked: Action, plan: Plan) -> bool:
@@ -201,6 +225,9 @@ async def perform(session: Session, action: Action, args: argparse.Namespace) ->
         narrate(str(error))
         return exit_code(error)
     print_receipt(receipt, args)
+    for done in session.conductor.undoable[:1]:
+        if done.action is action and done.booked:
+            narrate(f"perftui undo {done.id} takes it back")
     return DONE
 
 
@@ -220,16 +247,21 @@ async def confirm(action: Action, plan: Plan, *, yes: bool) -> bool:
         narrate(line)
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not on_terminal():
         raise PlanRejected("not confirmed: there is no terminal to ask on; pass --yes to do it")
     from perftui.draw.clean import inert
 
     wanted = inert(plan.challenge, 2000) or "y"
     print(f"Type {wanted} to go on: ", end="", file=sys.stderr, flush=True)
-    return (await _typed_line()).strip() == wanted
+    return (await typed_line()).strip() == wanted
 
 
-async def _typed_line() -> str:
+def on_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def typed_line() -> str:
     """A line from the terminal without blocking the loop: its pollers and deadlines go on."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[str] = loop.create_future()
@@ -258,7 +290,8 @@ def plan_lines(action: Action, plan: Plan) -> list[str]:
     ]
 
 
-def _print_plan(action: Action, plan: Plan, *, as_json: bool) -> None:
+def print_plan(action: Action, plan: Plan, *, as_json: bool) -> None:
+    """The plan on stdout: as lines, or all of it as JSON."""
     if as_json:
         say({"action": action.id, "target": action.target, "risk": action.risk, "plan": plan})
         return

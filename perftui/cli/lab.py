@@ -133,7 +133,7 @@ def _print_endpoints(args: argparse.Namespace, endpoints: dict[str, Any]) -> Non
         print(f"shop      {shop['url']}\n  pool    {shop['admin_socket']}")
     if endpoints.get("shards"):
         print(f"shards    {endpoints['shards']['url']}")
-    print(f"console   perftui run --env lab --config {endpoints['config']}")
+    print(f"console   perftui run --env lab\n  config  {endpoints['config']}")
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -152,6 +152,7 @@ def _status(args: argparse.Namespace) -> int:
         print(f"{name:<10}{'up' if part['running'] else 'DOWN':<6}{_details(part)}")
     running = [row["name"] for row in answer["incidents"] if row["running"]]
     print(f"{'incidents':<10}{', '.join(running) or 'none'}")
+    print(f"{'console':<10}perftui run --env lab")
     return DONE
 
 
@@ -200,7 +201,12 @@ def _incident(args: argparse.Namespace) -> int:
     if not everything and args.name not in CATALOGUE:
         print(f"perftui lab incident: which of {', '.join(CATALOGUE)}?", file=sys.stderr)
         return USAGE
-    return _ask(args, {"op": "incident", "verb": args.what, "name": args.name, "all": args.all})
+    code = _ask(args, {"op": "incident", "verb": args.what, "name": args.name, "all": args.all})
+    if args.what == "start" and not args.json:
+        look = CATALOGUE[args.name].look
+        print(f"to be seen on {look}: perftui show {look} --env lab", file=sys.stderr)
+        print(f"over with: perftui lab incident stop {args.name}", file=sys.stderr)
+    return code
 
 
 def _list_incidents(args: argparse.Namespace) -> int:

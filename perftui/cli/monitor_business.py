@@ -57,4 +57,12 @@ def _lines(view: MetricView) -> list[str]:
         head = f"{view.metric.title}: {_number(view.value)}{per}{goal}{week}"
     else:
         head = f"{view.metric.title}:{per} not added up over {view.metric.by}"
-    return [head, *(f"  {name}: {_number(value)}{per}" for name, value in view.parts[:20] if name)]
+    rows = (f"  {name}: {_number(value)}{per}{_reach(view, name)}" for name, value in view.parts[:20] if name)
+    return [head, *rows, *([f"  {view.unknown}"] if view.unknown else [])]
+
+
+def _reach(view: MetricView, part: str) -> str:
+    users, share = view.adoption(part)
+    if users is None:
+        return ""
+    return f", {_number(users)} users" + (f" ({share:.1%} of the active)" if share is not None else "")

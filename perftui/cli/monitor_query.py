@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perftui.cli import common
 from perftui.model.errors import BackendError, ConfigError, ExpressionError
-from perftui.model.metrics import GENERATION_2, Answer, Flavour, fitting_step, show_labels
+from perftui.model.metrics import (
+    GENERATION_2,
+    Answer,
+    Flavour,
+    check_points,
+    fitting_step,
+    shortest_step,
+    show_labels,
+)
 
 if TYPE_CHECKING:
     from perftui.backends.prometheus import Prometheus
@@ -66,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
 async def _query(args: argparse.Namespace) -> int:
     config, now = common.configuration(args), time.time()
     end = math.floor(now * 1000) / 1000
-    step = args.step or (fitting_step(args.range, _width()) if args.range else 0.0)
+    step = args.step or (fitting_step(args.range, common.columns()) if args.range else 0.0)
+    if args.range:
+        step = await _allowed(args.range, step)
     ask = _ask_server if args.server else _ask_history
     answer, flavour = await ask(config, args, end, step)
     for warning in answer.warnings:
@@ -76,6 +85,20 @@ async def _query(args: argparse.Namespace) -> int:
         _narrate_nothing(args)
         return common.NO
     return common.DONE
+
+
+async def _allowed(seconds: float, step: float) -> float:
+    """The step, or where that makes too many points the one that would do, if somebody takes it."""
+    try:
+        check_points(0.0, seconds, step)
+    except ExpressionError as error:
+        if step <= 0 or not common.on_terminal():
+            raise
+        common.narrate(f"{error}: enter takes it, anything else ends")
+        if (await common.typed_line()) not in {"\n", "\r\n"}:
+            raise
+        return float(shortest_step(seconds))
+    return step
 
 
 def _narrate_nothing(args: argparse.Namespace) -> None:
@@ -201,10 +224,6 @@ def _clock(at: float) -> str:
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _width() -> int:
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
-
-
 def _chart(answer: Answer, args: argparse.Namespace, end: float) -> list[str]:
     from perftui.analysis.buckets import Window as Span
     from perftui.draw.chart import Line, chart
@@ -219,7 +238,7 @@ def _chart(answer: Answer, args: argparse.Namespace, end: float) -> list[str]:
     if len(answer.matrix) > MOST_LINES:
         common.narrate(f"{len(answer.matrix)} series, the first {MOST_LINES} are drawn")
     span = Span(end - args.range, end)
-    return plain(chart(lines, Size(_width(), HEIGHT), span, Look(colour=False)))
+    return plain(chart(lines, Size(common.columns(), HEIGHT), span, Look(colour=False)))
 
 
 def _shared(sets: Sequence[Labels]) -> set[tuple[str, str]]:

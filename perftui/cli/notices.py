@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from perftui.cli import common
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from perftui.model.action import Action
+    from perftui.model.elsewhere import Held
     from perftui.model.notify import Delivery, Route
     from perftui.session import Session
 
-LOOKS = ("route", "deliveries", "channels")
+LOOKS = ("route", "deliveries", "channels", "oncall", "elsewhere")
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Declare `route test deliveries channels assign comment`."""
+    """Declare `route test deliveries channels oncall elsewhere assign comment`."""
     route = verbs.add_parser("route", help="print which channels hear of an alert, and why")
     route.add_argument("labels", help="""such as '{severity="critical", source="db"}', or a fingerprint""")
     test = verbs.add_parser("test", help="send one message through a channel, marked as a test")
@@ -26,23 +28,23 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     deliveries = verbs.add_parser("deliveries", help="print who was told of what, and how that went")
     deliveries.add_argument("--alert", default="", metavar="FINGERPRINT", help="only about this alert")
     channels = verbs.add_parser("channels", help="print the channels as they stand")
-    assign = verbs.add_parser("assign", help="say who sees to an alert")
-    assign.add_argument("fingerprint", help="its fingerprint, or how that begins")
+    oncall = verbs.add_parser("oncall", help="print who would be called now, and by which schedule or rota")
+    elsewhere = verbs.add_parser("elsewhere", help="print the alerts and silences that Alertmanagers hold")
+    assign = verbs.add_parser("assign", help="say who sees to an alert, or to several")
+    assign.add_argument("fingerprint", nargs="+", help="its fingerprint, or how that begins")
     assign.add_argument("who", help="""a name; "" for nobody""")
-    comment = verbs.add_parser("comment", help="leave a word in an alert's history")
-    comment.add_argument("fingerprint", help="its fingerprint, or how that begins")
+    comment = verbs.add_parser("comment", help="leave a word in an alert's history, or in that of several")
+    comment.add_argument("fingerprint", nargs="+", help="its fingerprint, or how that begins")
     comment.add_argument("text", help="the words")
-    for parser in (route, deliveries, channels):
+    for parser in (route, deliveries, channels, oncall, elsewhere):
         common.options(parser)
     for parser in (test, assign, comment):
         common.options(parser, change=True)
 
 
 async def look(session: Session, args: argparse.Namespace) -> int:
-    """`route`, `deliveries` or `channels`; `route` answers 1 when nobody would be told."""
-    if args.verb == "route":
-        return await _route(session, args)
-    return await (_deliveries if args.verb == "deliveries" else _channels)(session, args)
+    """One of `LOOKS`; `route` answers 1 when nobody would be told, `oncall` when nobody would be called."""
+    return await _LOOKS[args.verb](session, args)
 
 
 async def _route(session: Session, args: argparse.Namespace) -> int:
@@ -122,18 +124,64 @@ async def _channels(session: Session, args: argparse.Namespace) -> int:
     return common.DONE
 
 
+async def _oncall(session: Session, args: argparse.Namespace) -> int:
+    assert session.alerts is not None
+    report = await session.alerts.desk.oncall()
+    if args.json:
+        common.say(report)
+    else:
+        common.print_lines([report.words])
+    return common.DONE if report.first else common.NO
+
+
+async def _elsewhere(session: Session, args: argparse.Namespace) -> int:
+    assert session.alerts is not None
+    found = await session.alerts.desk.elsewhere()
+    if args.json:
+        common.say(found)
+    for each in found:
+        if each.said:
+            common.narrate(f"{each.channel}: {each.said}")
+    if not found:
+        common.narrate("there is no channel of kind alertmanager to read, [channels.NAME]")
+    if not args.json:
+        common.print_lines(line for each in found for line in _held(each))
+    return common.LOST if any(each.said for each in found) else common.DONE if found else common.NO
+
+
+def _held(each: Held) -> Iterator[str]:
+    for a in each.alerts:
+        told = ", ".join(a.receivers)
+        yield f"{each.channel}  {a.state:<9}  {a.severity:<8}  {_stamp(a.since)}  {a.rule}  {a.title}  {told}"
+    for s in each.silences:
+        head = f"{each.channel}  silence    until {_stamp(s.until)}"
+        yield f"{head}  {', '.join(s.matchers)}  {s.who}  {s.note}"
+
+
 def _test(session: Session, args: argparse.Namespace) -> Action:
     return session.action("alerts.test", "alerts", channel=args.channel)
 
 
 def _assign(session: Session, args: argparse.Namespace) -> Action:
-    return session.action("alerts.assign", "alerts", fingerprint=args.fingerprint, who=args.who)
+    return session.action("alerts.assign", "alerts", who=args.who, **_marks(args))
 
 
 def _comment(session: Session, args: argparse.Namespace) -> Action:
-    return session.action("alerts.comment", "alerts", fingerprint=args.fingerprint, text=args.text)
+    return session.action("alerts.comment", "alerts", text=args.text, **_marks(args))
 
 
+def _marks(args: argparse.Namespace) -> dict[str, Any]:
+    first, *others = args.fingerprint
+    return {"fingerprint": first, "others": others}
+
+
+_LOOKS = {
+    "route": _route,
+    "deliveries": _deliveries,
+    "channels": _channels,
+    "oncall": _oncall,
+    "elsewhere": _elsewhere,
+}
 DEEDS = {"test": _test, "assign": _assign, "comment": _comment}
 
 

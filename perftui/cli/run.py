@@ -85,9 +85,7 @@ def open_console(
 ) -> int:
     """Open the console on a configuration and return its exit code; ConfigError before anything is drawn."""
     gc.disable()  # until all modules are in: half a hundred walks over what only grows
-    from perftui.config import load
-
-    config = load(config_path, env, flags)
+    config = common.loaded(config_path, env, flags)
     for warning in config.warnings:
         common.narrate(warning)
     if metrics is not None:

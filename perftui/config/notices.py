@@ -110,6 +110,12 @@ class OncallSettings:
     rota: tuple[str, ...] = _option("Names in the order of their turns.", ())
     shift: float = _option("Seconds of a turn.", 604800.0)
     since: str = _option("When the first turn began, as 2026-01-05T09:00:00Z.", "2026-01-05T09:00:00Z")
+    schedule: str = _option(
+        "Id of PagerDuty's schedule that says who is on call, such as PI7DH85, asked by the channel that has "
+        "an `api_token`. `people` are named as there, or by their ids; without an answer `rota` holds.",
+        "",
+    )
+    second_schedule: str = _option("The same for who is second; empty: the rota's next.", "")
 
     def __post_init__(self) -> None:
         from perftui.model.channels import number_is_fine
@@ -124,13 +130,21 @@ class OncallSettings:
                 raise ValueError(f"rota: {name} is not among `people`")
         if self.shift < 3600:
             raise ValueError("`shift` is an hour at least")
+        for schedule in (self.schedule, self.second_schedule):
+            if schedule and not (schedule.isascii() and schedule.isalnum() and len(schedule) <= 32):
+                raise ValueError(f"{schedule[:30]!r} is no id of a schedule like PI7DH85")
+        if self.second_schedule and not self.schedule:
+            raise ValueError("`second_schedule` needs a `schedule`")
+        if self.schedule and not self.people:
+            raise ValueError("`schedule` names people: set their numbers in `people`")
         _epoch(self.since)
 
-    def made(self) -> Rota:
+    def made(self, keeper: str = "") -> Rota:
         """As the notifier has it."""
         from perftui.model.notify import Rota
 
-        return Rota(dict(self.people), self.rota, self.shift, _epoch(self.since))
+        schedules = (self.schedule, self.second_schedule) if keeper else ("", "")
+        return Rota(dict(self.people), self.rota, self.shift, _epoch(self.since), *schedules, keeper)
 
 
 def _epoch(text: str) -> float:
@@ -163,7 +177,7 @@ class Notices:
 
         found = {name: one.policy(name) for name, one in self.escalation.items()}
         sms = self._first(SMS)
-        if sms and self.oncall.rota and not self.routes:
+        if sms and (self.oncall.rota or self.oncall.schedule) and not self.routes:
             steps = (Step(300.0, sms, "oncall"), Step(900.0, sms, "second"), Step(1800.0, sms, "all"))
             found.setdefault("shipped", EscalationPolicy("shipped", steps))
         return found
@@ -198,7 +212,13 @@ class Notices:
         ways = {n: way for n, way in every.items() if way.kind != HEARTBEAT}
         beats = {n: way for n, way in every.items() if way.kind == HEARTBEAT}
         labels = self.labels(env, kind)
-        return Telling(env, labels, ways, beats, POST, self.tree(), self.policies(), self.oncall.made())
+        rota = self.oncall.made(self._keeper())
+        return Telling(env, labels, ways, beats, POST, self.tree(), self.policies(), rota)
+
+    def _keeper(self) -> str:
+        """The channel that can be asked for schedules."""
+        kept = (n for n, one in self.channels.items() if getattr(one.options, "api_token", ""))
+        return next(kept, "") if self.oncall.schedule else ""
 
     @staticmethod
     def labels(env: str, kind: str) -> dict[str, str]:
@@ -208,6 +228,9 @@ class Notices:
     def problems(self) -> list[tuple[tuple[str, ...], str]]:
         """Names that lead nowhere, as (key, sentence)."""
         found: list[tuple[tuple[str, ...], str]] = []
+        if self.oncall.schedule and not self._keeper():
+            said = "oncall.schedule: no channel of kind pagerduty has an `api_token` to ask with"
+            found.append((("oncall", "schedule"), said))
         telling = {name for name, one in self.channels.items() if one.kind != HEARTBEAT}
         for name, route in self.routes.items():
             key = ("routes", name)

@@ -49,6 +49,11 @@ def audit_file() -> Path:
     return state_dir() / "audit.jsonl"
 
 
+def undo_file() -> Path:
+    """What was done and can be taken back."""
+    return state_dir() / "undo.jsonl"
+
+
 def private_dir(path: Path) -> Path:
     """Make `path` (and its parents) if missing, for its owner alone; returns it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -129,7 +129,8 @@ class AlertSettings:
         default_factory=dict,
         metadata={
             "help": "Alerts that keep others quiet, by name; beside the shipped ones: a lost backend or host"
-            " keeps all of its source quiet, a critical alert the lesser ones of its source."
+            " keeps all of its source quiet, a critical alert the lesser ones of its family and"
+            " instance (95 % of the CPU those of 80 %)."
         },
     )
 

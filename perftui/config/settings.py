@@ -166,6 +166,8 @@ class BusinessSettings:
     target: float | None = option(None, "The value, a minute where it is counted, that should be reached.")
     owner: str = option("", "Who wants to know when it is missed.")
     every: float = option(10.0, "Seconds between two reads.")
+    users: str = option("", "Asked too: different users of each part, as a StatsD set's `NAME by TAG`.")
+    active: str = option("", "Asked too: all active users, of whom those of a part are the share shown.")
 
     def __post_init__(self) -> None:
         if not self.source or not self.read:
@@ -189,6 +191,8 @@ class BusinessSettings:
             self.target,
             self.owner,
             self.every,
+            self.users,
+            self.active,
         )
 
 

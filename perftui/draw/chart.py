@@ -16,7 +16,7 @@ from perftui.draw.band import STYLE, Band, shade
 from perftui.draw.braille import Canvas
 from perftui.draw.clean import cell_width, fit, inert
 from perftui.draw.rows import Look, Row, Rows, Size, Span
-from perftui.draw.text import fill, line, message
+from perftui.draw.text import fill, line, message, row_width
 from perftui.model.series import Series, SeriesKey
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -100,9 +100,10 @@ def chart(
     if size.width < _LEAST_WIDTH or size.height < _LEAST_HEIGHT:
         return fill([_one_row(lines, size.width, unit)], size)
     styled = [_with_style(item, i) for i, item in enumerate(lines)]
-    legend = size.height >= 4 and (len(lines) > 1 or cursor is not None)
     axis_rows = 2 if size.height >= 10 else 1
-    height = size.height - axis_rows - legend
+    told = size.height >= 4 and (len(lines) > 1 or cursor is not None)
+    legend = _legend(styled, size.width, axis_rows, unit, look, cursor, window.end) if told else []
+    height = size.height - axis_rows - len(legend)
     scale, ticks = _scale(styled, window, height, unit, thresholds, log, low, high)
     texts = labels(ticks, unit)
     gutter = min(max(6, *(cell_width(text) for text in texts)), size.width // 3)
@@ -110,8 +111,7 @@ def chart(
     columns = grid(window, width * 2, group=2)
     frame = _Frame(columns, scale, width, height, look)
     plot = _plot(styled, frame, thresholds, band, cursor)
-    rows: Rows = [legend_row(styled, size.width, unit, look, cursor, window.end)] if legend else []
-    rows += _with_axis(plot, frame, ticks, texts, gutter)
+    rows: Rows = legend + _with_axis(plot, frame, ticks, texts, gutter)
     rows += _time_axis(frame, gutter, marks, axis_rows)
     return rows
 
@@ -359,27 +359,41 @@ def value_at(item: Line, at: float) -> float | None:
     return value if abs(item.at[index] - at) <= usual and value - value == 0 else None
 
 
-def legend_row(
+def _legend(
     lines: Sequence[Line],
     width: int,
+    most: int,
     unit: str,
     look: Look,
-    cursor: float | None = None,
-    end: float = math.inf,
-) -> Row:
-    """Names with their values: the newest, or with a cursor its instant and the values there."""
-    pieces: list[Span] = []
-    if cursor is not None:
-        pieces.append(Span(fmt.stamp(cursor, look.tz)[5:] + "  ", "accent bold"))
+    cursor: float | None,
+    end: float,
+) -> Rows:
+    """Names with their values: the newest, or with a cursor its instant and the values there.
+
+    In one row where they fit, else in `most` at most, without columns.
+    """
     named = look.ascii_ or not look.colour
+    head = [Span(fmt.stamp(cursor, look.tz)[5:] + "  ", "accent bold")] if cursor is not None else []
+    parts: list[tuple[Span, str, str]] = []
     for index, item in enumerate(lines):
         sign = LETTERS[index % 26] if named else "━"
         stop = bisect_left(item.at, end + 1e-9) if end != math.inf else len(item.at)
         newest = item.value[stop - 1] if stop else None
         amount = newest if cursor is None else value_at(item, cursor)
-        pieces.append(Span(f"{sign} ", item.style))
-        pieces.append(Span(f"{inert(item.name)} {fit(fmt.value(amount, unit), 9)} "))
-    return line(width, *pieces)
+        parts.append((Span(f"{sign} ", item.style), inert(item.name), fmt.value(amount, unit)))
+    one: list[Span] = [*head]
+    for sign_, name, value in parts:
+        one += [sign_, Span(f"{name} {fit(value, 9)} ")]
+    if cell_width("".join(span.text for span in one).rstrip()) <= width:
+        return [line(width, *one)]
+    rows: Rows = []
+    row = head
+    for sign_, name, value in parts:
+        more = [*([Span("  ")] if row and row != head else []), sign_, Span(f"{name} {value}")]
+        if len(rows) + 1 < most and row_width([*row, *more]) > width:
+            rows, row, more = [*rows, line(width, *row)], [], more[-2:]
+        row = [*row, *more]
+    return [*rows, line(width, *row)]
 
 
-__all__ = ["Line", "Mark", "Threshold", "Window", "chart", "legend_row", "value_at"]
+__all__ = ["Line", "Mark", "Threshold", "Window", "chart", "value_at"]

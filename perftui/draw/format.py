@@ -7,6 +7,7 @@ that changes does not push its neighbours. None and NaN are drawn as `–`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from functools import lru_cache
@@ -15,6 +16,7 @@ from perftui.draw.clean import fit
 
 NOTHING = "–"
 MINUS = "−"
+_NONE_LEFT = re.compile(r"(?<=[dhm]) 0?0 [hms]$")
 _DECIMAL = ("", "k", "M", "G", "T", "P", "E")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -105,6 +107,14 @@ def ratio(value: float | None, width: int = 0) -> str:
     return _pad(_signed(value, text) + "%", width)
 
 
+def between(ends: tuple[float, float]) -> str:
+    """An interval of ratios as percent: `71–93%`, `96.2–98.9%`; rounded outwards."""
+    low, high = (max(0.0, min(1.0, end)) * 100 for end in ends)
+    tens = 1 if high - low >= 10 else 10
+    shown = math.floor(low * tens + 1e-9) / tens, math.ceil(high * tens - 1e-9) / tens
+    return "–".join(f"{end:.{0 if tens == 1 else 1}f}" for end in shown).replace("100.0", "100") + "%"
+
+
 def duration(value: float | None, width: int = 0) -> str:
     """Seconds as `350 µs`, `1.24 ms`, `12.3 s`, `2 m 05 s`, `3 h 12 m`, `4 d 2 h`."""
     if value is None or _absent(value) or math.isinf(value):
@@ -127,6 +137,11 @@ def _duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def span(value: float | None) -> str:
+    """How long, without a part that is none: `7 d`, `10 m`, `3 h 12 m`."""
+    return _NONE_LEFT.sub("", duration(value))
 
 
 def life(value: float | None) -> str:
@@ -163,6 +178,10 @@ def _byte_rate(value: float | None, width: int = 0) -> str:
     return rate(value, "bytes", width)
 
 
+def _time_rate(value: float | None, width: int = 0) -> str:
+    return rate(value, "s", width)
+
+
 _BY_UNIT: dict[str, Callable[..., str]] = {
     "s": duration,
     "bytes": bytes_,
@@ -172,6 +191,7 @@ _BY_UNIT: dict[str, Callable[..., str]] = {
     "1": number,
     "count": count,
     "": number,
+    "s/s": _time_rate,
 }
 
 
@@ -182,6 +202,12 @@ def value(amount: float | None, unit: str = "1", width: int = 0) -> str:
         return writer(amount, width=width)
     text = number(amount)
     return _pad(text if text == NOTHING else f"{text} {unit}", width)
+
+
+def against(amount: float, op: str, limit: float, unit: str = "1") -> str:
+    """A figure against its limit: `94.3% > 80.0%`; the figure alone without `op`."""
+    found = value(amount, unit).strip()
+    return f"{found} {op} {value(limit, unit).strip()}" if op else found
 
 
 def delta(amount: float | None, unit: str = "1", width: int = 0) -> str:

@@ -27,9 +27,11 @@ def gauge(
 ) -> Rows:
     """`value` between `low` and `high` with warning and critical ticks and a state word.
 
-    `down` means small values are the bad ones. Below 24 columns or with one row it is a row of text.
+    `down` means small values are the bad ones. Below 24 columns or with one row it is a row of text. The last
+    value of what no longer answers is not judged.
     """
     word = judge(value, warn, crit, down)
+    word = "lost" if word and look.muted else word
     figure = Span(fmt.value(value, unit), "bold")
     state = (state_span(word, look),) if word else ()
     if size.width < ONE_ROW_BELOW or size.height < 2:

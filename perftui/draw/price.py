@@ -34,6 +34,8 @@ def _figures(r: PriceReport, b: Budget) -> Iterator[tuple[str, str, str, bool]]:
         yield "terminal", f"{fmt.bytes_(sent).strip()}/s", f"{fmt.bytes_(most).strip()}/s", 0 < most < sent
     lag = fmt.duration(r.loop_lag_s)
     yield "loop lag", lag, fmt.duration(b.loop_lag_s), 0 < b.loop_lag_s < r.loop_lag_s
+    if r.most_series:
+        yield "series", f"{r.series:,}", f"{r.most_series:,}", r.series > r.most_series
 
 
 def _figure(width: int, name: str, value: str, budget: str, over: bool) -> Row:

@@ -23,9 +23,10 @@ def plain_text(value: Any) -> str:
 class Column:
     """One column. `format` turns the true value into text or (text, style).
 
-    `value` reads it from an item (default: the attribute or mapping entry called `key`). `priority`
-    1 is never dropped; the highest number drops first when the width does not do. `grow` takes what
-    is left over. `width` is in cells.
+    `value` reads it from an item (default: the attribute or mapping entry called `key`). `order` is
+    what to sort by where that is not it (default: where it is neither plain nor a tuple of figures, what
+    is shown). `priority` 1 is never dropped; the highest number drops first when the width does not do.
+    `grow` takes what is left over. `width` is in cells.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Column:
     grow: bool = False
     help: str = ""
     hidden: bool = False
+    order: Callable[[Any], Any] | None = None
 
     def of(self, item: Any) -> Any:
         """The true value in an item."""
@@ -48,7 +50,16 @@ class Column:
     def datum(self, item: Any) -> Any:
         """The true value where it is a plain one, else what is shown: what an export writes."""
         value = self.of(item)
-        return value if value is None or isinstance(value, str | int | float | bytes) else self.text(item)
+        plain = value is None or isinstance(value, str | int | float | bytes)
+        return value if plain else self.text(item)
+
+    def rank(self, item: Any) -> Any:
+        """What to sort an item by."""
+        if self.order is not None:
+            return self.order(item)
+        value = self.of(item)
+        figures = isinstance(value, tuple) and value and all(isinstance(one, int | float) for one in value)
+        return value if figures else self.datum(item)
 
     def cell(self, item: Any) -> tuple[str, str]:
         """What is shown for an item: inert text and style."""
@@ -131,11 +142,11 @@ def _spaced(spans: Sequence[Span], width: int) -> Row:
 
 
 def sort_items(items: Sequence[Any], column: Column, reverse: bool = False) -> list[Any]:
-    """Items by a column's true value, those without one last in either direction; stable."""
+    """Items by a column's rank, those without one last in either direction; stable."""
     known: list[tuple[Any, Any]] = []
     unknown: list[Any] = []
     for item in items:
-        value = column.of(item)
+        value = column.rank(item)
         if value is None or value != value:  # noqa: PLR0124 - NaN
             unknown.append(item)
         else:

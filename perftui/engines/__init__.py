@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perftui.model.errors import Unsupported
-from perftui.model.keydumps import TO_FILE
-from perftui.model.namespacepolicy import SET_TTL, SHARE_LOADS
+from perftui.model.keyvalue import KEY_ACTIONS
+from perftui.model.namespacepolicy import POLICIES
 from perftui.model.nodeorders import ORDERS
 from perftui.model.predicted import AGAIN
 from perftui.model.reattach import REATTACH
 from perftui.model.risk import Risk
+from perftui.model.serverports import SERVER_ACTIONS
 from perftui.model.warmactions import WARM_JOBS
 
 BUILTIN: dict[str, str] = {
@@ -75,14 +76,7 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.cache.tags:RestoreTag",
             "Set the tokens back that a removal by tag replaced, by its id.",
         ),
-        ActionSpec(
-            "cache.configure",
-            "Set a server parameter",
-            Risk.CHANGES,
-            "ServerTuner",
-            "perftui.engines.cache.configure:SetParameter",
-            "CONFIG SET of one of a few parameters, with the old value as undo.",
-        ),
+        *(ActionSpec(*row) for row in SERVER_ACTIONS),
         ActionSpec(
             "cache.failover",
             "Make a replica the primary",
@@ -179,7 +173,7 @@ ACTIONS: dict[str, ActionSpec] = {
             "perftui.engines.cache.warm:WarmKeys",
             "Have a cache's nodes load what is not fresh of a warm set; one loads for all.",
         ),
-        *(ActionSpec(*row) for row in (REATTACH, SET_TTL, SHARE_LOADS, *ORDERS, AGAIN, *WARM_JOBS, *TO_FILE)),
+        *(ActionSpec(*row) for row in (REATTACH, *POLICIES, *ORDERS, AGAIN, *WARM_JOBS, *KEY_ACTIONS)),
         ActionSpec(
             "cdn.purge",
             "Purge a URL or tag",

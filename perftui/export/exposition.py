@@ -17,15 +17,16 @@ from itertools import accumulate
 from typing import Any
 
 from perftui import __version__
-from perftui.analysis.metricnames import label_name, metric_name
+from perftui.analysis.metricnames import AS_TOLD, label_name, metric_name
+from perftui.analysis.nodecounters import HostCounters
 from perftui.export.families import Cell, Families, Family, Labels, bounded
-from perftui.export.hostmetrics import HostCounters, put_host
+from perftui.export.hostmetrics import put_host
 from perftui.export.prometheus import PIECE, bound, exemplar, number
 from perftui.model.endpoint import ApiReading, Exemplar
 from perftui.model.health import Link
 from perftui.model.reading import Look, Measure
 from perftui.model.resources import HostReading
-from perftui.model.targets import ScrapedHost
+from perftui.model.targets import ScrapedHost, alike
 
 WINDOW = 300.0  # seconds a summary looks back
 QUANTILES = (0.5, 0.9, 0.99)
@@ -103,7 +104,7 @@ class Exposition:
                 put_host(found, facts, self._hosts.get(name, HostCounters()), look.reading.at, extra)
             samples = look.reading.samples  # exported rules ask for them by these names
             for at in range(0, len(samples), PIECE):
-                put_samples(found, look.kind, samples[at : at + PIECE])
+                put_samples(found, alike(look.kind), samples[at : at + PIECE])
                 await asyncio.sleep(0)
             if isinstance(facts, ScrapedHost):
                 facts = facts.api  # the host has an exporter of its own
@@ -145,6 +146,8 @@ def _place(kind: str, unit: str, source: str, name: str, labels: Labels) -> tupl
 
     Asked with a key's parts: they are hashed without a step of Python's.
     """
+    if name.startswith(AS_TOLD):
+        return None  # its own target tells it
     if kind == "scrape" and name.startswith("http.") and labels:
         return None  # by route: told as counters and a histogram
     if any(label in ("le", "quantile") for label, _ in labels):

@@ -98,7 +98,7 @@ async def _chapters(
             if screen in screens and kinds.get(key.source) in of and not key.labels
         ]
         curves = [
-            await curve(past, key, start, end, goals.get((kinds[key.source], key.name))) for key in wanted
+            await curve(past, key, start, end, goals.get((kinds.get(key.source), key.name))) for key in wanted
         ]
         drawn = tuple(one for one in curves if len(one.at))
         if drawn:

@@ -15,7 +15,8 @@ from perftui.analysis.clusternodes import NodeLine, parse
 from perftui.analysis.slots import SLOTS
 from perftui.lab.folders import Folder
 from perftui.lab.holding import Operation
-from perftui.lab.processes import LabError, free_port, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import LabError, until
 from perftui.lab.valkey import ValkeyServer
 
 S = TypeVar("S", bound=ValkeyServer)
@@ -51,9 +52,9 @@ class Asked(ValkeyServer):
 class Member(Asked):
     """One node of a cluster; all of them share a password. Its id is known once it is up."""
 
-    def __init__(self, folder: Folder, name: str, ports: list[int], node_timeout_ms: int) -> None:
+    def __init__(self, folder: Folder, name: str, node_timeout_ms: int) -> None:
         super().__init__(folder, name)
-        self.port, self.bus = ports
+        self.bus = free_port()
         self.node_timeout_ms = node_timeout_ms
         self.node_id = ""
 
@@ -112,7 +113,6 @@ class Cluster:
 
     def __init__(self, folder: Folder, name: str = "cluster", node_timeout_ms: int = NODE_TIMEOUT_MS) -> None:
         self._folder, self._name, self._timeout = folder, name, node_timeout_ms
-        self._ports: set[int] = set()
         self._made = 0
         self._password = ""
         self.members = dict(self._make() for _ in range(2 * MASTERS))
@@ -258,8 +258,7 @@ class Cluster:
 
     def _make(self) -> tuple[int, Member]:
         self._made += 1
-        ports = fresh_ports(2, self._ports)
-        member = Member(self._folder, f"{self._name}-{self._made}", ports, self._timeout)
+        member = Member(self._folder, f"{self._name}-{self._made}", self._timeout)
         self._password = member.password = self._password or member.password
         return self._made, member
 
@@ -346,17 +345,6 @@ async def all_of(*works: Awaitable[Any]) -> None:
     for outcome in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
-
-
-def fresh_ports(count: int, taken: set[int]) -> list[int]:
-    """Ports nobody listens on and none of which is in `taken`; they are added to it."""
-    found: list[int] = []
-    while len(found) < count:
-        port = free_port()
-        if port not in taken:
-            taken.add(port)
-            found.append(port)
-    return found
 
 
 def role(line: NodeLine) -> str:

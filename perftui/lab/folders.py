@@ -17,6 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
+CONFIG = "perftui.toml"  # the ready configuration in a lab's folder
 PREFIX = f"perftui-lab-{os.getuid()}-"
 REMOVE_SECONDS = 10.0
 

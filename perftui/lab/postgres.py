@@ -14,7 +14,8 @@ from typing import Any
 
 from perftui.lab.folders import Folder, programs, write_private
 from perftui.lab.pgtemplate import install_folder, template
-from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Command, LabError, spawn, tail, until
 from perftui.lab.server import Server
 
 DATABASE = "shop"
@@ -96,7 +97,11 @@ class PostgresServer(Server):
         """Lay out the data folder from the cached cluster, once."""
         if not self.data.exists():
             source = await template(self.folder)
-            await asyncio.to_thread(self._lay_out, source)
+            copy = asyncio.create_task(asyncio.to_thread(self._lay_out, source))
+            try:
+                await asyncio.shield(copy)
+            finally:  # cancelled or not, nothing is written there any more: the folder may be removed next
+                await asyncio.wait({copy})
 
     async def start(self) -> None:
         """Start; a primary is ready when its roles have their passwords, a replica when it streams.

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -235,21 +233,6 @@ def python_env(home: Path) -> dict[str, str]:
     root = str(Path(perftui.__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return {"PYTHONPATH": path, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on, outside the range the kernel gives to outgoing connections,
-    so that a server can come back on it after a restart.
-    """
-    for _ in range(200):
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
 
 
 async def until(ready: Callable[[], Any], seconds: float, what: str, every: float = 0.01) -> Any:

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from typing import Any
-from urllib.parse import parse_qsl
 
 from perftui.lab import vendors
 from perftui.lab.mailcheck import mail_problems
-from perftui.lab.shapecheck import operation
+from perftui.lab.shapecheck import fields, operation
 
-OPERATIONS = ("pagerduty", "incidents", "slack-post", "slack-update", "slack-webhook", "sms", "webhook")
-FORMS = ("incidents", "sms")
+READ = ("incidents", "oncalls")  # what is asked of PagerDuty
+SLACK = ("slack-post", "slack-update", "slack-webhook")
+OPERATIONS = ("pagerduty", *READ, *SLACK, "sms", "webhook")
+FORMS = (*READ, "sms")
 SERVICES = ("pagerduty", "slack", "sms", "webhook", "email", "heartbeat")
 MOST = 4 << 20  # bytes of one request
 REMEMBERED = 5000
@@ -57,6 +58,7 @@ class Receivers:
     arrivals: deque[Arrival] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     retry_after: float = 0.0
     acked: dict[str, str] = field(default_factory=dict)  # who acknowledged over there, by dedup_key
+    duty: dict[str, list[str]] = field(default_factory=dict)  # who is on call over there, by schedule
     on_arrival: Callable[[Arrival], None] | None = None
     _servers: list[asyncio.Server] = field(default_factory=list)
     _stamps: Any = field(default_factory=lambda: itertools.count(1))
@@ -122,7 +124,7 @@ class Receivers:
             return False
         body = await reader.readexactly(length)
         path, _, query = target.partition("?")
-        if method == "GET" and path != "/incidents":
+        if method == "GET" and path.strip("/") not in READ:
             return await self._reply(writer, 200, [_row(one) for one in self.arrivals])
         call = _read(method, path, headers, body or query.encode())
         answer = self._came(call.service, call.what, call.key, call.value, call.wrong)
@@ -132,6 +134,9 @@ class Receivers:
         if call.name == "incidents" and answer == "ok":
             who = self.acked.get(call.value["incident_key"])
             return await self._reply(writer, *vendors.incidents(who))
+        if call.name == "oncalls" and answer == "ok":
+            on = {one: self.duty.get(one, []) for one in call.value["schedule_ids[]"]}
+            return await self._reply(writer, *vendors.oncalls(on))
         stamp = f"1700000000.{next(self._stamps):06d}"
         status, said = vendors.answered(call.name, answer, call.value, call.wrong, stamp, path)
         return await self._reply(writer, status, said)
@@ -209,7 +214,7 @@ def _read(method: str, path: str, headers: dict[str, str], body: bytes) -> _Call
     name = next(name for name in OPERATIONS if operation(name).path.search(path))
     value: Any = None
     try:
-        value = dict(parse_qsl(body.decode())) if name in FORMS else json.loads(body)
+        value = fields(name, body.decode()) if name in FORMS else json.loads(body)
     except ValueError:
         return _Call(name, name.partition("-")[0], "nothing", "", None, ("the body cannot be read",))
     if path == "/beat" and isinstance(value, dict):
@@ -234,7 +239,7 @@ def _about(name: str, value: dict[str, Any], headers: dict[str, str]) -> tuple[s
         return what, f"{what} {value.get('ts', '')} {value.get('text', '')}"
     if name == "sms":
         return "message", stands or str(value.get("Body", ""))
-    return ("list", str(value)) if name == "incidents" else (str(value.get("status")), stands)
+    return ("list", str(value)) if name in READ else (str(value.get("status")), stands)
 
 
 def _login(headers: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from perftui.lab.cluster import all_of, fresh_ports, numbered
+from perftui.lab.cluster import all_of, numbered
 from perftui.lab.folders import Folder
 from perftui.lab.holding import Operation
 from perftui.lab.processes import LabError
@@ -29,8 +29,6 @@ class Regions:
         second = Data(folder, f"{name}-2", first if form == PAIR else None)
         second.password = first.password
         self.servers: dict[int, Data] = {1: first, 2: second}
-        for server, port in zip(self.servers.values(), fresh_ports(2, set()), strict=True):
-            server.port = port
         self.operations: dict[str, Operation] = {"kill": self._kill_asked, "revive": self._revive_asked}
 
     @property

@@ -7,10 +7,11 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from perftui.lab import holding
-from perftui.lab.folders import state_dir
+from perftui.lab.folders import CONFIG, state_dir
 from perftui.lab.processes import die_with_parent
 
 START_SECONDS = 90.0
@@ -57,6 +58,11 @@ def start(*, bound: bool, rate: float = 80.0, parts: Sequence[str] = ()) -> Held
 def running() -> dict[str, Any] | None:
     """The facts of the lab that is up ("pid", "socket", "dir"), or None."""
     return holding.running("lab")
+
+
+def config_of(facts: dict[str, Any]) -> Path:
+    """The configuration of the lab that is up, by its facts."""
+    return Path(facts["dir"]) / CONFIG
 
 
 async def question(message: dict[str, Any]) -> dict[str, Any]:

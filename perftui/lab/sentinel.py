@@ -10,11 +10,11 @@ import asyncio
 import secrets
 from typing import Any
 
-from perftui.lab.cluster import Asked, all_of, fresh_ports, numbered, soon
+from perftui.lab.cluster import Asked, all_of, numbered, soon
 from perftui.lab.folders import Folder, programs, write_private
 from perftui.lab.holding import Operation
 from perftui.lab.processes import Command, LabError, spawn, tail, until
-from perftui.lab.valkey import server_program
+from perftui.lab.valkey import START_SECONDS, server_program
 
 GROUP = "lab"
 DATA, SENTINELS, QUORUM = 3, 3, 2
@@ -56,7 +56,9 @@ class Sentinel(Asked):
         self.child = await spawn(self.name, command)
         self.folder.give(self.log)
         try:
-            await until(self._answers, 10, f"an answer from {self.name} on port {self.port}", 0.005)
+            await until(
+                self._answers, START_SECONDS, f"an answer from {self.name} on port {self.port}", 0.005
+            )
         except LabError as error:
             raise LabError(f"{error}\n{tail(self.log)}") from error
 
@@ -90,7 +92,6 @@ class SentinelGroup:
     """
 
     def __init__(self, folder: Folder, name: str = "sentinel", down_after_ms: int = DOWN_AFTER_MS) -> None:
-        ports = fresh_ports(DATA + SENTINELS, set())
         first = Data(folder, f"{name}-1")
         self.data = [first, *(Data(folder, f"{name}-{n}", first) for n in range(2, DATA + 1))]
         password = secrets.token_urlsafe(24)
@@ -99,8 +100,6 @@ class SentinelGroup:
             for n in range(1, SENTINELS + 1)
         ]
         self.servers: dict[int, Data | Sentinel] = dict(enumerate([*self.data, *self.sentinels], 1))
-        for server, port in zip(self.servers.values(), ports, strict=True):
-            server.port = port
         self.operations: dict[str, Operation] = {"kill": self._kill_asked, "revive": self._revive_asked}
 
     @property

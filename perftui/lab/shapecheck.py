@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -63,6 +64,13 @@ def operation(name: str) -> Operation:
         found["answers"],
         found.get("most", MOST),
     )
+
+
+def fields(name: str, text: str) -> dict[str, Any]:
+    """A form's or a query's fields; those that the operation's shape has as a list are one."""
+    pairs, known = parse_qsl(text), operation(name).body["properties"]
+    lists = {key for key, _ in pairs if known.get(key, ANY).get("type") == "array"}
+    return {key: [v for k, v in pairs if k == key] if key in lists else value for key, value in pairs}
 
 
 @cache

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from perftui.lab.datastores import PostgresPart, ValkeyPart
-from perftui.lab.processes import Child, Command, LabError, free_port, python_env, spawn, tail, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Child, Command, LabError, python_env, spawn, tail, until
 from perftui.lab.talking import Talker, ask
 
 if TYPE_CHECKING:

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from perftui.lab.folders import Folder, programs, write_private
-from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Command, LabError, spawn, tail, until
 from perftui.lab.server import Server
+
+START_SECONDS = 30.0
+"""How long a server may take to answer, a replica to be in step: on a busy machine ten were too few."""
 
 
 def server_program() -> Path:
@@ -85,7 +89,9 @@ class ValkeyServer(Server):
         self.child = await spawn(self.name, command)
         self.folder.give(self.log)
         try:
-            await until(self._answers, 10, f"an answer from {self.name} on port {self.port}", 0.005)
+            await until(
+                self._answers, START_SECONDS, f"an answer from {self.name} on port {self.port}", 0.005
+            )
         except LabError as error:
             raise LabError(f"{error}\n{tail(self.log)}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,26 @@ def incidents(who: str | None) -> Answer:
     one = {"id": "PT4KHLK", "type": "incident", "status": "acknowledged", "acknowledgements": [ack]}
     found = [{**one, "incident_key": None}] if who else []
     return 200, {"incidents": found, "limit": 1, "offset": 0, "more": False}
+
+
+def oncalls(who: Mapping[str, Sequence[str]]) -> Answer:
+    """PagerDuty's list of on-calls of this moment: each schedule's people, in the order they are called."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    start, end = ((now + dt.timedelta(hours=hours)).isoformat().replace("+00:00", "Z") for hours in (-1, 8))
+    policy = {"id": "PT20YPA", "type": "escalation_policy_reference", "summary": "Engineering"}
+    found = [
+        {
+            "user": {"id": f"P{zlib.crc32(name.encode()):08X}", "type": "user_reference", "summary": name},
+            "schedule": {"id": schedule, "type": "schedule_reference", "summary": "Rotation"},
+            "escalation_policy": policy,
+            "escalation_level": level,
+            "start": start,
+            "end": end,
+        }
+        for schedule, names in who.items()
+        for level, name in enumerate(names, 1)
+    ]
+    return 200, {"oncalls": found, "limit": 60, "offset": 0, "more": False, "total": None}
 
 
 def _event(value: Any, stamp: str, path: str) -> Answer:
@@ -134,6 +155,7 @@ _TAKEN: Mapping[str, Callable[[Any, str, str], Answer]] = {
 _REFUSED: Mapping[str, Callable[[int, Sequence[str]], Answer]] = {
     "pagerduty": _no_event,
     "incidents": _no_list,
+    "oncalls": _no_list,
     "slack-post": _no_call,
     "slack-update": _no_call,
     "slack-webhook": _no_hook,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from perftui.lab.folders import Folder, server_owner, write_private
+from perftui.lab.folders import CONFIG, Folder, server_owner, write_private
 from perftui.lab.incidents import Incidents
 from perftui.lab.parts import DEFAULT, Part, make
 from perftui.lab.processes import LabError
@@ -212,7 +212,7 @@ class Lab:
 
     def config_path(self) -> Path:
         """The same in a 0600 file, current with the parts."""
-        return write_private(self.folder.path / "perftui.toml", self.config_toml())
+        return write_private(self.folder.path / CONFIG, self.config_toml())
 
 
 async def _after(before: list[asyncio.Task[None]], part: Part) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from perftui.model.risk import Risk
 
-__all__ = ["Action", "Outcome", "Plan", "Progress", "Receipt", "Risk"]
+__all__ = ["Action", "Made", "Outcome", "Plan", "Progress", "Receipt", "Risk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Plan:
 class Receipt:
     """What did happen: a sentence, the items done, failed and untouched, and data for undo.
 
-    `undo` is JSON-able and opaque to everybody but the action that wrote it.
+    `undo` is JSON-able and opaque to everybody but the action that wrote it. Together with what the registry
+    makes the action of it is all that its `undo` may use: another process may be the one that takes it back.
     """
 
     summary: str
@@ -53,6 +54,13 @@ class Progress:
     done: int
     total: int | None
     note: str = ""
+
+
+class Made(NamedTuple):
+    """Of what the registry made an action, which has it as `made`: the backend's name and the parameters."""
+
+    source: str
+    params: Mapping[str, Any]
 
 
 class Action(Protocol):

@@ -7,8 +7,10 @@ from perftui.model.anomaly import LEAST, SIGMAS
 from perftui.model.finding import Severity
 
 CRITICAL = Severity.CRITICAL
+CACHES = "valkey*"  # servers alone, clusters, groups, regions: buffers and limits are each server's own
 LOOKUPS = ("hits_per_s", "misses_per_s")
 ASKED = 100 / 60  # lookups a second below which a cache is idle
+LARGE = 16 << 20  # bytes of buffers below which a small server has nothing to fear of them
 
 
 def _of(kind: str, name: str) -> Selector:
@@ -46,7 +48,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "CacheHitRatioLow",
         "Cache hit ratio",
-        _of("valkey", "served_ratio"),
+        _of(CACHES, "served_ratio"),
         "<",
         0.9,
         "ratio",
@@ -59,14 +61,72 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         "CacheMemoryNearLimit",
         "Cache memory of its limit",
-        _of("valkey", "used_bytes"),
+        _of(CACHES, "memory_ratio"),
+        ">",
+        0.8,
+        "ratio",
+        hold=300,
+    ),
+    Rule(
+        "CacheMemoryNearLimitCritical",
+        "Cache memory of its limit",
+        _of(CACHES, "memory_ratio"),
         ">",
         0.95,
         "ratio",
-        per="max_bytes",
-        hold=300,
+        hold=60,
+        severity=CRITICAL,
+        traffic=("keeps_keys",),  # one that lets any key go lives near its limit by design
+        traffic_above=1,
     ),
-    Rule("CacheEvicting", "Cache evictions", _of("valkey", "evicted_per_s"), ">", 100, "1/s", hold=300),
+    Rule(
+        "CacheL1NearBound",
+        "L1 bytes of their bound",
+        _of(CACHES, "l1_bytes"),
+        ">",
+        0.95,
+        "ratio",
+        per="l1_bound_bytes",
+        hold=300,
+        severity=Severity.INFO,
+        traffic=("l1_evicted_per_s",),  # full and at rest it holds all that is asked for
+        traffic_above=1,
+    ),
+    Rule(
+        "CacheClientBuffers",
+        "Buffers of clients of memory used",
+        _of(CACHES, "client_buffer_bytes"),
+        ">",
+        0.1,
+        "ratio",
+        per="used_bytes",
+        hold=300,
+        traffic=("client_buffer_bytes",),
+        traffic_above=LARGE,
+    ),
+    Rule(
+        "CacheReplicaBuffers",
+        "Buffers of replicas of memory used",
+        _of(CACHES, "replica_buffer_bytes"),
+        ">",
+        0.1,
+        "ratio",
+        per="used_bytes",
+        hold=300,
+        traffic=("replica_buffer_bytes",),
+        traffic_above=LARGE,
+    ),
+    Rule(
+        "CacheReplicaBehind",
+        "A replica's lag of the backlog",
+        _of(CACHES, "lag_bytes"),
+        ">",
+        0.8,
+        "ratio",
+        per="backlog_limit_bytes",
+        hold=60,
+    ),
+    Rule("CacheEvicting", "Cache evictions", _of(CACHES, "evicted_per_s"), ">", 100, "1/s", hold=300),
     Rule(
         "HttpP99Slow",
         "Service p99",
@@ -132,6 +192,7 @@ DEFAULTS: tuple[Rule, ...] = (
 )
 
 SUDDEN: tuple[str, ...] = (
+    "alerts.rule-unhealthy",
     "api.error-rate-high",
     "api.slow",
     "api.traffic-surge",

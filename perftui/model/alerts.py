@@ -38,12 +38,19 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Which series: `source` a backend's name or "" for any, `kind` narrows those to one kind of backend."""
+    """Which series: `source` a backend's name or "" for any, `kind` narrows those to one kind of backend.
+
+    A kind that ends in `*` means every kind that begins so.
+    """
 
     name: str
     source: str = ""
     kind: str = ""
     matchers: tuple[Matcher, ...] = ()
+
+    def of_kind(self, kind: str) -> bool:
+        """Whether backends of that kind are meant."""
+        return self.kind in ("", kind) or (self.kind.endswith("*") and kind.startswith(self.kind[:-1]))
 
     def __str__(self) -> str:
         tail = "{" + ", ".join(map(str, self.matchers)) + "}" if self.matchers else ""
@@ -84,21 +91,6 @@ class Rule:
     record: bool = False
     group: str = ""
     place: str = ""
-
-    @property
-    def text(self) -> str:
-        """The rule as one line, in base units."""
-        if self.expr:
-            spent = f" for {self.hold:g} s" if self.hold else ""
-            kept = f" keep {self.keep:g} s" if self.keep else ""
-            return f"{' '.join(self.expr.split())}{spent}{kept}"
-        value = (
-            f"{self.how} over {self.over:g} s of {self.series}" if self.how != "last" else f"{self.series}"
-        )
-        value += f" / {self.per}" if self.per else ""
-        hold = f" for {self.hold:g} s" if self.hold else ""
-        guard = f" while {' + '.join(self.traffic)} >= {self.traffic_above:g}" if self.traffic else ""
-        return f"{value} {self.op} {self.threshold:g}{hold}{guard}"
 
     @property
     def of_finding(self) -> bool:
@@ -237,7 +229,8 @@ class Alert:
 
     `active_at` is when `for` began to count (moved on by time nobody was watching), `began` the same
     unmoved: with the fingerprint it names this one occurrence for ever. `changes` are the instants of
-    its last firings and resolutions. The last four fields are what people and other alerts make of it.
+    its last firings and resolutions, `witness` what was to be seen when it fired. The last four fields are
+    what people and other alerts make of it.
     """
 
     fingerprint: str
@@ -259,6 +252,7 @@ class Alert:
     key: SeriesKey | None = None
     changes: tuple[float, ...] = ()
     annotations: Labels = ()
+    witness: tuple[str, ...] = ()
     ack: Ack | None = None
     silence: str = ""
     muted_by: str = ""
@@ -325,7 +319,8 @@ class RuleStats:
 class RuleStatus:
     """A rule as it was last evaluated; `default` is the threshold of shipped rules and configuration.
 
-    Of a rule of a file also the largest value, the instant it stands for and how long that took.
+    Where rules are evaluated also the largest value of its result (None: it was empty), the instant that
+    stands for and the seconds it took. `read_as` is the dialect in which its expression is evaluated.
     """
 
     rule: Rule
@@ -336,6 +331,7 @@ class RuleStatus:
     value: float | None = None
     evaluated: float = 0.0
     took_s: float = 0.0
+    read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Backtest:
     choices: tuple[Choice, ...] = ()
     took_s: float = 0.0
     error: str = ""
+    known: float | None = None  # the first value it compares with a number; None: none, or nothing compared
 
     @property
     def firing_s(self) -> float:
@@ -60,6 +61,31 @@ class Backtest:
     def woken(self) -> int:
         """Firings that would have got somebody out of bed."""
         return self.night if self.rule.severity is Severity.CRITICAL else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Trouble that was real, and whether rules would have told of it.
+
+    It was on the timeline as an incident, or somebody acknowledged a critical alert (`of` says which).
+    `rule` was the first to fire (empty: none did), `after` seconds from the incident's begin, negative
+    where it fired before.
+    """
+
+    at: float
+    until: float | None
+    title: str
+    of: str
+    rule: str = ""
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rule that is being written over what was recorded, and the incidents of that time."""
+
+    found: Backtest
+    incidents: tuple[Incident, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +107,28 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """A value around a firing; `goal` is what it was compared with, None where it was compared with nothing.
+
+    `marks` are instants with a word each.
+    """
+
+    name: str
+    unit: str
+    start: float
+    end: float
+    at: tuple[float, ...]
+    value: tuple[float, ...]
+    goal: float | None = None
+    marks: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
-    """Everything that decides about a rule or one alert of it at `at`; `lines` say it in words."""
+    """Everything that decides about a rule or one alert of it at `at`; `lines` say it in words.
+
+    `course` is of the first alert, where its value was recorded.
+    """
 
     rule: Rule
     at: float
@@ -91,8 +137,4 @@ class Why:
     silences: tuple[Silence, ...] = ()
     next_tick: float = 0.0
     lines: tuple[str, ...] = ()
-
-    @property
-    def condition(self) -> str:
-        """What it fires on, in a line."""
-        return "an engine finds it, with its own evidence" if self.rule.of_finding else self.rule.text
+    course: Course | None = None

@@ -10,6 +10,7 @@ from perftui.model.series import SeriesKey
 TOPIC = "business"
 SOURCE = "business"  # of the series; their label `metric` names the figure, `part` a row of it
 VALUE = "business.value"
+USERS, ADOPTION = "business.users", "business.adoption_ratio"  # of a part: different users, their share
 
 Kind = Literal["counter", "sum", "gauge", "distinct", "usage"]
 MOST_PARTS = 200  # names of one figure; what comes beyond is `other`
@@ -29,7 +30,8 @@ class Metric:
 
     `counter`, `sum` and `usage` are read as totals and shown a minute; `gauge` and `distinct` as they are.
     `source` is a backend, `read` what it is asked (a metric with matchers, a SELECT, a key's command). `by`
-    is the label whose values are told apart: money is never added up over them.
+    is the label whose values are told apart: money is never added up over them. `users` and `active` are
+    asked for as well: different users of each part, and of all, for the share that uses a part.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Metric:
     target: float | None = None
     owner: str = ""
     every: float = 10.0
+    users: str = ""
+    active: str = ""
 
     @property
     def counted(self) -> bool:
@@ -67,6 +71,7 @@ class Cost:
 class MetricView:
     """A figure now. `parts` are its rows by label, the largest first; `value` is None before there is one.
 
+    `users` are different users by part, `active` all there are, `unknown` why they could not be asked.
     `week` is the value a week ago, `low` and `high` the expected band, None where nothing is known.
     """
 
@@ -80,6 +85,14 @@ class MetricView:
     low: float | None = None
     high: float | None = None
     cost: Cost | None = None
+    users: tuple[tuple[str, float], ...] = ()
+    active: float | None = None
+    unknown: str = ""
+
+    def adoption(self, part: str) -> tuple[float | None, float | None]:
+        """Different users of a part, and their share of the active ones; None where that is not known."""
+        found = dict(self.users).get(part)
+        return found, found / self.active if found is not None and self.active else None
 
     @property
     def on_target(self) -> bool | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from perftui.model.commandlog import LargeFacts
 from perftui.model.health import Health
+from perftui.model.prefixhits import PrefixHits
 from perftui.model.tierview import NamespaceView, TierFacts
 
 
@@ -38,6 +40,32 @@ class Replication:
     stream: str = ""
     stream_before: str = ""
     backlog: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBytes:
+    """What a server's memory holds beside its keys, in bytes.
+
+    `clients` and `replicas` are the buffers of their connections (input, and output not yet sent), `backlog`
+    the part of the stream kept for replicas that come back. All are part of the used memory; replicas'
+    buffers and backlog are beyond what `maxmemory` counts.
+    """
+
+    clients: int
+    replicas: int
+    backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """Resident bytes that jemalloc keeps and no value is in.
+
+    `freed` are whole pages, which it can give back at once, with what it needs for itself; `fragments` lie
+    between values.
+    """
+
+    freed: int
+    fragments: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +116,7 @@ class CacheReading:
 
     `watched` and `space` are what was last seen of its command stream and of its keys, where somebody looked;
     `space` has the largest prefixes alone, in bytes.
+    `loose` is None where the allocator does not say.
     `address` is where it was asked, host:port; of a node among several its member has that.
     """
 
@@ -125,6 +154,14 @@ class CacheReading:
     tiers: TierFacts | None = None
     settings: tuple[tuple[str, str], ...] = ()
     address: str = ""
+    held: HeldBytes | None = None
+    large: LargeFacts | None = None
+    loose: Loose | None = None
+
+    @property
+    def rss_ratio(self) -> float | None:
+        """Resident of used memory: well above 1 is fragmentation, below 1 the system has swapped some out."""
+        return self.rss_bytes / self.used_bytes if self.used_bytes and self.rss_bytes else None
 
     @property
     def hit_ratio(self) -> float | None:
@@ -162,13 +199,14 @@ class CacheReading:
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """One key, its name true to the byte; None where the server would not say (`ttl_s`: never expires)."""
+    """One key, its name true to the byte; None, '' where the server did not say (`ttl_s`: it stays)."""
 
     key: bytes
     kind: str
     ttl_s: float | None = None
     bytes_: int | None = None
     freq: int | None = None
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +269,20 @@ class HotKey:
 
 @dataclass(frozen=True, slots=True)
 class CommandSample:
-    """A short burst of the command stream: which keys were asked for, and by which commands."""
+    """A short burst of the command stream: which keys were asked for, and by which commands.
+
+    `parts` are, of several servers, the address of each with its part of all their commands a second.
+    `hits` are by prefix, most read first; `hits_limit` says why reads could not be judged, or ''.
+    """
 
     at: float
     took_s: float
     commands: int
     keys: tuple[HotKey, ...]
     names: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[str, float], ...] = ()
+    hits: tuple[PrefixHits, ...] = ()
+    hits_limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

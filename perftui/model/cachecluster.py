@@ -157,9 +157,9 @@ class ClusterEvent:
 class ClusterView:
     """One cluster on the screen: its newest reading and what happened lately, newest first.
 
-    `hit_ratio_1m` and `lookups_1m` are over the last minute; `full_in_s` is the time to a full memory at the
-    pace of the last five minutes, where every primary has a limit; `hot` are slots that have had a large part
-    of a busy primary's traffic for long.
+    `hit_ratio_1m`, `lookups_1m` and `served_ratio_1m` are over the last minute; `full_in_s` is the time to a
+    full memory at the pace of the last five minutes, where every primary has a limit; `hot` are slots that
+    have had a large part of a busy primary's traffic for long.
     """
 
     source: str
@@ -171,6 +171,7 @@ class ClusterView:
     lookups_1m: float = 0.0
     full_in_s: float | None = None
     hot: tuple[HotSlot, ...] = ()
+    served_ratio_1m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class WebhookOptions:
 
 @dataclass(frozen=True, slots=True)
 class AlertmanagerOptions:
-    """An Alertmanager that routes on from here."""
+    """An Alertmanager that routes on from here; the alerts and silences it holds are shown, never changed."""
 
     base_url: str = _option("where it is", "http://127.0.0.1:9093")
     token: str = _option("bearer token; empty: none", secret=True)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:  # as in ports
     from perftui.model.action import Action
     from perftui.model.alerts import Ack, Alert, Maintenance, Matcher, Rehearsal, Rule, Silence
+    from perftui.model.backtest import Trial
     from perftui.model.calendar import CalendarsReport
+    from perftui.model.hitpast import HitPast
     from perftui.model.schedule import LoopRow, Mode, Schedule, TuningReport
 
 
@@ -81,6 +83,10 @@ class AlertDesk(Protocol):
         """The alerts that a silence would reach now."""
         ...
 
+    async def fired(self, matchers: Sequence[Matcher], seconds: float) -> int:
+        """How often alerts that such a silence reaches began to fire in the last `seconds`."""
+        ...
+
     async def rule(self, name: str) -> Rule:
         """The rule as it is in force; PlanRejected when there is none of that name."""
         ...
@@ -99,4 +105,22 @@ class AlertDesk(Protocol):
 
     async def rehearse(self, rule: Rule, seconds: float) -> Rehearsal:
         """What the rule would have done in the last `seconds`."""
+        ...
+
+
+@runtime_checkable
+class RuleTrier(Protocol):
+    """Says what a rule would have done that is in force nowhere yet; the desk `alerts` can."""
+
+    async def try_rule(self, rule: Rule, seconds: float) -> Trial | None:
+        """Over the last `seconds`, with the incidents of that time; None where its past is not kept here."""
+        ...
+
+
+@runtime_checkable
+class HitShelf(Protocol):
+    """Where hit ratios over a quarter of an hour and a day are asked for: one, named `hits`."""
+
+    async def hits(self, source: str) -> HitPast:
+        """A server's ratios until now; StoreError when the history cannot be read."""
         ...

@@ -76,6 +76,36 @@ class Gauge:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """Connections of an application to a database; `name` is "" where it has one pool only.
+
+    `limit` is how many it may open, 0: not told. `waiting` counts requests that wait for one (None: not
+    told), `wait_s` is the mean of waits lately.
+    """
+
+    name: str
+    used: int
+    idle: int
+    limit: int
+    waiting: int | None = None
+    wait_s: float | None = None
+
+    @property
+    def used_ratio(self) -> float | None:
+        """Used share of what it may open; None where that is not told."""
+        return self.used / self.limit if self.limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """A pool with means of its use and of who waits over the last half minute; None: too few samples."""
+
+    pool: Pool
+    share: float | None = None
+    waiting: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What one endpoint has counted since it was first watched, whatever restarted meanwhile.
 
@@ -112,6 +142,7 @@ class ApiReading:
     bytes_: int = 0
     tallies: tuple[Tally, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    pools: tuple[Pool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +166,4 @@ class ApiView:
     at: float
     reading: ApiReading
     surge: Surge | None = None
+    pools: tuple[PoolUse, ...] = ()

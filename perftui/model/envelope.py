@@ -18,6 +18,7 @@ STAMP: Final = slice(4, 20)
 LARGEST: Final = 64 << 20  # bytes a value may have, packed or not
 MOST_TAG_BYTES: Final = 1 << 20
 NEVER: Final = math.inf
+SERIALIZERS: Final = {"msgpack": 1, "json": 2, "pickle": 3}  # how a value was written: the header's byte
 
 # magic, version, kind, stamp, fresh until ms, kept s, ttl s, load s, codec, serializer, dictionary,
 # size, bytes of tags, bytes of etag, last modified s; then a checksum of everything else
@@ -34,6 +35,7 @@ class Kind(IntFlag):
 
     VALUE = 0
     REMOVED = 1  # a tombstone: it forbids older values, and has none
+    EXPIRED = 2  # the same, but a stale value that some node has may still be served
 
 
 class Why(StrEnum):
@@ -80,8 +82,8 @@ class Envelope(NamedTuple):
 
     @property
     def removed(self) -> bool:
-        """Whether this is a tombstone."""
-        return self.kind == Kind.REMOVED
+        """Whether this is a tombstone, of a key that was removed or expired."""
+        return self.kind != Kind.VALUE
 
 
 def pack(
@@ -141,7 +143,7 @@ def unpack(data: bytes, largest: int = LARGEST) -> Envelope | Unreadable:
     if not (
         start <= len(data)
         and tags_size <= MOST_TAG_BYTES
-        and kind <= 1
+        and kind <= Kind.EXPIRED
         and ttl >= 0
         and 0 <= load_s < NEVER
         and -NEVER < modified < NEVER

@@ -41,6 +41,7 @@ class Frame:
     stale: bool = False  # drawn from the store before the first live look
     error: str = ""
     seen: float = field(default=0.0)  # epoch seconds of the newest reading inside
+    unsupported: bool = False  # what was asked cannot be done there, which no later try changes
 
     def window(self, key: SeriesKey, seconds: float) -> Series:
         """The last `seconds` of `key` up to this frame's instant (empty when unknown)."""

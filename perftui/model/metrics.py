@@ -72,6 +72,19 @@ GENERATION_2 = Dialect(2)
 GENERATION_3 = Dialect(3)
 
 
+class Speech(NamedTuple):
+    """The dialect that expressions over our own series are read in, and the `server` it was learned from."""
+
+    server: str = ""
+    dialect: Dialect = GENERATION_2
+
+    @property
+    def note(self) -> str:
+        """One line for a rule's details."""
+        why = f"as {self.server} does" if self.server else "as no server is connected whose it would follow"
+        return f"evaluated like {self.dialect.note}, {why}"
+
+
 class Point(NamedTuple):
     """One element of an instant vector."""
 
@@ -181,8 +194,13 @@ def check_points(start: float, end: float, step: float) -> None:
     if end < start:
         raise ExpressionError("a range ends after it begins")
     if (end - start) / step > MOST_POINTS:
-        better = -int((start - end) // MOST_POINTS)
+        better = shortest_step(end - start)
         raise ExpressionError(f"more than {MOST_POINTS} points a series: a step of {better}s would do")
+
+
+def shortest_step(seconds: float) -> int:
+    """The shortest step (whole seconds) that a range may have."""
+    return -int(-seconds // MOST_POINTS)
 
 
 def fitting_step(seconds: float, columns: int) -> float:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from perftui.model import nodework, predicted
 from perftui.model.misscurve import packed, unpacked
-from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
+from perftui.model.tiers import DefaultTtl, EarlyLoads, LocalCopies, SharedLoads, TierStats
 
 INDEX: Final = b"__nodes"
 PREFIX: Final = b"__node:"
@@ -75,6 +75,10 @@ def pack(stats: TierStats, at: float) -> bytes:
         text["ttl"] = {name: life if math.isfinite(life) else None for name, life in lives.items()}
     if stats.shared is not None:
         text["shared"] = {"now": stats.shared.now, "own": stats.shared.own}
+    if stats.local is not None:
+        text["local"] = {"now": stats.local.now, "own": stats.local.own}
+    if stats.early is not None:
+        text["early"] = {"now": stats.early.now, "own": stats.early.own}
     if stats.work is not None:
         text["work"] = nodework.packed(stats.work)
     return json.dumps(text, separators=(",", ":")).encode()
@@ -115,6 +119,12 @@ def _stats(text: dict[str, Any]) -> TierStats:
         if "shared" in text
         else None,
         work=nodework.unpacked(text["work"]) if "work" in text else None,
+        local=LocalCopies(_count(text["local"]["now"]), _count(text["local"]["own"]))
+        if "local" in text
+        else None,
+        early=EarlyLoads(_beta(text["early"]["now"]), _beta(text["early"]["own"]))
+        if "early" in text
+        else None,
     )
 
 
@@ -141,6 +151,13 @@ def _figure(value: Any) -> float:
     if type(value) not in {int, float} or not math.isfinite(value):
         raise ValueError("no figure")
     return float(value)
+
+
+def _beta(value: Any) -> float:
+    beta = _figure(value)
+    if beta < 0:
+        raise ValueError("no beta")
+    return beta
 
 
 def _truth(value: Any) -> bool:

@@ -46,6 +46,15 @@ class WaitingItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A key whose value in L2 could not be read `age_s` ago, and was as none; `why` is an `envelope.Why`."""
+
+    key: str
+    why: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Obeyed:
     """An order that a node obeyed: loads it ended, or writes it tries again; `error`: why it could not."""
 
@@ -59,6 +68,7 @@ class NodeWork:
     """The oldest of what a node does and has yet to do, and the orders of a console that it obeyed last.
 
     `long` counts all loads that run for longer than LONG. `error` is why a write to the database failed last.
+    `unread` are the newest keys whose values in L2 could not be read.
     """
 
     loads: tuple[LongLoad, ...] = ()
@@ -66,6 +76,7 @@ class NodeWork:
     waiting: tuple[WaitingItem, ...] = ()
     error: str = ""
     obeyed: tuple[Obeyed, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def answer(self, order: str) -> Obeyed | None:
         """What it says of an order; None: it has not obeyed it yet."""
@@ -97,6 +108,9 @@ def packed(work: NodeWork) -> dict[str, Any]:
         "obeyed": [
             [one.order, one.done, told(one.error, LONGEST_ERROR)] for one in work.obeyed[-MOST_OBEYED:]
         ],
+        "unread": [
+            [told(one.key), told(one.why, LONGEST_WHAT), round(one.age_s, 1)] for one in work.unread[:MOST]
+        ],
     }
 
 
@@ -124,6 +138,10 @@ def unpacked(value: Any) -> NodeWork:
         tuple(
             Obeyed(_matched(ID, order), _count(done), _text(error, LONGEST_ERROR))
             for order, done, error in _listed(value["obeyed"], MOST_OBEYED)
+        ),
+        tuple(
+            Unread(_text(key), _text(why, LONGEST_WHAT), _age(age))
+            for key, why, age in _listed(value.get("unread", []), MOST)
         ),
     )
 

@@ -8,7 +8,9 @@ from enum import Enum
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from perftui.model.alerts import Labels, Matcher
+from perftui.model.elsewhere import Held
 from perftui.model.finding import Severity
+from perftui.model.oncall import OnCallReport
 
 Options = TypeVar("Options")
 
@@ -76,20 +78,31 @@ class EscalationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Rota:
-    """Who is on call: `names` take turns of `shift` seconds from `since` (epoch); numbers by name."""
+    """Who is on call: `names` take turns of `shift` seconds from `since` (epoch); numbers by name.
+
+    `schedule` (and for who is next, `second_schedule`) is kept by the channel `keeper`, which knows better.
+    """
 
     people: Mapping[str, str] = field(default_factory=dict, repr=False)
     names: tuple[str, ...] = ()
     shift: float = 604800.0
     since: float = 0.0
+    schedule: str = ""
+    second_schedule: str = ""
+    keeper: str = ""
+
+    def turns(self, now: float) -> tuple[str, ...]:
+        """The names at `now`, who is on call before who is next."""
+        turn = int((now - self.since) // self.shift) % len(self.names) if self.names else 0
+        return self.names[turn:] + self.names[:turn]
 
     def numbers(self, to: str, now: float) -> tuple[str, ...]:
         """The numbers that a step's `to` means at `now`; a number stands for itself."""
         if to == ALL:
             return tuple(self.people.values())
         if to in (ONCALL, SECOND):
-            turn = int((now - self.since) // self.shift) + (to == SECOND)
-            to = self.names[turn % len(self.names)] if self.names else ""
+            turns = self.turns(now)
+            to = turns[(to == SECOND) % len(turns)] if turns else ""
         number = self.people.get(to, to)
         return (number,) if number else ()
 
@@ -209,6 +222,8 @@ class NoticesReport:
     holder: str = ""
     problem: str = ""
     next_steps: Mapping[str, float] = field(default_factory=dict)
+    oncall: OnCallReport | None = None
+    elsewhere: tuple[Held, ...] = ()
 
     def of(self, fingerprint: str) -> tuple[Delivery, ...]:
         """The deliveries about one alert, newest first."""
@@ -225,6 +240,7 @@ class Request:
     user: str = ""
     password: str = field(default="", repr=False)
     method: str = "POST"
+    most: int = 64 << 10  # bytes of the answer that are read
 
 
 @dataclass(frozen=True, slots=True)

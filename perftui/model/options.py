@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def _watch_every(whose: str) -> float:
+    """How often the command stream is looked at; `whose`, where there are several servers."""
+    told = (
+        f"seconds between looks at the command stream{whose} (MONITOR, 500 commands or 2 s at most) that"
+        " find hot keys unasked; 0: only by key"
+    )
+    watched: float = field(default=0.0, metadata={"help": told})
+    return watched
+
+
 @dataclass(frozen=True, slots=True)
 class HostOptions:
     """Where to look."""
@@ -29,6 +39,38 @@ class ScrapeOptions:
         default="", metadata={"help": "histogram of durations in seconds, without _bucket"}
     )
     in_flight: str = field(default="", metadata={"help": "gauge of requests in flight"})
+    keep: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "metrics kept under their own names for rules and queries, such as `myapp_*`"},
+    )
+    username: str = field(default="", metadata={"help": "user of basic authentication"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    tenant: str = field(default="", metadata={"help": "tenant, sent as X-Scope-OrgID"})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for https; empty: the usual ones"})
+    cert_file: str = field(default="", metadata={"help": "our certificate, where the target asks for one"})
+    key_file: str = field(default="", metadata={"help": "key of our certificate"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLogOptions:
+    """Where a web server or proxy writes its access log, and how."""
+
+    path: str = field(
+        metadata={"help": "the file, like /var/log/nginx/access.log; followed through rotation"}
+    )
+    format: str = field(
+        default="auto",
+        metadata={
+            "help": "auto, combined, json, or nginx' own log_format, like '$request $status $request_time'"
+        },
+    )
+    unit: str = field(default="", metadata={"help": "of durations: s, ms, us, ns; empty: what such logs use"})
+    service: str = field(default="", metadata={"help": "name shown for it (default: the backend's name)"})
+    routes: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "route templates, like /product/{id}; other paths get {id} for their ids"},
+    )
+    window: float = field(default=10.0, metadata={"help": "seconds over which rates and quantiles are taken"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +88,16 @@ class TargetsOptions:
         default="", repr=False, metadata={"help": "bearer token sent to all of them", "secret": True}
     )
     every: float = field(default=5.0, metadata={"help": "seconds between reads of one target (1-300)"})
+    keep: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "metrics kept under their own names for rules and queries, 500 series a target"},
+    )
+    username: str = field(default="", metadata={"help": "user of basic authentication"})
+    password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
+    tenant: str = field(default="", metadata={"help": "tenant, sent as X-Scope-OrgID"})
+    ca_file: str = field(default="", metadata={"help": "CA certificate for https; empty: the usual ones"})
+    cert_file: str = field(default="", metadata={"help": "our certificate, where the targets ask for one"})
+    key_file: str = field(default="", metadata={"help": "key of our certificate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +116,7 @@ class ValkeyOptions:
         default=(), metadata={"help": "lists and streams that are queues; BullMQ, RQ and Celery are found"}
     )
     slow_entries: int = field(default=32, metadata={"help": "slow log entries read with every look (0-128)"})
-    watch_every: float = field(
-        default=0.0,
-        metadata={
-            "help": "seconds between looks at the command stream (MONITOR, 500 commands or 2 s at most) that"
-            " find hot keys unasked; 0: only by key"
-        },
-    )
+    watch_every: float = _watch_every("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +153,7 @@ class ValkeySentinelOptions:
             " the state folder): its primary may be killed in a rehearsal"
         },
     )
+    watch_every: float = _watch_every(" of the primary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +196,7 @@ class ValkeyRegionsOptions:
             "writes": True,
         },
     )
+    watch_every: float = _watch_every(" of the primary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +228,7 @@ class ValkeyClusterOptions:
             " `cluster.json` in the state folder): its nodes may be killed in a rehearsal"
         },
     )
+    watch_every: float = _watch_every(" of all primaries")
 
 
 @dataclass(frozen=True, slots=True)

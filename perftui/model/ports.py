@@ -21,13 +21,22 @@ from perftui.model.clusterports import (  # noqa: F401 (found by their names, as
     TagKeeper,
 )
 from perftui.model.dashboards import DashboardHost  # noqa: F401 (found by its name, as all are)
-from perftui.model.desks import AlertDesk, TuningDesk  # noqa: F401
+from perftui.model.desks import AlertDesk, HitShelf, RuleTrier, TuningDesk  # noqa: F401
 from perftui.model.errors import Unsupported
 from perftui.model.hostports import ProcessNicer, ProcessReader, ProcessSignaller  # noqa: F401 (as above)
 from perftui.model.keydumps import KeyDumper  # noqa: F401
+from perftui.model.keyvalue import KeyEditor  # noqa: F401
 from perftui.model.nodeorders import OrderGiver  # noqa: F401
+from perftui.model.purgequeue import PurgeQueue  # noqa: F401
 from perftui.model.replicaports import ReplicaAttacher, ReplicaPromoter  # noqa: F401
-from perftui.model.warmports import LoadSharer, TtlKeeper, WarmDesk, WarmQueue  # noqa: F401
+from perftui.model.serverports import (  # noqa: F401
+    ClientKiller,
+    ClientLister,
+    ConfigReader,
+    MemoryKeeper,
+    ServerTuner,
+)
+from perftui.model.warmports import EarlyKeeper, LoadSharer, LocalKeeper, TtlKeeper, WarmDesk, WarmQueue  # noqa: F401
 
 if TYPE_CHECKING:  # asking who has a power needs none of what it deals with
     from perftui.model.action import Progress, Receipt
@@ -184,15 +193,15 @@ class KeyPurger(Protocol):
 
     async def delete_keys(self, keys: Sequence[bytes], tally: Any) -> None:
         """Delete `keys` for good."""
-        ...
 
     async def scan_quarantine(self, quarantine: str, cursor: int) -> tuple[int, tuple[bytes, ...]]:
         """One step over the names of a quarantine."""
-        ...
 
     async def restore_keys(self, names: Sequence[bytes], quarantine: str, tally: Any, over: bool) -> None:
         """Bring quarantined `names` back; one whose place is taken again is `kept`, unless put `over` it."""
-        ...
+
+    async def hand_on(self, within: float) -> bool:
+        """Wait up to `within` seconds until a replica, where there is any, has what was changed here."""
 
 
 @runtime_checkable
@@ -223,17 +232,6 @@ class ProfileShelf(Protocol):
 
     async def keep_profile(self, profile: Any) -> str:
         """Keep a `Profile`, and return the path of its file."""
-
-
-@runtime_checkable
-class ServerTuner(Protocol):
-    """A server whose running configuration can be read and set, one parameter at a time."""
-
-    async def parameter(self, name: str) -> str:
-        """The value now; Unsupported when the server has no such parameter."""
-
-    async def set_parameter(self, name: str, value: str) -> None:
-        """Set it until the server restarts; Refused without the right to."""
 
 
 @runtime_checkable
@@ -358,22 +356,20 @@ class DictionaryKeeper(Protocol):
 
 
 @runtime_checkable
-class PurgeQueue(Protocol):
-    """A server in which purges wait for whoever can reach the edge."""
-
-    async def queued_purges(self, limit: int) -> Any:
-        """A `PurgesLook` (`perftui.model.purgequeue`) of `limit` entries at most, oldest first."""
-
-    async def unqueue(self, done: Sequence[tuple[bytes, str]]) -> int:
-        """Take entries (queue, id) off; how many were there."""
-
-
-@runtime_checkable
 class FigureSource(Protocol):
     """A system that can be asked for a number, in its own words."""
 
     async def figures(self, read: str) -> Any:
         """`Figure`s (`perftui.model.business`) for what `read` asks; Unsupported when it cannot be asked."""
+
+
+@runtime_checkable
+class FigureTaker(Protocol):
+    """What takes figures that others push, as StatsD lines."""
+
+    def take_lines(self, text: str) -> tuple[int, int]:
+        """Lines taken, and lines that could not be read or found no room."""
+        ...
 
 
 @runtime_checkable

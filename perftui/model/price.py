@@ -38,11 +38,23 @@ class SourceCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """A metric of one source that takes many series, and the label with the most values among them."""
+
+    source: str
+    name: str
+    series: int
+    label: str
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
 class PriceReport:
     """The price over the last `window` seconds; `terminal_bytes_per_s` None: there is no terminal.
 
     `loop_lag_s` is how long something due had to wait for its turn, the 99th percentile of four
-    looks a second.
+    looks a second. `series` are those that all backends told at their last read, `most_series` how many are
+    remembered; `crowds` the metrics that have the most.
     """
 
     at: float
@@ -52,3 +64,6 @@ class PriceReport:
     loop_lag_s: float
     terminal_bytes_per_s: float | None
     sources: tuple[SourceCost, ...] = ()
+    series: int = 0
+    most_series: int = 0
+    crowds: tuple[Crowd, ...] = ()

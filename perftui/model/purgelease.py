@@ -28,3 +28,11 @@ class PurgeLease(Protocol):
 
     async def release_purge(self, token: str) -> None:
         """Give it back, if it is ours."""
+
+
+@runtime_checkable
+class PurgeProbe(Protocol):
+    """A server or cluster that tells how long somebody else's command would wait now."""
+
+    async def probe_purge(self) -> float:
+        """Seconds of a PING there and back, of several servers the slowest's."""

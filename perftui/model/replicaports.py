@@ -23,8 +23,11 @@ class ReplicaPromoter(Protocol):
 class ReplicaAttacher(Protocol):
     """A server, or several, of which one can be made to follow the primary that is one now.
 
-    A node is host:port, reached with the login of all; empty where there is only the one server.
+    A node is host:port, reached with the login of all; empty where there is only the one server. Where not
+    `one_leads` there are several primaries, and `leader` is only who the node's own is.
     """
+
+    one_leads: bool
 
     async def leader(self, node: str) -> str:
         """Who the primary is now for one of ours, as host:port; empty: nobody says.

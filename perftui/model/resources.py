@@ -94,6 +94,7 @@ class MountUse:
     used: int
     inode_ratio: float = 0.0
     read_only: bool = False
+    inodes: int = 0  # how many there are; 0: no fixed number
 
     @property
     def used_ratio(self) -> float:
@@ -202,8 +203,7 @@ class OwnCost:
 class ProcessRow:
     """One process; identity is (pid, started). None means not readable, or not known yet.
 
-    `unit` is the systemd unit or container it belongs to. Descriptors and bytes from and to storage
-    are looked up only for the busiest.
+    `unit` is its systemd unit or container. Descriptors and bytes of storage are those of the busiest only.
 
     `cpu` counts cores (1.0 is one core busy) since the look before; sizes are bytes, `started`
     epoch seconds. `language` is a guess from the program and what it maps: python, node, java, …

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the first painting needs neither
 
 BETWEEN = ":"
 PART = "scrape"  # the kind of what stands in a list, as if it had an entry of its own
+_ALIKE = {"accesslog": PART}  # tells the same series, from elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,17 @@ def spread(looks: Mapping[str, Look]) -> dict[str, Look]:
     return found
 
 
+def alike(kind: str) -> str:
+    """The kind whose series a kind tells: requests are the same out of a log as out of metrics."""
+    return _ALIKE.get(kind, kind)
+
+
 class Kinds(dict[str, str]):
-    """Kinds of backends by their names, and of what stands behind them."""
+    """Kinds of backends by their names, and of what stands behind them, as rules and figures know them."""
 
     def get(self, source: str, otherwise: str = "") -> str:  # type: ignore[override]
         """The kind of a source."""
         found = super().get(source)
         if found is None:
             found = PART if BETWEEN in source and whole(source) in self else otherwise
-        return found
+        return alike(found)

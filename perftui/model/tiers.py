@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
@@ -95,6 +96,8 @@ class EntryOptions:
     def __post_init__(self) -> None:
         if self.eager_at is not None and not 0 < self.eager_at < 1:
             raise ValueError(f"eager_at is a fraction between 0 and 1, not {self.eager_at:g}")
+        if self.early_beta is not None and not 0 <= self.early_beta < math.inf:
+            raise ValueError(f"early_beta is 0 or more, not {self.early_beta:g}")
         for name in ("jitter", "fail_safe_max", "throttle"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} cannot be negative")
@@ -135,12 +138,29 @@ class SharedLoads:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalCopies:
+    """Entries that L1 may hold, 0 where there is none: in force `now`, and by the node's `own` options."""
+
+    now: int
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyLoads:
+    """XFetch's beta, 0: nothing is loaded early by it; in force `now`, and by the node's `own` options."""
+
+    now: float
+    own: float
+
+
+@dataclass(frozen=True, slots=True)
 class TierStats:
     """What one node of one namespace has counted since it began; sketches are those of analysis/quantile.
 
     `curve` is L1's at other sizes, where that is sampled; `predicted` its predictive warming, where there is.
     `ttl` is the default one, and `shared` whether loads are shared, of nodes that say it and could.
-    `work` is what it has under way and waiting.
+    `work` is what it has under way and waiting. `local` is what L1 may hold, of nodes that hear what others
+    change, and so may be given one. `early` is whether values are loaded before their end by chance.
     """
 
     namespace: str
@@ -153,6 +173,8 @@ class TierStats:
     ttl: DefaultTtl | None = None
     shared: SharedLoads | None = None
     work: NodeWork | None = None
+    local: LocalCopies | None = None
+    early: EarlyLoads | None = None
 
     def of(self, name: str) -> int:
         """A counter; 0 when it never counted."""

@@ -8,8 +8,9 @@ from dataclasses import astuple, dataclass
 from perftui.model.misscurve import MissCurve
 from perftui.model.nodework import NodeWork
 from perftui.model.predicted import Predicted
+from perftui.model.purgequeue import PurgesWaiting
 from perftui.model.reuse import Reuse
-from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
+from perftui.model.tiers import DefaultTtl, EarlyLoads, LocalCopies, SharedLoads, TierStats
 from perftui.model.warmused import Warmed
 
 
@@ -113,15 +114,17 @@ class RelayLink:
 class TierNode:
     """One cache of one process. `at` is when it published, in the server's epoch seconds.
 
-    `traffic` is None before its second record; `waiting` are writes that L2 did not take yet; without
-    `linked` it hears nothing of what others change; with `breaker_open` it leaves L2 alone for a while.
+    `traffic` is None before its second record; `waiting` are changes that L2, other nodes or the edge lack
+    yet; without `linked` it hears nothing of what others change; with `breaker_open` it leaves L2 alone.
     `relays` are those in which it reads, one node of a region at a time.
     `waiting_s` is the age of the oldest of these; `writes` wait for the database, the oldest for `writes_s`;
     `raw_bytes` of values became `packed_bytes` since it began; `codecs` has the values packed by each codec,
     most first. `predicted` is its predictive warming, where it has one; `ttl` the life of entries that are
     given none, where it says so; `shared` whether its loads are those of other processes too, where they
     could be. `warmed` is what became of the keys that its runs of warm jobs loaded.
-    `l1`: whether it keeps anything in its own memory at all.
+    `l1_bound` is the bytes that its L1 may hold, 0 where they are not bounded.
+    `l1`: whether it keeps anything in its own memory at all; `local` how many entries that may be, of nodes
+    that say it: these can be given an L1. `early` is whether it loads before the end, where it says so.
     `dead` writes failed too often, and `dead_shared` in a journal that all its nodes see.
     `work` is what it has under way and waiting, of nodes that say it; these obey orders.
     """
@@ -150,6 +153,41 @@ class TierNode:
     work: NodeWork | None = None
     codecs: tuple[tuple[str, int], ...] = ()
     warmed: tuple[Warmed, ...] = ()
+    local: LocalCopies | None = None
+    l1_bound: float = 0.0
+    early: EarlyLoads | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLatency:
+    """What callers at nodes waited for, over the last one or two minutes: `l2.get`, `l2.set`, or `load`.
+
+    From the nodes' mergeable sketches, within 1 %; `per_s` is how many there were.
+    """
+
+    name: str
+    per_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    p999_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How long a change of a namespace takes to be heard by its other nodes, of those that measure it.
+
+    `count` canaries of the last one or two minutes (before that much was seen: since these nodes began) with
+    their quantiles; `max_s` and `lost` since these nodes began.
+    """
+
+    namespace: str
+    nodes: int
+    count: int = 0
+    p50_s: float | None = None
+    p99_s: float | None = None
+    max_s: float = 0.0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +196,9 @@ class TierFacts:
 
     `load_p95_s` has the loads of each namespace that counted some, over all its nodes since they began. With
     `more` there were more nodes than are read. `reuse` and `curves` are of namespaces whose nodes tell enough
-    (a curve is merged of a few of them); `warm` has (namespace, set, keys) of each set that a node warms.
+    (a curve is merged of a few of them); `warm` has (namespace, set, keys) of each set that a node warms;
+    `purges` are queues of purges for the edge that are not empty; `client` is what callers waited for, where
+    there is a minute to tell of; `heard` has namespaces whose nodes measure when changes are heard.
     """
 
     nodes: tuple[TierNode, ...] = ()
@@ -168,6 +208,9 @@ class TierFacts:
     reuse: tuple[tuple[str, Reuse], ...] = ()
     curves: tuple[tuple[str, MissCurve], ...] = ()
     warm: tuple[tuple[str, str, int], ...] = ()
+    purges: tuple[PurgesWaiting, ...] = ()
+    client: tuple[ClientLatency, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
     @property
     def traffic(self) -> TierTraffic | None:
@@ -183,6 +226,8 @@ class NamespaceView:
     first, each once. `shared` has whether loads are shared at those that say it, each once. `codec` is the
     one that packed most values since they began (`raw`: none was packed), `saved_ratio` the part of the bytes
     that packing saved: of what is written now, else since they began; None where nothing was.
+    `l1_bound` is the bytes that L1 may hold over all nodes, 0 where one of them has no such bound.
+    `local` has what L1 may hold at nodes that say it, each once; `early` whether they load before the end.
     """
 
     namespace: str
@@ -195,3 +240,6 @@ class NamespaceView:
     shared: tuple[SharedLoads, ...] = ()
     codec: str | None = None
     saved_ratio: float | None = None
+    local: tuple[LocalCopies, ...] = ()
+    early: tuple[EarlyLoads, ...] = ()
+    l1_bound: float = 0.0

@@ -63,6 +63,40 @@ class LoadSharer(Protocol):
         ...
 
 
+@runtime_checkable
+class LocalKeeper(Protocol):
+    """A cache server in which nodes of the library find whether they keep local copies."""
+
+    async def nodes(self) -> NodesLook:
+        """Those that published lately."""
+        ...
+
+    async def namespace_local(self, namespace: str) -> int | None:
+        """Entries that nodes without an L1 are to keep in one, 0: none has any; None: nothing is set."""
+        ...
+
+    async def set_namespace_local(self, namespace: str, entries: int | None) -> None:
+        """Set it, or with None let nodes do as their options say; they obey as they next publish."""
+        ...
+
+
+@runtime_checkable
+class EarlyKeeper(Protocol):
+    """A cache server in which nodes of the library find whether they load values before their end."""
+
+    async def nodes(self) -> NodesLook:
+        """Those that published lately."""
+        ...
+
+    async def namespace_early(self, namespace: str) -> float | None:
+        """XFetch's beta for nodes that have none, 0: none loads early; None: nothing is set."""
+        ...
+
+    async def set_namespace_early(self, namespace: str, beta: float | None) -> None:
+        """Set it, or with None let nodes do as their options say; they obey as they next publish."""
+        ...
+
+
 class WarmAction(Protocol):
     """The act behind a job: orders a run and waits for it; `tell` hears each thing its node says."""
 

@@ -1,4 +1,4 @@
-"""What became of the keys that runs of warm jobs loaded, as the node of a run tells it in its record.
+"""What became of the keys that runs of warm jobs loaded, as nodes of the warm set tell it in their records.
 
 Gauges `warmjob.JOB.at of used left`, of the newest run whose keys are over, or where none is of the one
 whose keys are still followed. Anybody may have written them.
@@ -53,11 +53,11 @@ def warmed(found: Mapping[str, float]) -> tuple[Warmed, ...]:
 
 
 def newest(told: Iterable[tuple[str, Warmed]]) -> dict[tuple[str, str], Warmed]:
-    """By namespace and job, of what nodes of a namespace say: of each job the newest run."""
+    """By namespace and job, of what nodes of a namespace say: of each job the newest, by who knows most."""
     found: dict[tuple[str, str], Warmed] = {}
     for namespace, one in told:
         key = namespace, one.job
-        found[key] = max(found.get(key, one), one, key=lambda it: it.at)
+        found[key] = max(found.get(key, one), one, key=lambda it: (it.at, it.of, it.used, -it.left))
     return found
 
 

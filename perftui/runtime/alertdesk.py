@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from perftui.analysis.alertexpr import rehearse, selected
-from perftui.analysis.alertnoise import dressed, reaches, stats
+from perftui.analysis.alertquiet import dressed, reaches, stats, told_of
 from perftui.analysis.maintenance import silences
 from perftui.analysis.promrules import groups_of
 from perftui.analysis.rulebuild import metric_of
 from perftui.analysis.rulefile import read_rules
+from perftui.draw import format as fmt
 from perftui.model.alerts import (
     FINDING,
     Ack,
@@ -35,6 +36,7 @@ from perftui.model.anomaly import MARK, marked
 from perftui.model.backtest import Backtest
 from perftui.model.calendar import CalendarsReport
 from perftui.model.errors import ActionError, PlanRejected
+from perftui.model.metrics import GENERATION_2, Dialect
 from perftui.model.notify import Taken
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import MOST_EVENTS, Book, Page, event_of
@@ -138,6 +140,11 @@ class Desk:
         shown = self._dressed(await self._book.page(), self._clock.wall())
         return [alert for alert in shown if reaches(matchers, alert)]
 
+    async def fired(self, matchers: Sequence[Matcher], seconds: float) -> int:
+        """Counted from history."""
+        past = await self._book.events(self._clock.wall() - seconds)
+        return sum(told_of(matchers, event) for event in past if event.kind == "firing")
+
     async def silence(self, matchers: Sequence[Matcher], seconds: float, note: str) -> Silence:
         """Enter one from now on."""
         now = self._clock.wall()
@@ -208,7 +215,8 @@ class Desk:
         """Enter it; the override before."""
         before = (await self._book.page()).thresholds.get(name)
         rule = await self.rule(name)
-        note = "as configured" if threshold is None else f"{rule.op} {threshold:g}"
+        moved = f"{rule.op} {fmt.value(threshold, rule.unit).strip()}"
+        note = "as configured" if threshold is None else moved
         at = self._clock.wall()
         event = AlertEvent(at, "threshold", name, title=rule.title, value=threshold, who=person(), note=note)
         await self._book.set_threshold(name, threshold, event)
@@ -249,6 +257,11 @@ class Desk:
         """`backend/series` as expressions name it; all else as it stands."""
         return metric_of(text, self._kinds)
 
+    @property
+    def _dialect(self) -> Dialect:
+        """How expressions of the file are read, as far as that is known here."""
+        return GENERATION_2
+
     async def backtest(self, text: str, name: str, seconds: float) -> Backtest | None:
         """What a rule of such a file would have done."""
         from perftui.runtime.backtester import Backtester
@@ -256,7 +269,7 @@ class Desk:
         if self._history is None:
             return None
         groups, end = groups_of(read_rules(text)), self._clock.wall()
-        tester = Backtester(self._history, self._kinds)
+        tester = Backtester(self._history, self._kinds, self._dialect)
         found = [one async for one in tester.groups(groups, end - seconds, end, name)]
         return found[0] if found else None
 

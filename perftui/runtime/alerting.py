@@ -13,9 +13,10 @@ from perftui.model.errors import Unsupported
 from perftui.model.event import Event
 from perftui.model.finding import Finding
 from perftui.model.frame import Frame
-from perftui.model.metrics import Answer
+from perftui.model.metrics import GENERATION_2, Answer
 from perftui.model.notify import NoticesReport, Notification, Paint, Picture, Telling
 from perftui.model.reading import Look, Reading
+from perftui.model.selfwatch import Pressed
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
 from perftui.runtime.backtester import Backtester
@@ -25,12 +26,14 @@ from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
 from perftui.runtime.loading import bring, load
 from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.memory import Memory
+from perftui.runtime.nodeseries import NodeSeries
 from perftui.runtime.notify import Notifier
 from perftui.runtime.observer import Observer
 from perftui.runtime.oddities import Oddities
 from perftui.runtime.outbox import Outbox
 from perftui.runtime.rings import Rings
 from perftui.runtime.sights import Sights
+from perftui.runtime.store import Store
 from perftui.runtime.topic import Topic
 
 KEPT: Final = 86400.0  # seconds of what recording rules and alerts write
@@ -53,11 +56,15 @@ class Alerting:
         self.ruler: Ruler | None = None
         self._rings = Rings()  # the session's, and its observers, once there is a ruler
         self._observers: dict[str, Observer] = {}
+        self.looks: Callable[[], Mapping[str, Look]] = dict  # at backends, where they are read here
         self.notifier: Notifier | None = None
+        self._local: LocalSeries | None = None
         self.paint: Paint | None = None  # given by who can draw
         self.desk = ExplainingDesk(
             group, kinds, clock, self._book, memory.history, self._changed, self._outbox
         )
+        self.desk.happened = memory.events.load
+        self.hosts = NodeSeries(lambda: self.desk.shelf.groups)
 
     def told_as(self, telling: Telling) -> ExplainingDesk:
         """The desk, which from now on knows who is told."""
@@ -76,12 +83,13 @@ class Alerting:
 
         `power` gives a backend that can do what is asked, by its name and the name of a port.
         """
-        self._rings, self._observers = rings, observers
+        self._rings, self._observers, self.looks = rings, observers, looks
         written = Shelf(seconds=KEPT)
         local = LocalSeries(
             self._kinds, history=self._memory.history, rings=rings, looks=looks, written=written
         )
         files = GroupRuler(self.desk.shelf, written, partial(_asked, local, power), self._memory.store.env)
+        self._local = local
         self.desk.look_through(local, files)
         self.ruler = Ruler(
             self._group,
@@ -98,9 +106,20 @@ class Alerting:
         return self.ruler
 
     @property
+    def store(self) -> Store:
+        """Where alerts, their history and messages are."""
+        return self._memory.store
+
+    @property
+    def pressed(self) -> Pressed | None:
+        """When detail of history went last before its time."""
+        return self._memory.history.pressed
+
+    @property
     def backtester(self) -> Backtester:
         """Rules over what was recorded."""
-        return Backtester(self._memory.history, self._kinds)
+        dialect = self._local.speech.dialect if self._local is not None else GENERATION_2
+        return Backtester(self._memory.history, self._kinds, dialect)
 
     async def watch(
         self, what: Watch, topic: Callable[[str], Topic[Frame]], keep: Callable[[Reading], None]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from perftui.analysis.alertexpr import selected, vector
-from perftui.analysis.alertnoise import dressed, hush, stats
+from perftui.analysis.alertquiet import dressed, hush, stats
 from perftui.analysis.alertstate import EvaluationError, restored, step
 from perftui.analysis.maintenance import silences
+from perftui.draw import format as fmt
 from perftui.model.alerts import (
     UP,
     Alert,
@@ -34,6 +36,7 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.leases import Lease, Leases
 from perftui.runtime.sights import Sights, finding_rule, found_rules, take_found, up_of
+from perftui.runtime.witness import witnessed
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class _Memory:
     active: dict[str, Alert] = field(default_factory=dict)
     written: dict[str, Alert] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, dict[str, float | None]] = field(default_factory=dict)
     at: float = 0.0
     resumed: float = 0.0
 
@@ -154,6 +158,7 @@ class Ruler:
             changed = self._evaluate(now)
             if self._files is not None:
                 changed += await self._evaluate_files(self._files, now)
+            self._mind.active |= await witnessed(changed, self._sights, now)
             shown = dressed(self._mind.active.values(), self._page.acks, quiet, now, self.group)
             hushes = tuple(self._hushes(shown, quiet, now))
             await self._write(now, changed, hushes)
@@ -209,8 +214,11 @@ class Ruler:
         mind.errors = {}
         for rule, elements in self._results(now):
             old = {mark: alert for mark, alert in mind.active.items() if alert.rule == rule.name}
+            began = time.perf_counter()
             try:
-                done = step(rule, old, elements() if not rule.off else (), now, blind)
+                made = elements() if not rule.off else ()
+                done = step(rule, old, made, now, blind)
+                mind.figures[rule.name] = _figures(made, now, time.perf_counter() - began)
                 after |= done.active
                 changed += done.changed
             except EvaluationError as error:
@@ -356,20 +364,23 @@ class Ruler:
         )
 
     def _figures(self, name: str) -> dict[str, Any]:
-        return self._files.figures(name) if self._files else {}
+        return (self._files.figures(name) if self._files else {}) or self._mind.figures.get(name, {})
 
     def _tell(self, alert: Alert, before: Mapping[str, Alert], now: float) -> None:
         """One event for people; a flapping alert is told once, silenced and muted ones not at all."""
         was = before.get(alert.fingerprint)
         if alert.silence or alert.muted_by or (alert.flapping and was is not None and was.flapping):
             return
-        goal = f" {alert.op} {alert.threshold:g}" if alert.op else ""
-        words = "; ".join(alert.evidence[:2]) or f"value {alert.value:g}{goal}"
+        told = alert.evidence[:2] or (fmt.against(alert.value, alert.op, alert.threshold, alert.unit),)
         word = "acknowledged" if alert.ack and alert.state is AlertState.FIRING else alert.word
         who = alert.ack.who if word == "acknowledged" and alert.ack else ""
-        self._note(
-            Event(now, "alert", alert.source, f"{word}: {alert.title}", words, who, ref=alert.fingerprint)
-        )
+        said = f"{word}: {alert.title}"
+        self._note(Event(now, "alert", alert.source, said, "; ".join(told), who, ref=alert.fingerprint))
+
+
+def _figures(made: Sequence[Element], at: float, took: float) -> dict[str, float | None]:
+    """What is told of a rule's evaluation: the largest value, when, and the seconds it took."""
+    return {"value": max((one.value for one in made), default=None), "evaluated": at, "took_s": took}
 
 
 def _hushed(alert: Alert) -> str:

@@ -14,6 +14,7 @@ from itertools import chain
 from operator import le
 from typing import NamedTuple
 
+from perftui.model.selfwatch import Pressed
 from perftui.model.series import SeriesKey
 from perftui.runtime import chunks
 from perftui.runtime.chunks import Column, Rollup
@@ -104,6 +105,7 @@ class Archive:
         self.ids: dict[SeriesKey, int] = {}
         self.units: dict[SeriesKey, str] = {}
         self._sizes: dict[tuple[str, float], int] = {}
+        self.pressed: Pressed | None = None
 
     def load(self, driver: Driver) -> None:
         """Learn which series exist; another may have let go of some."""
@@ -205,7 +207,9 @@ class Archive:
         Over `max_bytes` the oldest window of the finest level is due before its time.
         """
         self._forget(driver)
-        window = self._due(driver, now) or self._pressed(driver, now, max_bytes)
+        window = self._due(driver, now)
+        if window is None and (window := self._pressed(driver, now, max_bytes)) is not None:
+            self.pressed = Pressed(now, window.start / MICRO, max_bytes)
         if window is None:
             return False
         with driver.transaction(alone=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +22,6 @@ from perftui.model.metrics import (
     GENERATION_2,
     GENERATION_3,
     LOOKBACK,
-    MOST_POINTS,
     STALE,
     Dialect,
     Matrix,
@@ -32,7 +32,7 @@ from perftui.runtime.history import History
 from perftui.runtime.localseries import LocalSeries
 
 STEP: Final = 15.0  # seconds between two evaluations of a rule of ours
-PIECE: Final = MOST_POINTS - 1000  # instants evaluated at a time
+PIECE: Final = 1000  # instants evaluated at a time; who gives up waits for no more than these
 
 
 class How(NamedTuple):
@@ -43,13 +43,13 @@ class How(NamedTuple):
 
 
 OURS: Final = How(LOOKBACK_OURS, GENERATION_3)  # `over` leaves its left end out, as generation 3 does
-THEIRS: Final = How(LOOKBACK, GENERATION_2)
 
 
 class Backtester:
-    """Rules over one environment's history."""
+    """Rules over one environment's history; those of files in the dialect that the ruler reads them in."""
 
-    def __init__(self, history: History, kinds: Mapping[str, str]) -> None:
+    def __init__(self, history: History, kinds: Mapping[str, str], dialect: Dialect = GENERATION_2) -> None:
+        self._theirs = How(LOOKBACK, dialect)
         self._history = history
         self._kinds = kinds
 
@@ -73,13 +73,13 @@ class Backtester:
                 if rule.record:
                     await self._record(rule, local, written, span)
                 elif only in ("", rule.name, rule.title):
-                    yield await self._judge(rule, rule.expr, local, span, THEIRS)
+                    yield await self._judge(rule, rule.expr, local, span, self._theirs)
 
     async def _record(
         self, rule: Rule, local: LocalSeries, written: Shelf, span: tuple[float, float, float]
     ) -> None:
         try:
-            matrix = await self._measure(parse(rule.expr), local, span, THEIRS)
+            matrix = await self._measure(parse(rule.expr), local, span, self._theirs)
         except PerftuiError:  # the alerts that need it find nothing, and say so
             return
         await asyncio.to_thread(_write, rule, matrix, written, span)
@@ -106,26 +106,31 @@ class Backtester:
         self, plan: Plan, local: LocalSeries, span: tuple[float, float, float], how: How
     ) -> Matrix:
         """A plan over the span, in pieces that stay below what one evaluation may have."""
-        start, end, every = span
-        reader = await local.reader(plan, start, end)
-        return await asyncio.to_thread(_pieces, plan, reader, start, end, every, how)
+        reader = await local.reader(plan, span[0], span[1])
+        given_up = threading.Event()  # a thread cannot be cancelled
+        try:
+            return await asyncio.to_thread(_pieces, plan, reader, span, how, given_up)
+        finally:
+            given_up.set()
 
 
-def _pieces(plan: Plan, reader: MetricReader, start: float, end: float, every: float, how: How) -> Matrix:
-    rows: dict[Labels, Window] = {}
+def _pieces(
+    plan: Plan, reader: MetricReader, span: tuple[float, float, float], how: How, given_up: threading.Event
+) -> Matrix:
+    start, end, every = span
+    rows: dict[Labels, tuple[list[float], list[float]]] = {}
     count = math.floor((end - start) / every + 1e-9) + 1
     for number in range(0, count, PIECE):
+        if given_up.is_set():
+            return ()
         last = min(number + PIECE, count) - 1
         for window in evaluate_range(
             plan, reader, start + number * every, start + last * every, every, how.dialect, how.lookback
         ):
-            before = rows.get(window.labels)
-            rows[window.labels] = (
-                window
-                if before is None
-                else Window(window.labels, [*before.at, *window.at], [*before.values, *window.values])
-            )
-    return tuple(rows.values())
+            times, values = rows.setdefault(window.labels, ([], []))
+            times += window.at
+            values += window.values
+    return tuple(Window(labels, times, values) for labels, (times, values) in rows.items())
 
 
 def _write(rule: Rule, matrix: Matrix, written: Shelf, span: tuple[float, float, float]) -> None:

@@ -44,14 +44,16 @@ async def objective(history: History, target: Target, keys: Sequence[SeriesKey],
         return Objective(target, None)
     spans: list[tuple[str, Spent]] = []
     values: list[float] = []
-    for name, span in SPANS:
-        found = []
-        for key in keys:
-            rows = await history.rollup(key, end - span, end, STEPS.get(span, MINUTE))
-            found.append(await asyncio.to_thread(spent, target, rows.at, rows.mean, end - span, end))
-            if span == SPANS[0][1]:
+    known, since = dict.fromkeys(keys, Spent(0.0, 0.0, 0.0)), end
+    for name, span in SPANS:  # of a longer span only what is older is read, coarser
+        for key in known:
+            rows = await history.rollup(key, end - span, since, STEPS.get(span, MINUTE))
+            older = await asyncio.to_thread(spent, target, rows.at, rows.mean, end - span, since)
+            known[key] = known[key].before(older)
+            if since == end:
                 values += [value for value in rows.last if math.isfinite(value)][-1:]
-        spans.append((name, max(found, key=lambda one: one.ratio or 0.0)))
+        since = end - span
+        spans.append((name, max(known.values(), key=lambda one: one.ratio or 0.0)))
     worst = max if target.below is not None else min
     return Objective(target, worst(values) if values else None, tuple(spans))
 

@@ -12,7 +12,17 @@ from typing import Any
 
 from perftui.analysis.business import PerMinute, cost, parts
 from perftui.model.anomaly import HIGH, LOW, SIGMAS, told
-from perftui.model.business import SOURCE, TOPIC, BusinessReport, Cost, Metric, MetricView, series_key
+from perftui.model.business import (
+    ADOPTION,
+    SOURCE,
+    TOPIC,
+    USERS,
+    BusinessReport,
+    Cost,
+    Metric,
+    MetricView,
+    series_key,
+)
 from perftui.model.errors import PerftuiError, Unsupported
 from perftui.model.frame import Frame
 from perftui.model.ports import FigureSource
@@ -80,6 +90,7 @@ class Till:
         try:
             async with asyncio.timeout(DEADLINE):
                 figures = await self._source(metric).figures(metric.read)
+            view = await self._with_users(view)
         except TimeoutError:
             self._views[name] = replace(view, at=now, error=f"{metric.source}: no answer in {DEADLINE:g} s")
             return
@@ -98,6 +109,25 @@ class Till:
                 return
         rows = tuple(sorted(found.items(), key=lambda row: (-row[1], row[0])))
         self._views[name] = replace(view, at=now, error="", seen=now, value=_whole(metric, rows), parts=rows)
+
+    async def _with_users(self, view: MetricView) -> MetricView:
+        """How many different people are behind it, where asked for; without them it is still a figure."""
+        metric, view = view.metric, replace(view, users=(), active=None, unknown="")
+        try:
+            async with asyncio.timeout(DEADLINE):
+                if metric.users:
+                    found = parts(await self._source(metric).figures(metric.users), metric.by)
+                    view = replace(
+                        view, users=tuple(sorted(found.items(), key=lambda row: (-row[1], row[0])))
+                    )
+                if metric.active:
+                    whole = await self._source(metric).figures(metric.active)
+                    view = replace(view, active=sum(figure.value for figure in whole))
+        except TimeoutError:
+            return replace(view, unknown=f"users: no answer of {metric.source} in {DEADLINE:g} s")
+        except PerftuiError as error:
+            return replace(view, unknown=f"users: {error}")
+        return view
 
     def _source(self, metric: Metric) -> FigureSource:
         backend = self._backends.get(metric.source)
@@ -206,4 +236,10 @@ def _measures(view: MetricView, now: float) -> list[Measure]:
         return []
     name = view.metric.name
     found = [] if view.value is None else [Measure(series_key(name), view.value)]
-    return found + [Measure(series_key(name, part), value) for part, value in view.parts[:MOST_TOLD] if part]
+    found += [Measure(series_key(name, part), value) for part, value in view.parts[:MOST_TOLD] if part]
+    for part, count in view.users[:MOST_TOLD]:
+        labels = series_key(name, part).labels
+        found.append(Measure(SeriesKey(SOURCE, USERS, labels), count))
+        share = view.adoption(part)[1]
+        found += [Measure(SeriesKey(SOURCE, ADOPTION, labels), share, "ratio")] if share is not None else []
+    return found

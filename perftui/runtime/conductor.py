@@ -24,6 +24,7 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.outcome import judged
 from perftui.runtime.tasks import Crew, end
 from perftui.runtime.topic import Topic
+from perftui.runtime.undobook import Kept, UndoBook, gone, plain, told, way_back, write
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ class Undoable(NamedTuple):
     plan: Plan
     receipt: Receipt
     at: float
+    booked: bool = False  # later processes know of it
 
 
 @dataclass(slots=True)
@@ -91,7 +93,8 @@ class _Run:
 class Conductor:
     """Runs actions on one environment.
 
-    `actions` carries what is running; `note` is told each outcome as an `Event`. Errors raised:
+    `actions` carries what is running; `note` is told each outcome as an `Event`; `book` keeps what can be
+    undone for later processes. Errors raised:
     PlanRejected (nothing was sent), Cancelled, PartlyDone, another ActionError, or the
     BackendError that ended a run. Broad `except` lives here: an action's bug is an audited failure.
     """
@@ -103,6 +106,7 @@ class Conductor:
         clock: Clock,
         read_only: bool = False,
         note: Callable[[Event], None] | None = None,
+        book: UndoBook | None = None,
     ) -> None:
         self.env = env
         self.read_only = read_only
@@ -111,6 +115,7 @@ class Conductor:
         self.problem = ""  # why the last outcome could not be written
         self._clock = clock
         self._note = note
+        self._book = book
         self._crew = Crew("actions")
         self._runs: dict[str, _Run] = {}
         self._ended = asyncio.Event()
@@ -158,8 +163,14 @@ class Conductor:
         finally:
             self._end(run)
         if plan.reversible and receipt.undo is not None:
-            self._keep(Undoable(run.id, action, plan, receipt, self._clock.wall()))
+            await self._keep(run, receipt)
         return receipt
+
+    def adopt(self, kept: Kept, action: Action) -> None:
+        """Let `undo(kept.run)` take back what another process did, by the same action made again."""
+        plan = Plan(kept.summary, kept.affects, kept.done, reversible=True, undo_note=kept.note)
+        receipt = Receipt(kept.summary, kept.done, undo=kept.undo)
+        self._undoable.append(Undoable(kept.run, action, plan, receipt, kept.at, booked=True))
 
     async def undo_last(self, ask: Ask, *, report: Report | None = None) -> Receipt:
         """Take back the latest action that can be; PlanRejected when there is none."""
@@ -171,17 +182,18 @@ class Conductor:
         """Take back one action by the id of its run, through the same door."""
         if self._clock.past:
             raise PlanRejected(PAST)
-        done = next((undoable for undoable in self._undoable if undoable.id == run_id), None)
-        if done is None:
-            raise PlanRejected("that cannot be undone any more")
-        plan = self._undo_plan(done)
+        done, plan = self._done(run_id), self.undo_plan(run_id)
+        if done.booked and await gone(self._book, run_id):
+            self._drop(done)
+            raise PlanRejected("another console or shell has taken that back already")
         run = self._begin(done.action, plan, undoing=True)
         try:
             await self._admit(run, ask)
             receipt = await self._run(run, done.action.undo(done.receipt))
         finally:
             self._end(run)
-        self._undoable = [undoable for undoable in self._undoable if undoable is not done]
+        self._drop(done)
+        await write(self._book, lambda book: book.forget(run_id))
         return receipt
 
     def cancel(self, run_id: str) -> bool:
@@ -221,15 +233,20 @@ class Conductor:
             return wanted
         return f"{self.env.name} {wanted}"
 
-    def _undo_plan(self, done: Undoable) -> Plan:
+    def _done(self, run_id: str) -> Undoable:
+        found = next((undoable for undoable in self._undoable if undoable.id == run_id), None)
+        if found is None:
+            raise PlanRejected("that cannot be undone any more")
+        return found
+
+    def _drop(self, done: Undoable) -> None:
+        self._undoable = [undoable for undoable in self._undoable if undoable.id != done.id]
+
+    def undo_plan(self, run_id: str) -> Plan:
+        """What taking it back would do; PlanRejected when it cannot be any more."""
+        done = self._done(run_id)
         careful = done.action.risk is Risk.DESTROYS and self.env.kind == "production"
-        return Plan(
-            summary=f"undo: {done.receipt.summary}",
-            affects=done.plan.affects,
-            count=done.receipt.done or None,
-            warnings=(done.plan.undo_note,) if done.plan.undo_note else (),
-            challenge=self.env.name if careful else "",
-        )
+        return way_back(done.plan, done.receipt, self.env.name if careful else "")
 
     def _begin(self, action: Action, plan: Plan, undoing: bool = False) -> _Run:
         for other in self._runs.values():
@@ -324,16 +341,19 @@ class Conductor:
         await self._write(run, outcome, verdict.detail)
         self._tell(run, outcome, verdict.detail)
         if isinstance(verdict.result, PartlyDone | Cancelled):
-            self._keep_part(run, verdict.result.receipt)
+            receipt = verdict.result.receipt
+            if run.plan.reversible and receipt is not None and receipt.undo is not None:
+                await self._keep(run, receipt)
         return verdict.result
 
-    def _keep_part(self, run: _Run, receipt: Receipt | None) -> None:
-        if run.plan.reversible and receipt is not None and receipt.undo is not None:
-            self._keep(Undoable(run.id, run.action, run.plan, receipt, self._clock.wall()))
-
-    def _keep(self, undoable: Undoable) -> None:
-        self._undoable.append(undoable)
+    async def _keep(self, run: _Run, receipt: Receipt) -> None:
+        """Remember how to take it back, here and for later processes."""
+        receipt, now = replace(receipt, undo=plain(receipt.undo or {})), self._clock.wall()
+        kept = told(run.id, now, self.env.name, run.action, run.plan, receipt)
+        self._undoable.append(Undoable(run.id, run.action, run.plan, receipt, now))
         del self._undoable[:-MOST_UNDOABLE]
+        if kept is not None and await write(self._book, lambda book: book.keep(kept)):
+            self._undoable = [one._replace(booked=one.booked or one.id == run.id) for one in self._undoable]
 
     def _entry(self, run: _Run, outcome: Outcome, detail: str) -> AuditEntry:
         ended = outcome is not Outcome.STARTED

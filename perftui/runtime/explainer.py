@@ -7,34 +7,46 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from perftui.analysis.alertnoise import hush, reaches
+from perftui.analysis.alertquiet import hush, reaches
 from perftui.analysis.promql import parse
 from perftui.analysis.promrules import Group, source_of
 from perftui.analysis.ruleexport import expression
 from perftui.analysis.whyparts import parts
 from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertsReport, AlertState, Rule, RuleGroup, RuleStatus, Selector
-from perftui.model.backtest import Part, Why
+from perftui.model.backtest import Course, Part, Why
 from perftui.model.errors import PerftuiError, PlanRejected
+from perftui.model.metrics import Dialect, Speech
 from perftui.model.notify import Delivery, Route
+from perftui.runtime.courses import course_of
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.localseries import LocalSeries
-from perftui.runtime.noticedesk import NoticeDesk
+from perftui.runtime.trying import TryingDesk
 
 SHOWN: Final = 5  # elements of a part
 STALE: Final = 30.0  # seconds after which nobody evaluates any more
 PATIENCE: Final = 5.0  # seconds for the values of all parts
 
 
-class ExplainingDesk(NoticeDesk):
+class ExplainingDesk(TryingDesk):
     """The alerts' desk with the power `RuleExplainer`."""
 
     _local: LocalSeries | None = None
     _files: GroupRuler | None = None
+    _speech: Speech | None = None
 
     def look_through(self, local: LocalSeries, files: GroupRuler) -> None:
         """From now on explain with what is read here, instead of what history has."""
         self._local, self._files = local, files
+
+    def read_as(self, speech: Speech) -> None:
+        """Where nothing is read here: how the ruler evaluates, as far as that can be known."""
+        self._speech = speech
+
+    @property
+    def _dialect(self) -> Dialect:
+        speech = self._local.speech if self._local is not None else self._speech
+        return (speech or Speech()).dialect
 
     async def explain_rule(self, what: str) -> Why:
         """All that decides about a rule, or about one alert of it."""
@@ -53,7 +65,18 @@ class ExplainingDesk(NoticeDesk):
             lines += self._about_people(alert, await self.deliveries(alert.fingerprint))
         silences = tuple(s for s in report.silences if any(reaches(s.matchers, a) for a in alerts))
         found = await self._parts(status.rule, now)
-        return Why(status.rule, now, found, tuple(alerts), silences, tick, tuple(lines))
+        course = await self._course(alerts[0], status.rule, now) if alerts else None
+        return Why(status.rule, now, found, tuple(alerts), silences, tick, tuple(lines), course)
+
+    async def _course(self, alert: Alert, rule: Rule, now: float) -> Course | None:
+        if self._history is None:
+            return None
+        local = LocalSeries(self._kinds, history=self._history, speech=self._speech)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await course_of(alert, rule, now, self._history, local)
+        except TimeoutError:
+            return None
 
     def _status(self, report: AlertsReport, name: str) -> RuleStatus:
         found = next((status for status in report.rules if status.rule.name == name), None)
@@ -63,12 +86,14 @@ class ExplainingDesk(NoticeDesk):
                 raise PlanRejected(f"there is no rule {name}")
             return RuleStatus(Rule(name, alert.title, Selector(name), op="", severity=alert.severity), 0.0)
         figures = self._files.figures(name) if self._files is not None else {}
+        if not self._files and found.rule.expr and not source_of(found.rule):
+            figures = {"read_as": (self._speech or Speech()).note}
         return replace(found, **figures)
 
     async def _parts(self, rule: Rule, now: float) -> tuple[Part, ...]:
         if rule.of_finding or not (rule.expr or rule.op):
             return ()
-        local = self._local or LocalSeries(self._kinds, history=self._history)
+        local = self._local or LocalSeries(self._kinds, history=self._history, speech=self._speech)
         if source_of(rule):
             return (Part(0, rule.expr, error=f"evaluated by {source_of(rule)}"),)
         found: list[Part] = []
@@ -127,6 +152,8 @@ def _about_rule(status: RuleStatus, report: AlertsReport, now: float, tick: floa
         yield f"next tick at {fmt.clock(tick)}"
     if status.evaluated:
         yield f"last tick at {fmt.clock(status.evaluated)} took {fmt.value(status.took_s, 's').strip()}"
+    if status.read_as:
+        yield status.read_as
     if status.error:
         yield f"the last evaluation failed, nothing was changed: {status.error}"
     if report.problem:
@@ -148,6 +175,9 @@ def _about_alert(
         yield f"no longer true since {since}, kept firing until {until}: {labels}"
     else:
         yield f"firing since {fmt.clock(alert.fired_at or alert.began)}: {labels}"
+    if rule.of_finding:
+        yield from alert.evidence
+    yield from alert.witness
     if alert.ack is not None:
         yield f"acknowledged by {alert.ack.who} at {fmt.clock(alert.ack.at)}: no more notices, no escalation"
     silence = next((s for s in report.silences if s.id == alert.silence), None)

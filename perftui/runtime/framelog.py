@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
+from perftui.model.keyvalue import TOPIC as VALUES
 from perftui.runtime.clock import Clock
 from perftui.runtime.driver import Driver
 from perftui.runtime.framecode import frame_of, pack, text_of
@@ -26,7 +27,9 @@ MICRO = 1_000_000
 STEPS = (1.0, 10.0, 60.0, 600.0)  # seconds between frames of a level; the last two are key frames
 KEEP = (2 * HOUR, DAY, 7 * DAY, 90 * DAY)
 KEY = 2  # the level from which a frame stands by itself
-APART = frozenset(("health", "events", "actions", "overview.audit"))  # known from elsewhere, or not at all
+APART = frozenset(
+    ("health", "events", "actions", "overview.audit", VALUES)
+)  # known from elsewhere, or private
 PENDING = 400  # frames kept while the store cannot be written
 MOST_A_SECOND = 5  # of one topic
 EXPIRE = 10.0  # seconds between looks for frames to let go

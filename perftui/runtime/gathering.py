@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from perftui.model.errors import PerftuiError
+from perftui.model.errors import PerftuiError, Unsupported
 from perftui.model.finding import Finding
 from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.observer import Observer
@@ -14,15 +14,15 @@ from perftui.runtime.observer import Observer
 
 async def answer(
     source: str, asked: Callable[[], Coroutine[Any, Any, Any]], deadline: float, before: Any
-) -> tuple[Any, str]:
-    """What a power answers, or what it said `before` and a sentence why there is nothing newer."""
+) -> dict[str, Any]:
+    """Fields of a frame: what a power answers, or what it said `before` and why there is nothing newer."""
     try:
         async with asyncio.timeout(deadline):
-            return await asked(), ""
+            return {"report": await asked()}
     except TimeoutError:
-        return before, f"{source}: no answer in {deadline:g} s"
+        return {"report": before, "error": f"{source}: no answer in {deadline:g} s"}
     except PerftuiError as failure:
-        return before, str(failure)
+        return {"report": before, "error": str(failure), "unsupported": isinstance(failure, Unsupported)}
 
 
 def collect(

@@ -15,7 +15,7 @@ from perftui.analysis.promql import Shelf
 from perftui.analysis.promrules import Group, Wanted, elements, recorded, samples, source_of, traces
 from perftui.model.alerts import Alert, Element, Labels, Rule
 from perftui.model.errors import PerftuiError
-from perftui.model.metrics import STALE, labels_of
+from perftui.model.metrics import STALE, Speech, labels_of
 from perftui.runtime.rulefiles import RuleShelf
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Health:
     took: float = 0.0
     value: float | None = None
     error: str = ""
+    read_as: str = ""
     series: frozenset[Labels] = frozenset()
 
 
@@ -78,9 +79,8 @@ class GroupRuler:
         health = self.health.get(name)
         if health is None:
             return {}
-        return {"value": health.value, "evaluated": health.evaluated, "took_s": health.took} | (
-            {"error": health.error} if health.error else {}
-        )
+        told = {"value": health.value, "evaluated": health.evaluated, "took_s": health.took}
+        return told | {"read_as": health.read_as} | ({"error": health.error} if health.error else {})
 
     def next_due(self, now: float) -> float:
         """Seconds until a group is to be evaluated."""
@@ -135,6 +135,7 @@ class GroupRuler:
             health.error = str(error) or f"no answer in {PATIENCE:g} s"
             done.active |= old
         health.evaluated, health.took = at, time.perf_counter() - began
+        health.read_as = "" if source_of(rule) else getattr(self._ask(""), "speech", Speech()).note
         healthy = labels_of(HEALTHY, rule=rule.name, group=group.name)
         self._written.append(healthy, at, 0.0 if health.error else 1.0)
         await asyncio.sleep(0)  # a thousand rules must leave room for a key

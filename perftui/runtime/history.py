@@ -11,6 +11,7 @@ from enum import Enum
 
 from perftui.model.errors import StoreError
 from perftui.model.reading import Reading
+from perftui.model.selfwatch import Pressed
 from perftui.model.series import Series, SeriesKey
 from perftui.runtime import chunks
 from perftui.runtime.archive import HOUR, Archive, Block
@@ -73,6 +74,11 @@ class History:
         self.folds: Callable[[], bool] = lambda: True
         self.folded = 0  # windows, since the start
         self.written = 0  # blocks, since the start
+
+    @property
+    def pressed(self) -> Pressed | None:
+        """When detail went last before its time, for lack of room."""
+        return self._archive.pressed
 
     async def ready(self) -> bool:
         """Wait until it is known which series are stored; False when the store cannot be read."""

@@ -11,7 +11,16 @@ from perftui.analysis.promql.gather import needs
 from perftui.model.alerts import UP, Labels, Matcher
 from perftui.model.errors import ConfigError
 from perftui.model.health import Link
-from perftui.model.metrics import LOOKBACK, NAME, STALE, MetricReader, Vector, Window
+from perftui.model.metrics import (
+    LOOKBACK,
+    NAME,
+    STALE,
+    MetricReader,
+    PromReading,
+    Speech,
+    Vector,
+    Window,
+)
 from perftui.model.reading import Look
 from perftui.model.series import SeriesKey
 from perftui.runtime.history import History
@@ -26,7 +35,10 @@ Known = dict[str, list[tuple[Labels, SeriesKey]]]
 
 
 class LocalSeries:
-    """Answers expressions over what the session reads (`rings`), what is kept, and what rules `written`."""
+    """Answers expressions over what the session reads (`rings`), what is kept, and what rules `written`.
+
+    They mean what they mean to the server that is connected, unless `speech` says how they are read.
+    """
 
     def __init__(
         self,
@@ -36,7 +48,9 @@ class LocalSeries:
         rings: Rings | None = None,
         looks: Callable[[], Mapping[str, Look]] | None = None,
         written: Shelf | None = None,
+        speech: Speech | None = None,
     ) -> None:
+        self._speech = speech
         self._kinds = kinds
         self._history = history
         self._rings = rings
@@ -48,7 +62,18 @@ class LocalSeries:
     async def __call__(self, expression: str, at: float) -> Vector:
         """The elements of an expression's result at an instant."""
         plan = parse(expression)
-        return evaluate(plan, await self.reader(plan, at, at), at)
+        return evaluate(plan, await self.reader(plan, at, at), at, self.speech.dialect)
+
+    @property
+    def speech(self) -> Speech:
+        """As it was given, else as the first server that was read tells of itself, lost now or not."""
+        if self._speech is not None:
+            return self._speech
+        for name, look in self._looks().items():
+            facts = look.reading.facts if look.reading is not None else None
+            if isinstance(facts, PromReading):
+                return Speech(name, facts.flavour.dialect)
+        return Speech()
 
     async def reader(self, plan: Plan, start: float, end: float) -> MetricReader:
         """All series that a plan touches when it is evaluated from `start` to `end`."""

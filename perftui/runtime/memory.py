@@ -16,6 +16,7 @@ from perftui.model.codec import from_jsonable, to_jsonable
 from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
+from perftui.model.hitpast import SHELF as HITS
 from perftui.model.rehearsal import SHELF
 from perftui.runtime import heap
 from perftui.runtime.budgets import Budgets
@@ -24,6 +25,7 @@ from perftui.runtime.events import EventLog, Spans
 from perftui.runtime.eventstore import EventStore
 from perftui.runtime.framelog import FrameLog
 from perftui.runtime.history import History, Writing
+from perftui.runtime.hitpast import HitRecords
 from perftui.runtime.leases import AGENT, RENEW, WAIT, Lease, Leases, Turn
 from perftui.runtime.observer import Observer
 from perftui.runtime.rehearsals import RehearsalLog
@@ -68,7 +70,10 @@ class Memory:
         self.frames = FrameLog(self.store, clock, max_bytes)
         self.past = Rewind(self.store, self.frames, self.history)
         self.rehearsals = RehearsalLog(self.store)
-        self.desks: dict[str, Any] = {SHELF: self.rehearsals}  # what stands beside the backends
+        self.desks: dict[str, Any] = {  # what stands beside the backends
+            SHELF: self.rehearsals,
+            HITS: HitRecords(self.history, clock),
+        }
         self.leases = Leases(self.store, after="" if agent else f"{AGENT}/{env}", looks_on=looks_on)
         self.recorder = Turn(self.leases, f"{RECORDER}/{env}", clock)
         self.presence = Turn(self.leases, f"{AGENT}/{env}", clock) if agent else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from perftui.analysis.noise import noise
 from perftui.analysis.routing import labels_of, paths
-from perftui.model.alerts import Alert
+from perftui.model.alerts import Alert, AlertEvent
+from perftui.model.elsewhere import Held
 from perftui.model.errors import ConfigError, PlanRejected
 from perftui.model.finding import Severity
+from perftui.model.noise import NoiseReport
 from perftui.model.notify import (
     ChannelState,
     Delivery,
@@ -23,14 +27,18 @@ from perftui.model.notify import (
     Telling,
     What,
 )
+from perftui.model.oncall import OnCallReport
 from perftui.runtime.alertbook import Book, event_of
 from perftui.runtime.alertdesk import Desk, person
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
+from perftui.runtime.elsewhere import Elsewhere
 from perftui.runtime.history import History
 from perftui.runtime.loading import load
+from perftui.runtime.oncall import OnCall
 from perftui.runtime.outbox import Outbox
 
+MOST_LINES = 50_000  # of history, and messages, that a report of noise looks at
 MARKED = "this is a test of the channel, nothing is wrong"
 
 
@@ -61,16 +69,15 @@ class NoticeDesk(Desk):
 
     async def send_test(self, name: str) -> Outcome:
         """One marked message, sent at once and remembered like any other."""
-        now, way = self._clock.wall(), {**self.telling.ways, **self.telling.beats}[name]
+        now = self._clock.wall()
         what = _marked(name, self.telling.env, now)
         post: Post = load(self.telling.post)()
-        courier = Courier(name, way, post, self._outbox, self._clock, lambda: None, Pacing())
         try:
-            sender = await courier.sender()
+            sender = await self._courier(name, post).sender()
         except ConfigError as error:
             return Outcome(False, str(error))
         try:
-            numbers = sender.recipients(()) or self.telling.rota.numbers("oncall", now)
+            numbers = sender.recipients(()) or (await self._oncall(post)).numbers("oncall", now)
             if not numbers:
                 return Outcome(False, f"{name} has nobody to send to: set its `to`, or [oncall]")
             for to in numbers:
@@ -82,6 +89,34 @@ class NoticeDesk(Desk):
         finally:
             await post.close()  # type: ignore[attr-defined]
 
+    async def oncall(self) -> OnCallReport:
+        """Who would be called now, asked of who keeps the schedule."""
+        post: Post = load(self.telling.post)()
+        try:
+            return (await self._oncall(post)).report(self._clock.wall())
+        finally:
+            await post.close()  # type: ignore[attr-defined]
+
+    async def elsewhere(self) -> tuple[Held, ...]:
+        """What the Alertmanagers hold now."""
+        post: Post = load(self.telling.post)()
+        try:
+            made = {name: self._courier(name, post) for name in self.telling.ways}
+            return await Elsewhere(made, self._clock).look()
+        finally:
+            await post.close()  # type: ignore[attr-defined]
+
+    def _courier(self, name: str, post: Post) -> Courier:
+        way = {**self.telling.ways, **self.telling.beats}[name]
+        return Courier(name, way, post, self._outbox, self._clock, lambda: None, Pacing())
+
+    async def _oncall(self, post: Post) -> OnCall:
+        name = self.telling.rota.keeper
+        keeper = self._courier(name, post) if name in self.telling.ways else None
+        found = OnCall(self.telling.rota, keeper.sender if keeper else None, self._clock)
+        await found.look()
+        return found
+
     async def assign(self, alert: Alert, who: str) -> str:
         """Enter who sees to it; who did before."""
         before = (await self._outbox.page()).owners.get(alert.fingerprint, "")
@@ -92,7 +127,11 @@ class NoticeDesk(Desk):
 
     async def comment(self, alert: Alert, text: str) -> None:
         """Leave a word in the alert's history."""
-        await self._outbox.note(event_of(alert, "comment", self._clock.wall(), person(), text))
+        await self.enter(event_of(alert, "comment", self._clock.wall(), person(), text))
+
+    async def enter(self, event: AlertEvent) -> None:
+        """Write a line of history."""
+        await self._outbox.note(event)
         self._changed()
 
     async def notices(self) -> NoticesReport:
@@ -105,6 +144,15 @@ class NoticeDesk(Desk):
         routes = self.telling.routes if self.telling.ways else ()
         deliveries = await self._outbox.deliveries()
         return NoticesReport(self._clock.wall(), tuple(channels), routes, deliveries, page.owners)
+
+    async def noise(self, start: float, end: float) -> NoiseReport:
+        """How noisy alerts were in [start, end), and what would have cured it."""
+        await self.shelf.refresh()
+        past = await self.events(start, MOST_LINES)
+        sent = await self._outbox.deliveries(MOST_LINES)
+        names = {number: name for name, number in self.telling.rota.people.items()}
+        rules = (*self.group.rules, *self.shelf.rules)
+        return await asyncio.to_thread(noise, past, sent, rules, start, end, None, names)
 
     async def deliveries(self, fingerprint: str = "") -> tuple[Delivery, ...]:
         """The messages about an alert, or all, newest first."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from perftui.analysis.noticegroups import Group
 from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertState
-from perftui.model.notify import Line, What
+from perftui.model.notify import SMS, Line, What
 
 
 def titled(group: Group | None, alerts: Sequence[Alert]) -> Group | None:
@@ -34,12 +34,12 @@ def line(alert: Alert) -> Line:
         alert.fired_at or alert.began,
         tuple((k, v[:500]) for k, v in alert.labels[:40]),
         alert.state is AlertState.RESOLVED,
-        tuple(text[:500] for text in alert.evidence[:10]),
+        tuple(text[:500] for text in (*alert.evidence, *alert.witness)[:10]),
     )
 
 
-def placeholder(group: Group, what: What) -> Line:
-    """What is still known of alerts that are gone."""
+def line_of_gone(group: Group, what: What) -> Line:
+    """A group whose alerts are gone, by what it still knows of them."""
     labels = dict(group.labels)
     rule, source = labels.get("rule", group.thread), labels.get("source", "")
     over = what is What.RESOLVE
@@ -50,3 +50,10 @@ def unique(group: Group, channel: str, to: str) -> str:
     """The same for the same message, whoever writes it."""
     text = "\x00".join((group.key, group.incident, str(group.sequence), channel, to))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def way_recipients(kind: str, options: Callable[[], object], numbers: tuple[str, ...]) -> tuple[str, ...]:
+    """Only short messages go to persons; every other channel is a place."""
+    if kind not in SMS:
+        return ("",)
+    return numbers or tuple(getattr(options(), "to", ()))

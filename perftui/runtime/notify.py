@@ -14,7 +14,6 @@ from perftui.model.alerts import Alert, AlertsReport, AlertState
 from perftui.model.errors import ConfigError, StoreError
 from perftui.model.finding import Severity
 from perftui.model.notify import (
-    SMS,
     ChannelState,
     NoticesReport,
     Notification,
@@ -28,8 +27,10 @@ from perftui.runtime.ackback import AckBack, Enter
 from perftui.runtime.beats import Beat
 from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
+from perftui.runtime.elsewhere import Elsewhere
 from perftui.runtime.leases import Lease, Leases
-from perftui.runtime.noticewords import line, placeholder, titled, unique
+from perftui.runtime.noticewords import line, line_of_gone, titled, unique, way_recipients
+from perftui.runtime.oncall import OnCall
 from perftui.runtime.outbox import Entry, Outbox, Page
 from perftui.runtime.storealarm import StoreAlarm
 from perftui.runtime.tasks import Crew
@@ -101,6 +102,9 @@ class Notifier:
             for name, way in telling.beats.items()
         }
 
+        keeper = self.couriers.get(telling.rota.keeper)
+        self.oncall = OnCall(telling.rota, keeper.sender if keeper else None, clock)
+        self._elsewhere = Elsewhere(self.couriers, clock, self._wanted)
         every = self._pacing.acks
         self._acks = (
             AckBack(self.couriers, self._groups, lambda: self.holder, enter, every) if enter else None
@@ -138,8 +142,11 @@ class Notifier:
                 crew.start(name, courier.run())
             for name, beat in self.beats.items():
                 crew.start(name, beat.run())
+            crew.start("elsewhere", self._elsewhere.run())
             if self._acks is not None:
                 crew.start("acknowledgements", self._acks.run())
+            await self.oncall.look()  # before the first message asks for a number
+            crew.start("on call", self.oncall.run())
             try:
                 while True:
                     await self.tick()
@@ -286,7 +293,7 @@ class Notifier:
         shown = [alert for alert in alerts if not (alert.silence or alert.muted_by)]
         over = [by_mark[mark] for mark in group.said if mark in by_mark] if not alerts else []
         lines = [line(alert) for alert in sorted(shown or over, key=lambda a: -a.severity)[:LINES]]
-        lines = lines or [placeholder(group, message.what)]
+        lines = lines or [line_of_gone(group, message.what)]
         for place in message.places:
             for to in self._recipients(place, now):
                 yield Notification(
@@ -311,13 +318,12 @@ class Notifier:
         way = self.telling.ways.get(place.channel)
         if way is None:
             return ()
-        rota = self.telling.rota
-        numbers = rota.numbers(place.to, now) if place.to else ()
+        numbers = self.oncall.numbers(place.to, now) if place.to else ()
         try:
             recipients = way_recipients(way.kind, way.options, numbers)
         except ConfigError:  # its secret is not there: the courier says so, message by message
             return numbers or ("",)
-        return recipients or rota.numbers("oncall", now) or ("",)
+        return recipients or self.oncall.numbers("oncall", now) or ("",)
 
     # channels in trouble
 
@@ -353,13 +359,17 @@ class Notifier:
 
     # telling the screen
 
+    def standing(self) -> tuple[ChannelState, ...]:
+        """Every channel as the last look at the store found it."""
+        page, found = self._page, []
+        for name, way in (*self.telling.ways.items(), *self.telling.beats.items()):
+            sent_at, failing, said = page.channels.get(name, (None, None, ""))
+            found.append(ChannelState(name, way.kind, sent_at, page.queued.get(name, 0), failing, said))
+        return tuple(found)
+
     async def report(self, now: float) -> NoticesReport:
         """All about who is told, as the store has it."""
         page, telling = self._page, self.telling
-        channels = []
-        for name, way in (*telling.ways.items(), *telling.beats.items()):
-            sent_at, failing, said = page.channels.get(name, (None, None, ""))
-            channels.append(ChannelState(name, way.kind, sent_at, page.queued.get(name, 0), failing, said))
         steps = {
             mark: at
             for group in page.groups.values()
@@ -369,21 +379,16 @@ class Notifier:
         }
         return NoticesReport(
             now,
-            tuple(channels),
+            self.standing(),
             telling.routes if telling.ways else (),
             await self._outbox.deliveries(SHOWN),
             page.owners,
             self._lease.holder if self._lease else "",
             self.problem,
             steps,
+            self.oncall.report(now) if telling.rota.people else None,
+            self._elsewhere.held,
         )
-
-
-def way_recipients(kind: str, options: Callable[[], object], numbers: tuple[str, ...]) -> tuple[str, ...]:
-    """Only short messages go to persons; every other channel is a place."""
-    if kind not in SMS:
-        return ("",)
-    return numbers or tuple(getattr(options(), "to", ()))
 
 
 def _of_channel(group: Group) -> bool:

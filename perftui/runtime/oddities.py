@@ -135,7 +135,7 @@ def wanted(
         for key in there
         if key.name == one.name
         and one.source in ("", key.source)
-        and one.kind in ("", kinds.get(key.source, ""))
+        and one.of_kind(kinds.get(key.source, ""))
         and matches(one.matchers, {**dict(key.labels), "source": key.source})
     )
     return dict.fromkeys(chosen)

@@ -58,5 +58,5 @@ class Pace:
         """What the header says: `link 18 kB/s, drawing every 2 s`; empty at full pace."""
         if not self.step:
             return ""
-        link = f"link {self.rate / 1000:.0f} kB/s, " if self.rate else ""
+        link = f"link {self.rate / 1000:.0f} kB/s, " if self.rate >= 500 else ""
         return f"{link}drawing every {self.interval:g} s"

@@ -13,19 +13,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perftui.analysis.cardinality import crowds
 from perftui.model.frame import Frame, SeriesReader
-from perftui.model.price import SOURCE, PriceReport, SourceCost
+from perftui.model.price import SOURCE, Crowd, PriceReport, SourceCost
 from perftui.model.reading import Look, Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.clock import Clock
 from perftui.runtime.observer import BUGS, Observer
 from perftui.runtime.poller import Poller
+from perftui.runtime.rings import MOST_SERIES
 from perftui.runtime.topic import Topic
 
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds between two measurements
 WINDOW = 60.0  # seconds a report is about, once there are as many
+COUNTED = 30.0  # seconds between two counts of the series
 BEAT = 0.25  # seconds between two looks at how late we are
 
 
@@ -62,6 +65,7 @@ class Price(Observer):
         self._terminal = terminal
         self._late: deque[float] = deque(maxlen=int(WINDOW / BEAT))  # of the last beats, seconds
         self._marks: deque[_Mark] = deque(maxlen=int(WINDOW / EVERY) + 1)
+        self._counted, self._series, self._crowds = -math.inf, 0, tuple[Crowd, ...]()
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -83,6 +87,7 @@ class Price(Observer):
     def tick(self) -> None:
         """One measurement: what passed since the oldest mark."""
         self._mark()
+        self._count()
         self._judge.measured = report = self._measured()
         self._record(Reading(SOURCE, report.at, 0.0, tuple(measures(report)), None))
         self.topic.publish(self.observe())
@@ -93,6 +98,14 @@ class Price(Observer):
     def _mark(self) -> None:
         asked = {name: (p.reads, p.waited, p.wire.count()) for name, p in self._pollers.items()}
         self._marks.append(_Mark(time.monotonic(), time.process_time(), self._terminal(), asked))
+
+    def _count(self) -> None:
+        """Series that backends told at their last read, by metric, now and then: new ones come slowly."""
+        if time.monotonic() - self._counted >= COUNTED:
+            looks = (one.topic.value for one in self._pollers.values())
+            readings = [look.reading for look in looks if look is not None and look.reading is not None]
+            keys = [measure.key for reading in readings for measure in reading.samples]
+            self._counted, self._series, self._crowds = time.monotonic(), len(keys), crowds(keys)
 
     def _measured(self) -> PriceReport:
         first, last = self._marks[0], self._marks[-1]
@@ -106,6 +119,9 @@ class Price(Observer):
             loop_lag_s=usual_worst(self._late),
             terminal_bytes_per_s=None if sent is None else sent / spent,
             sources=tuple(self._source(name, first, last, spent) for name in sorted(last.asked)),
+            series=self._series,
+            most_series=MOST_SERIES,
+            crowds=self._crowds,
         )
 
     def _source(self, name: str, first: _Mark, last: _Mark, spent: float) -> SourceCost:

@@ -36,7 +36,7 @@ class Sheet:
 
         One that is much older means that the clock was set back: rows from the future go.
         """
-        rows, at = len(self.at), round(at, 6)  # the precision that history keeps
+        rows = len(self.at)
         if rows and at <= self.at[-1]:
             if self.at[-1] - at < JUMP:
                 return

@@ -99,6 +99,11 @@ class Tuning:
         """Who runs a loop, as far as we have heard; empty for nobody."""
         return self._sheet.holders.get(LOOPS[name][0], "")
 
+    @property
+    def agent(self) -> str:
+        """Who does all this day and night, as far as we have heard; empty for nobody."""
+        return self._sheet.holders.get(AGENT, "")
+
     async def gated(
         self, name: str, work: Callable[[], Coroutine[Any, Any, None]], told: Callable[[], str]
     ) -> None:
@@ -250,7 +255,7 @@ class Tuning:
 
     def _publish(self, problem: str) -> None:
         now = self._clock.wall()
-        report = TuningReport(now, self.rows(now), self._sheet.holders.get(AGENT, ""), problem)
+        report = TuningReport(now, self.rows(now), self.agent, problem)
         self._topic.publish(Frame(TUNING_TOPIC, now, report, {}, seen=now))
 
     def rows(self, now: float) -> tuple[LoopRow, ...]:
@@ -291,7 +296,7 @@ class Tuning:
         """All loops as the store has them now."""
         await self._look()
         now = self._clock.wall()
-        return TuningReport(now, self.rows(now), self._sheet.holders.get(AGENT, ""))
+        return TuningReport(now, self.rows(now), self.agent)
 
     async def loop(self, name: str) -> LoopRow:
         """One loop; PlanRejected when there is none of that name."""

@@ -20,6 +20,7 @@ class Deeds:
 
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
+        self._after: dict[str, Callable[[Receipt], None]] = {}  # by the run that can be taken back
 
     def perform(
         self,
@@ -28,7 +29,7 @@ class Deeds:
         after: Callable[[Receipt], None] | None,
         params: Mapping[str, Any],
     ) -> None:
-        """Plan the action, ask, run it and tell the outcome."""
+        """Plan the action, ask, run it and tell the outcome; `after` is called when it is taken back, too."""
         self._work(partial(self._perform, action_id, source, after, params), action_id)
 
     async def _perform(
@@ -46,19 +47,31 @@ class Deeds:
             return
         self.app.toast(receipt.summary + (" · u undoes it" if receipt.undo is not None else ""))
         if after is not None:
+            self._remember(action, after)
             after(receipt)
+
+    def _remember(self, action: Action, after: Callable[[Receipt], None]) -> None:
+        undoable = self.app.session.conductor.undoable
+        kept = {one.id for one in undoable}
+        self._after = {id_: call for id_, call in self._after.items() if id_ in kept}
+        self._after |= {one.id: after for one in undoable if one.action is action}
 
     def undo(self) -> None:
         """Take back the last action that can be taken back."""
         self._work(self._undo, "undo")
 
     async def _undo(self) -> None:
+        conductor = self.app.session.conductor
+        last = conductor.undoable[0].id if conductor.undoable else ""
         try:
-            receipt = await self.app.session.conductor.undo_last(self.confirm)
+            receipt = await conductor.undo_last(self.confirm)
         except PerftuiError as error:
             self._tell_error("undo", error)
             return
         self.app.toast(receipt.summary)
+        after = self._after.pop(last, None)
+        if after is not None:
+            after(receipt)
 
     def probe(
         self, topic: str, source: str, port: Any, call: Callable[[Any], Awaitable[Any]], deadline: float

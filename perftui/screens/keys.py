@@ -70,7 +70,6 @@ class KeyReader:
 
     def __init__(self, screen: LiveScreen) -> None:
         self.screen = screen
-        self.pending = ""
         self._early: list[events.Key] = []  # pressed before what they are for was there
 
     def take(self, event: events.Key) -> bool:
@@ -104,10 +103,11 @@ class KeyReader:
         """Do what the key stands for on the tab in front; False when it stands for nothing."""
         name = key_name(event)
         table = self.screen.console_app.keymap.table(self.screen.tab_name)
-        if self.pending:
-            name, self.pending = f"{self.pending} {name}", ""
+        verbs = self.screen.console_app.verbs
+        if verbs.begun:
+            name, verbs.begun = f"{verbs.begun} {name}", ""
         elif name == PREFIX and PREFIX not in table:
-            self.pending = PREFIX
+            verbs.begun = PREFIX
             return True
         command = table.get(name)
         if command is None:

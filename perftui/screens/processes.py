@@ -13,6 +13,7 @@ TOPIC = "resources.processes"
 OLD = 2.0  # seconds after which the list is asked for again
 LISTED = 1000
 BUSY, BUSIEST = 0.5, 0.9
+NEAR = 0.8  # share of its limit from which a process's descriptors are worth a look
 
 
 def listed(tab: Tab) -> ProcessList | None:
@@ -53,6 +54,17 @@ def columns() -> list[Column]:
         Column("threads", "Thr", count_text, width=4, align="right", priority=5, help="threads"),
         Column("fds", "Fds", width=5, align="right", priority=5, help="open descriptors of the busiest"),
         Column(
+            "fd_ratio",
+            "Fds of limit",
+            share_text,
+            value=fd_ratio,
+            width=12,
+            align="right",
+            priority=6,
+            help="share of the descriptors it may open; near it nothing more is opened or accepted",
+            hidden=True,
+        ),
+        Column(
             "read_per_s", "Read/s", io_text, width=9, align="right", priority=6, help="bytes from storage"
         ),
         Column(
@@ -79,6 +91,17 @@ def size_text(value: int) -> str:
 def count_text(value: int) -> str:
     """A number that is at least one, else not known."""
     return str(value) if value else "–"
+
+
+def fd_ratio(row: ProcessRow) -> float | None:
+    """Open descriptors of those a process may have; None where either is not known."""
+    return row.fds / row.fd_limit if row.fds is not None and row.fd_limit else None
+
+
+def share_text(value: float | None) -> tuple[str, str]:
+    """A share of a limit with how loud it should be."""
+    use = value or 0.0
+    return fmt.ratio(value), "crit" if use >= BUSIEST else "warn" if use >= NEAR else ""
 
 
 def io_text(value: float | None) -> str:

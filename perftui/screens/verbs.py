@@ -47,6 +47,7 @@ class ShellVerbs:
     def __init__(self, app: PerftuiApp) -> None:
         self.app = app
         self.said: list[str] = []
+        self.begun = ""  # a key that waits for the one after it, on whichever screen that comes
         self._acts: dict[str, Callable[[], None]] = {
             "tab.previous": lambda: self._tab(-1),
             "tab.next": lambda: self._tab(+1),

@@ -16,6 +16,7 @@ from perftui.draw.band import Band
 from perftui.draw.chart import Line, Mark, Threshold, chart
 from perftui.draw.ghost import Ghost
 from perftui.draw.rows import Look, Rows, Size
+from perftui.draw.text import message
 from perftui.widgets.panel import Panel
 
 WINDOWS = (60, 300, 900, 3600, 10800, 21600, 86400, 259200, 604800, 2592000)  # 1 m … 30 d, seconds
@@ -140,7 +141,9 @@ class ChartPanel(Panel):
         return self._marks if ChartPanel.instant is None else (*self._marks, Mark(ChartPanel.instant))
 
     def body(self, size: Size, look: Look) -> Rows:
-        """The chart."""
+        """The chart; before the first reading there is no instant that its axis could end at."""
+        if not self._end:
+            return message(size, "nothing read yet")
         return chart(
             (*self._lines, *self._pinned(), *self.earlier),
             size,

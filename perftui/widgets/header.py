@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perftui.draw.clean import inert
 from perftui.draw.rows import Look, Row, Span
@@ -40,6 +40,11 @@ def header(status: Status, width: int, look: Look) -> Row:
     right = _right(status, look)
     if row_width(left) + row_width(right) + 1 > width:
         left = [*_place(status), Span(" "), *_screens(status, look, full=False)]
+    if row_width(left) + row_width(right) + 1 > width:
+        brief = (
+            status.link.rpartition(", ")[2] if status.link_state == "warn" else status.link.partition(", ")[0]
+        )
+        right = _right(replace(status, link=brief.removeprefix("drawing ")), look)
     row = split(width, left, right)
     if not status.production:
         return row

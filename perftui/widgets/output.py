@@ -140,7 +140,7 @@ class MeteredDriver(LinuxDriver):
             pass
         if not self.meter.idle:
             self.meter.skip()
-            self.write("\x18\x1b[m")
+            self.write(f"\x18\x1b[m{SYNC_END}")
 
     def close(self) -> None:
         """End the writer; a link that takes nothing does not hold us."""

@@ -190,7 +190,7 @@ class TableView:
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow([c.key for c in columns])
         for key in self.order:
-            writer.writerow([_csv_cell(c.of(self.items[key])) for c in columns])
+            writer.writerow([_csv_cell(c.datum(self.items[key])) for c in columns])
         return out.getvalue()
 
 

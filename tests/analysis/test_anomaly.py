@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks import mon_anomaly as trial
 from perftui.analysis.anomaly import LONG, WARM, DetectorState, Judge, detect
-from perftui.analysis.halfspace import FEATURES, WINDOW, Forest
+from perftui.analysis.halfspace import DEPTH, FEATURES, SPARSE, WINDOW, Forest, _worth
 from perftui.analysis.seasonal import DAY, HOUR, WEEK, Season, fit, learn, period
 
 finite = st.floats(-1e9, 1e9)
@@ -216,8 +216,8 @@ def test_the_trees_find_what_is_rare_and_name_why():
 
 def test_the_trees_are_repeatable_and_small():
     def size(thing):
-        parts = [thing._known, thing._fresh, thing._sorted, thing._ratings, thing._hours]
-        arrays = [a for row in (thing._known, thing._fresh) for a in row] + [w for _, w in thing._cuts]
+        parts = [thing._worth, thing._fresh, thing._sorted, thing._ratings, thing._hours]
+        arrays = [a for row in (thing._worth, thing._fresh) for a in row]
         return sum(map(sys.getsizeof, [*parts, *arrays])) + 24 * (len(thing._sorted) + 2 * len(thing._hours))
 
     one, other = Forest(7), Forest(7)
@@ -237,3 +237,15 @@ def test_seeded_incidents_are_found_better_than_by_plain_three_sigma():
     assert mine.recall >= 0.8  # a small draw; the benchmark's two hundred series hold the target
     assert mine.f1 >= 1.3 * plain.f1
     assert found[len(found) // 2] <= 5
+
+
+@given(st.lists(st.integers(0, 40), min_size=2**DEPTH, max_size=2**DEPTH))
+def test_what_a_leaf_is_worth_is_the_mass_of_the_first_sparse_node_on_the_way_to_it(counted):
+    def mass(node):
+        return counted[node - 2**DEPTH] if node >= 2**DEPTH else mass(2 * node) + mass(2 * node + 1)
+
+    for leaf, worth in enumerate(_worth(counted), 2**DEPTH):
+        node, way = 1, list(map(int, f"{leaf:b}"[1:]))
+        while mass(node) > SPARSE and way:
+            node = 2 * node + way.pop(0)
+        assert worth == mass(node) * 2 ** (DEPTH - len(way))

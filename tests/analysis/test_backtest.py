@@ -53,6 +53,18 @@ def test_the_curve():
     assert [(c.what, c.setting) for c in made.choices if c.chosen] == [("for", 60.0), ("threshold", 2.0)]
 
 
+@pytest.mark.parametrize(
+    ("threshold", "unit", "most"),
+    [(0.95, "ratio", 0.9975), (0.8, "ratio", 1.0), (1.2, "ratio", 1.5), (0.95, "s", 1.1875)],
+)
+def test_no_share_is_to_be_more_than_the_whole(threshold, unit, most):
+    rule = Rule("A", "A", Selector("A"), op=">", threshold=threshold, unit=unit)
+    made = judged(rule, [(30.0 * n, [(X, 0.97)]) for n in range(9)], 30.0, dt.UTC, loose=True)
+    settings = [c.setting for c in made.choices if c.what == "threshold"]
+    assert max(settings) == pytest.approx(most)
+    assert threshold in settings
+
+
 def test_nights():
     critical = Rule("A", "A", Selector("A"), op="", expr="x", severity=Severity.CRITICAL, limit=0)
     at = dt.datetime(2026, 3, 1, 23, 0, tzinfo=dt.UTC).timestamp()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perftui.analysis.business import OTHER, PerMinute, cost, parts
-from perftui.analysis.hyperloglog import Distinct
+from perftui.analysis.hyperloglog import FEW_BITS, Distinct
 from perftui.model.business import MOST_PARTS, Figure
 
 
@@ -64,6 +64,17 @@ def test_distinct_ones_are_counted_within_two_percent(many):
             if n % 3 == 0:
                 found.add(f"{seed}:{n}")
         assert found.count() == pytest.approx(many, rel=0.02, abs=0.5)
+
+
+@pytest.mark.parametrize("many", [10, 1000, 20_000])
+def test_in_a_quarter_of_the_room_the_standard_error_is_below_two_percent(many):
+    off = []
+    for seed in range(8):
+        found = Distinct(FEW_BITS)
+        for n in range(many):
+            found.add(f"{seed}:{n}")
+        off.append(found.count() / many - 1)
+    assert (sum(error * error for error in off) / len(off)) ** 0.5 <= 0.02
 
 
 def test_put_together_nothing_is_counted_twice():

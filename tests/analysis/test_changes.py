@@ -74,6 +74,17 @@ def test_symptoms_come_last_and_only_the_half_hour_counts():
     assert titles == ["told late", "deploy", "slow"]
 
 
+def test_what_comes_again_and_again_counts_once():
+    job = [
+        Event(AT - 60 * n, "action", "job", "Run: done", detail=f"{n} loaded in {n}.5 s") for n in (1, 2, 3)
+    ]
+    faults = [Event(AT - 300 - n, "scale", "pool", "fault", detail=name) for n, name in enumerate("ab")]
+    deploys = [Event(AT - 900 - n, "deploy", "ci", f"v{n}") for n in (1, 2)]
+    found = what_changed([*job, *faults, *deploys], AT, "host", {}, None)
+    assert [c.times for c in found] == [3, 1, 1, 1, 1]
+    assert [c.event.detail for c in found[:3]] == ["1 loaded in 1.5 s", "a", "b"]
+
+
 def test_noise_is_told_from_a_shift():
     wrong = sum(shift(stepped(AT, 0.0, seed), AT - 1200).beyond_noise for seed in range(40))
     assert wrong <= 2

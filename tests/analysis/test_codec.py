@@ -2,16 +2,31 @@
 
 import json
 import random
+import subprocess
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perftui.analysis.codec import CannotUnpack, Codec, Packer, codecs_here
+from perftui.analysis.codec import PAGE, CannotUnpack, Codec, Packer, codecs_here
 from perftui.model.envelope import Why
 from perftui.model.errors import Unsupported
 
+HOSTILE = """
+import resource, sys
+from perftui.analysis.codec import CannotUnpack, Packer
+codec, payload = int(sys.argv[1]), bytes.fromhex(sys.argv[2])
+packer = Packer()
+packed = packer.squeeze(codec, 0, b"warm" * 1000)
+assert packer.unpack(codec, 0, packed, 4000) == b"warm" * 1000
+have = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (have + (16 << 20),) * 2)
+try:
+    packer.unpack(codec, 0, payload, 48 << 20)
+except CannotUnpack as error:
+    print(error.why)
+"""
 PACKING = [Codec.LZ4, Codec.SNAPPY, Codec.ZSTD]
 
 
@@ -73,6 +88,33 @@ def test_any_payload_is_unpacked_or_refused(payload, codec, size):
         assert len(Packer().unpack(codec, 0, payload, size)) == size
     except CannotUnpack as error:
         assert error.why == Why.DAMAGED  # noqa: PT017 - either outcome is right, another error is not
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload"),
+    [
+        (Codec.LZ4, b"\x1fa\x01\x00" + b"\xff" * 20),
+        (Codec.SNAPPY, b"\x80\x80\x80\x18" + b"\xfea\x00" * 7),  # its own head says 48 MiB too
+    ],
+)
+def test_nobody_gets_more_room_than_a_payload_can_fill(codec, payload):
+    """48 MiB for 25 bytes, in a process that may have 16 more: asking for them would be its end."""
+    said = subprocess.run(
+        [sys.executable, "-c", HOSTILE, str(int(codec)), payload.hex()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (said.returncode, said.stdout.strip()) == (0, "damaged"), said.stderr
+
+
+@pytest.mark.parametrize("codec", PACKING)
+@pytest.mark.parametrize("size", [0, 1, PAGE - 1, PAGE, PAGE + 1])
+def test_any_size_around_a_page_comes_back(codec, size):
+    data = b"ab" * (size // 2) + b"c" * (size % 2)
+    packer = Packer(codec, threshold=0)
+    assert packer.unpack(codec, 0, packer.squeeze(codec, 0, data), size) == data
 
 
 def test_a_block_shorter_than_promised_holds_nothing_of_ours():

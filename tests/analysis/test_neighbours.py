@@ -38,6 +38,7 @@ def judged(model, at, value, ends):
     return [model.judge(int(at[end - 1] // STEP), value[end - SPAN : end]) for end in ends]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["gauss", "heavy"])
 def test_one_in_a_thousand_is_one_in_a_thousand(noise):
     """Minutes of days it has not seen: the share told lies in its interval.

@@ -116,6 +116,15 @@ def test_s3fifo_lets_one_hit_wonders_go_fast():
     assert "c" not in policy
 
 
+def test_s3fifo_keeps_what_was_used_once_again():
+    cache = S3Fifo(10)
+    cache.access("seen")
+    assert cache.access("seen")
+    for n in range(20):
+        cache.access(n)
+    assert "seen" in cache
+
+
 def test_s3fifo_takes_a_known_name_into_the_main_queue():
     policy = S3Fifo(10)
     played(policy, "abcdefghij" + "k")  # a is let go, its name kept

@@ -48,6 +48,7 @@ def rules(draw):
     return ";".join(parts)
 
 
+@pytest.mark.slow
 @given(rules(), FIRSTS)
 @settings(max_examples=250, deadline=None)
 def test_it_agrees_with_a_library_that_looks_as_far_as_it_must(text, first):

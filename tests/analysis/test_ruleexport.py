@@ -80,7 +80,7 @@ def test_both_forms_choose_the_same(rule, level):
         SeriesKey(source, rule.series.name, labels)
         for source in KINDS
         for labels in ((), (("mount", "/b"),))
-        if rule.series.kind in ("", KINDS[source]) or rule.series.name == "up"
+        if rule.series.of_kind(KINDS[source]) or rule.series.name == "up"
     ]
     others = [
         SeriesKey(key.source, name, key.labels)

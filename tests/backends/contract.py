@@ -9,7 +9,6 @@ import importlib
 import inspect
 import logging
 import math
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from perftui.backends import BUILTIN
+from perftui.lab.ports import free_port
 from perftui.model import ports
 from perftui.model.backend import Backend
 from perftui.model.errors import BackendError, Lost, Refused
@@ -24,17 +24,11 @@ from perftui.model.reading import Reading
 
 LAYERS = {"host", "cache", "cdn", "database", "api", "scaling", "profiling"}
 UNITS = {"s", "bytes", "ratio", "1/s", "bytes/s", "1"}
+TELLS_TIME = {"valkey", "postgres", "prometheus"}  # in a process of its own in tests
 CANCEL_STEPS = 24
 
 Make = Callable[[], Backend]
 At = Callable[[int], Backend]
-
-
-def closed_port() -> int:
-    """A port of this host nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def all_powers() -> dict[str, type]:
@@ -105,6 +99,18 @@ class BackendContract:
         yield server.sockets[0].getsockname()[1]
         server.close()
 
+    async def test_a_clock_that_is_told_is_compared_with_ours(
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All live on this host, so that theirs is ours until ours is set."""
+        ahead = (await backend.read()).ahead
+        assert abs(ahead or 0.0) < 1.0
+        if backend.kind in TELLS_TIME:
+            assert ahead is not None
+            real = time.time
+            monkeypatch.setattr(time, "time", lambda: real() + 60.0)
+            assert -61.0 < ((await backend.read()).ahead or 0.0) < -58.0
+
     async def test_is_declared(self, backend: Backend) -> None:
         module, _, name = BUILTIN[backend.kind].partition(":")
         assert getattr(importlib.import_module(module), name) is type(backend)
@@ -160,7 +166,7 @@ class BackendContract:
 
     async def test_unreachable_is_lost_inside_the_deadline(self, at: At | None) -> None:
         if at is not None:
-            await self.fails(at(closed_port()), Lost)
+            await self.fails(at(free_port()), Lost)
 
     async def test_silence_is_lost_inside_the_deadline(self, at: At | None, silent_port: int) -> None:
         if at is not None:
@@ -191,7 +197,7 @@ class BackendContract:
             return
         said: list[Any] = []
         with caplog.at_level(logging.DEBUG):
-            for made in (live(), at(closed_port()) if at else live()):
+            for made in (live(), at(free_port()) if at else live()):
                 try:
                     await made.open()
                     said.append(repr(await made.read()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,11 +28,20 @@ class Handler(BaseHTTPRequestHandler):
         """Tests read `asked` instead."""
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of clients that hang up: they are killed in tests, and a traceback is parsed in a thread."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of everything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class Origin:
     """A real HTTP server on a free port of 127.0.0.1; `asked` lists the paths it was asked for."""
 
     def __init__(self) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.asked = []  # type: ignore[attr-defined]
         self.port = self.server.server_port
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)

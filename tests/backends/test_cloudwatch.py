@@ -164,6 +164,7 @@ async def test_sending_is_planned_and_cannot_be_taken_back(cloud):
         await PutFigures(cloud, "aws", figures=()).plan()
 
 
+@pytest.mark.slow
 async def test_the_shell_sends_what_it_sees(aws, cloud, tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(

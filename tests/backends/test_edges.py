@@ -77,12 +77,14 @@ class Counted:
         self.backend = backend
         self.at = 0.0
         self.total: dict[str, float] = {}
+        self.unsure: dict[str, float] = {}  # readings are timed to the microsecond
 
     async def look(self) -> Any:
         reading = await self.backend.read()
         gap, self.at = reading.at - self.at, reading.at
         for state, rate in reading.facts.by_state:
             self.total[state] = self.total.get(state, 0.0) + rate * gap
+            self.unsure[state] = self.unsure.get(state, 0.0005) + rate * 1e-6
         return reading.facts
 
     async def settle(self) -> None:
@@ -93,13 +95,14 @@ class Counted:
             await self.look()
             quiet = quiet + 1 if before == self.total else 0
         self.total.clear()
+        self.unsure.clear()
 
     async def until(self, **wanted: int) -> Any:
         limit = time.monotonic() + 10
         while True:
             facts = await self.look()
-            seen = {state: round(self.total.get(state, 0.0), 3) for state in wanted}
-            if seen == wanted:
+            seen = {state: self.total.get(state, 0.0) for state in wanted}
+            if all(abs(seen[state] - n) <= self.unsure.get(state, 0.0005) for state, n in wanted.items()):
                 return facts
             assert time.monotonic() < limit, f"{seen}, wanted {wanted}"
 
@@ -116,6 +119,7 @@ class EdgeContract(BackendContract):
         assert again.state in (CacheState.PASS, CacheState.MISS)
         assert private.state is not CacheState.HIT
 
+    @pytest.mark.slow
     async def test_figures_agree_with_what_was_asked(self, backend: Any, origin: Origin, path: str) -> None:
         counted = Counted(backend)
         await counted.settle()
@@ -286,6 +290,7 @@ async def lost(backend: Any) -> None:
         await reads()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["varnish", "python"])
 async def test_killed_paused_restarted(kind: str, folder: Folder, origin: Origin) -> None:
     if kind == "varnish":

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from perftui.backends.httperrors import bounded
+from perftui.backends.httperrors import bounded, clock_of
 from perftui.model.errors import BackendError, Lost, Protocol, Unsupported
-from tests.backends.contract import closed_port
+from tests.backends.contract import free_port
 
 
 @asynccontextmanager
@@ -67,7 +67,7 @@ async def test_no_answer_in_time() -> None:
 
 async def test_nobody_there() -> None:
     with pytest.raises(Lost, match=r"cannot reach http://127.0.0.1:.*: ConnectError"):
-        await ask(f"http://127.0.0.1:{closed_port()}/")
+        await ask(f"http://127.0.0.1:{free_port()}/")
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:9", "http://127.0.0.1:port/"])
@@ -96,3 +96,18 @@ async def test_a_cancel_stays_a_cancel() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_the_clock_of_who_answers():
+    told = {"date": "Thu, 01 Jan 1970 00:16:40 GMT"}  # 1000 s, a whole second
+    assert clock_of(told, 1000.4, 0.1) == 0.0
+    assert clock_of(told, 990.0, 1.0) == 9.0
+    assert clock_of(told, 1011.0, 1.0) == -10.0
+    assert clock_of({**told, "age": "7"}, 990.0, 1.0) is None  # of a cache, which tells when it was filled
+    for odd in ({}, {"date": "soon"}, {"date": "Thu, 99 Jan 1970 00:16:40 GMT"}, {"date": ""}):
+        assert clock_of(odd, 1000.0, 1.0) is None
+
+
+@pytest.mark.parametrize("told", ["Thu, 01 Jan {} 00:16:40 GMT", "Thu, 01 Jan 1970 00:16:40 +{}"])
+def test_a_date_beyond_any_number_tells_nothing(told: str):
+    assert clock_of({"date": told.format("9" * 20)}, 1000.0, 1.0) is None

@@ -183,6 +183,7 @@ async def test_a_broker_that_is_killed_is_lost_and_live_when_it_is_back(own, con
         await session.close()
 
 
+@pytest.mark.slow
 async def test_the_shell_tells_lag_pace_and_partitions(own, config):
     await create(own, "orders", 2)
     await produce(own, "orders", 100)

@@ -12,7 +12,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from perftui.lab.processes import Command, free_port, spawn, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Command, spawn, until
 from perftui.model.database import DatabaseReading
 from tests.backends.pg import backend_of, facts, seen, session_of
 from tests.needs import needs

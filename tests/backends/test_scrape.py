@@ -150,7 +150,7 @@ async def test_windows_reach_back_as_far_as_asked(service, scrape):
         service.serve("/", 0.05, 10)
         await scrape.read()
     (row,) = await scrape.endpoints(60)
-    first, last = scrape._kept[0], scrape._recent[-1]
+    first, last = scrape._requests._kept[0], scrape._requests._recent[-1]
     assert row.rate * (last.mono - first.mono) == pytest.approx(30)
     assert await scrape.endpoints(0) == ()
 
@@ -168,7 +168,7 @@ async def test_each_route_says_its_statuses_buckets_and_apdex(service, scrape):
 
 
 async def test_the_past_of_a_route_adds_up_and_survives_a_restart(service, scrape, monkeypatch):
-    monkeypatch.setattr("perftui.backends.scrape.KEPT_EVERY", 0.0)
+    monkeypatch.setattr("perftui.backends.scrape.requests.KEPT_EVERY", 0.0)
     await scrape.read()
     service.serve("/a", 0.05, 10)
     await scrape.read()
@@ -286,3 +286,16 @@ async def test_figures_are_samples_of_the_newest_scrape_narrowed_by_matchers(ser
     for wrong in ("nothing_total", name + "{route=}"):
         with pytest.raises(Unsupported):
             await scrape.figures(wrong)
+
+
+async def test_a_service_that_labels_paths_as_asked_for_has_routes_all_the_same(service, scrape):
+    lines = [
+        f'http_requests_total{{method="GET",path="/orders/{n}?page=1",status="200"}} 5' for n in range(40)
+    ]
+    service.body = "\n".join(lines).encode() + b"\n"
+    await scrape.read()
+    service.body = service.body.replace(b"} 5", b"} 8")
+    reading = await scrape.read()
+    (endpoint,) = reading.facts.endpoints
+    assert (endpoint.method, endpoint.route) == ("GET", "/orders/{id}")
+    assert endpoint.rate * reading.facts.window == pytest.approx(120)

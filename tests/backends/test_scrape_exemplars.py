@@ -75,9 +75,8 @@ async def test_the_slowest_requests_keep_their_traces_from_scrape_to_scrape(seco
 async def test_they_are_shown_with_their_endpoint_and_told_on_in_openmetrics_only(
     seconds, scrape, monkeypatch
 ):
-    import perftui.backends.scrape as module
 
-    monkeypatch.setattr(module, "KEPT_EVERY", 0.0)
+    monkeypatch.setattr("perftui.backends.scrape.requests.KEPT_EVERY", 0.0)
     serve(seconds, "/a", 0.001, "first")
     await scrape.read()
     for n in range(20):

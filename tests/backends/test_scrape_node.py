@@ -8,8 +8,14 @@ import time
 import psutil
 import pytest
 
+from perftui.analysis.nodecounters import HostCounters
+from perftui.analysis.nodemetrics import NodeHost
+from perftui.analysis.promtext import Scanner
 from perftui.backends.host import Host, HostOptions
 from perftui.backends.scrape import Scrape, ScrapeOptions
+from perftui.export.families import Families
+from perftui.export.hostmetrics import put_host
+from perftui.export.prometheus import written
 from perftui.model.errors import Lost
 from perftui.model.targets import ScrapedHost
 from tests.needs import needs
@@ -81,3 +87,46 @@ async def test_one_that_ends_is_lost(exporter):
     finally:
         mine.stop()
         await made.close()
+
+
+async def test_what_we_tell_of_a_host_is_the_same_host_to_who_reads_us():
+    """Errors, inodes, descriptors, connections, pressure: nothing that we know is lost on the way."""
+    own = Host("host", HostOptions())
+    await own.open()
+    told, readings = HostCounters(), []
+    node = NodeHost()
+    try:
+        for _ in range(3):  # counters, then rates of them
+            readings.append((await own.read()).facts)
+            told.add(readings[-1])
+            at = time.time()
+            found = Families()
+            put_host(found, readings[-1], told, at, ())
+            text = await written(found.sorted(), openmetrics=False)
+            theirs = node.reading(Scanner().scan(text.decode()).samples, at, time.monotonic(), "?")
+            began = time.monotonic()
+            await until(lambda start=began: time.monotonic() - start > 1.0)
+    finally:
+        await own.close()
+    ours = readings[-1]
+    assert theirs.missing == ()
+    assert theirs.host == ours.host
+    assert theirs.files == ours.files
+    assert theirs.memory.oom_kills == ours.memory.oom_kills
+    assert dict(theirs.tcp.states) == {"established": 0} | dict(ours.tcp.states)
+    assert theirs.tcp.sockets == ours.tcp.sockets
+    for mount, same in zip(ours.mounts, theirs.mounts, strict=True):
+        assert (same.path, same.used, same.inodes) == (mount.path, mount.used, mount.inodes)
+        assert same.inode_ratio == pytest.approx(mount.inode_ratio, abs=1e-6)
+    for net, same in zip(
+        ours.nets, sorted(theirs.nets, key=lambda n: names(ours).index(n.interface)), strict=True
+    ):
+        # Counters run on between two looks: the window is ours, the clock theirs.
+        assert same.rx_packets_per_s == pytest.approx(net.rx_packets_per_s, rel=0.2)
+        assert (same.errors_per_s, same.drops_per_s) == (net.errors_per_s, net.drops_per_s)
+        assert same.link_bps == net.link_bps
+    assert {p.resource for p in theirs.pressure} == {p.resource for p in ours.pressure}
+
+
+def names(host):
+    return [net.interface for net in host.nets]

@@ -71,6 +71,23 @@ MAIL = options.EmailOptions(to=("ops@example.org",), tls="none", port=1)
 SMS = options.SmsOptions("AC" + "0" * 32, "secret", "+15005550006", ("+15005550009",))
 
 
+async def test_each_way_says_which_of_a_group_is_over():
+    ended = replace(LINE, title="pid 7 is at rest", over=True)
+    note = replace(NOTE, lines=(replace(LINE, title="pid 8 is busy"), ended), total=2, title="busy", note="")
+    post = Post(202)
+    await PagerDuty("p", PD, post).deliver(note, "")
+    assert post.bodies[0]["payload"]["custom_details"]["alerts"] == [
+        "pid 8 is busy 97 % > 95 %",
+        "pid 7 is at rest (over)",
+    ]
+    said = Post()
+    await Slack("s", SLACK, said).deliver(note, "")
+    rows = said.bodies[0]["blocks"][1]["text"]["text"].splitlines()
+    assert [row[:18] for row in rows] == ["• pid 8 is busy 97", "✓ pid 7 is at rest"]
+    text = mail(note, MAIL, "").get_body(("plain",)).get_content().splitlines()
+    assert [row.split()[0] for row in text if "pid" in row] == ["firing", "over"]
+
+
 @pytest.mark.parametrize("what", EVERY)
 async def test_pagerduty_keeps_to_the_schema(what):
     post = Post(202)

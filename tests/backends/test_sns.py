@@ -14,7 +14,7 @@ from perftui.config.notices import SMS as CONFIGURED
 from perftui.model.channels import SnsOptions
 from perftui.model.finding import Severity
 from perftui.model.notify import SMS, Line, Notification, Reply, What
-from perftui.runtime.notify import way_recipients
+from perftui.runtime.noticewords import way_recipients
 from tests.backends.awsserver import REGION, Aws
 
 NUMBER = "+15005550009"

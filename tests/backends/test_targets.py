@@ -18,7 +18,7 @@ from perftui.model.health import Health, Link
 from perftui.model.options import TargetsOptions
 from perftui.model.reading import Look, Reading
 from perftui.model.targets import Kinds, ScrapedHost, TargetsReading, spread, whole
-from tests.backends.contract import BackendContract, closed_port
+from tests.backends.contract import BackendContract, free_port
 from tests.backends.test_httperrors import answering
 from tests.backends.test_scrape import TOKEN, Service
 from tests.needs import needs
@@ -69,7 +69,7 @@ async def looked(targets: Targets) -> dict[str, Look]:
 
 
 async def test_one_that_is_away_hangs_or_babbles_hurts_nobody(exporter: Exporter, service: Service) -> None:
-    dead = f"127.0.0.1:{closed_port()}"
+    dead = f"127.0.0.1:{free_port()}"
     async with answering(b"", silent=True) as hangs, answering(b"SSH-2.0\r\n") as babbles:
         urls = (exporter.url, dead, hangs, babbles, service.url)
         many = Targets("many", TargetsOptions(urls, every=1.0))
@@ -104,7 +104,7 @@ async def test_one_that_is_away_hangs_or_babbles_hurts_nobody(exporter: Exporter
 
 async def test_a_list_in_which_nobody_answers_is_lost_and_comes_back(service: Service) -> None:
     service.status = 500
-    many = Targets("many", TargetsOptions((service.url, f"127.0.0.1:{closed_port()}"), token=TOKEN))
+    many = Targets("many", TargetsOptions((service.url, f"127.0.0.1:{free_port()}"), token=TOKEN))
     await many.open()
     try:
         with pytest.raises(Lost, match=r"many: none of 2 targets answers: .*HTTP 500"):
@@ -232,7 +232,8 @@ def test_what_stands_in_a_list_is_a_source_of_its_own() -> None:
     assert spread(looks) == {**looks, "many:web1": part}
     gone = {"many": Look("many", "targets", reading, lost)}
     assert spread(gone)["many:web1"].health is lost
-    kinds = Kinds({"many": "targets"})
+    kinds = Kinds({"many": "targets", "log": "accesslog"})
+    assert kinds.get("log") == "scrape"  # rules over requests hold for those of a log
     assert (whole("many:web1:9100"), kinds.get("many:web1"), kinds.get("other:web1")) == (
         "many",
         "scrape",

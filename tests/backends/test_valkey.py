@@ -11,32 +11,21 @@ import pytest
 
 from perftui.backends.valkey import Valkey, ValkeyOptions, info, keys, latency, slowlog
 from perftui.backends.valkey.link import Link, parse_url
-from perftui.backends.valkey.monitor import arguments, tally
+from perftui.backends.valkey.monitor import tally
 from perftui.backends.valkey.quarantine import hash_tag, original, written
+from perftui.backends.valkey.streamlines import arguments
 from perftui.model.cache import CacheReading, KeyTally
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import (
-    CommandSampler,
-    DictionaryKeeper,
     FigureSource,
-    KeyDumper,
-    KeyPurger,
-    KeyspaceReader,
-    LoadSharer,
-    NodeReader,
-    OrderGiver,
-    PurgeQueue,
     QueueReader,
     ReplicaAttacher,
     ReplicaPromoter,
-    ServerTuner,
     SettingsReader,
-    TagKeeper,
-    TtlKeeper,
-    WarmQueue,
 )
 from tests.backends.contract import At, BackendContract, Make
-from tests.waiting import until
+from tests.backends.valkeypowers import KEYS, LIBRARY, SERVERS
+from tests.waiting import auntil, until
 
 HOSTILE = [
     b"plain:1",
@@ -83,24 +72,14 @@ class TestContract(BackendContract):
     """The house's contract, on a live server with a password."""
 
     powers = (
+        *LIBRARY,
+        *SERVERS,
+        *KEYS,
         FigureSource,
-        KeyspaceReader,
-        KeyDumper,
-        KeyPurger,
-        CommandSampler,
-        NodeReader,
-        OrderGiver,
-        DictionaryKeeper,
-        PurgeQueue,
         QueueReader,
         ReplicaAttacher,
         ReplicaPromoter,
-        ServerTuner,
         SettingsReader,
-        TagKeeper,
-        LoadSharer,
-        TtlKeeper,
-        WarmQueue,
     )
 
     @pytest.fixture
@@ -176,14 +155,23 @@ class TestReading:
 
     async def test_frequency_is_known_under_lfu_only(self, server: Valkey, raw: Link) -> None:
         await fill(raw, 3)
-        old = await server.parameter("maxmemory-policy")
+        old = (await server.parameters("maxmemory-policy")).values[0][1]
         await server.read()
         assert {row.freq for row in await server.weigh([b"k:1"])} == {None}
         await server.set_parameter("maxmemory-policy", "allkeys-lfu")
         await server.read()
         await raw.ask([("GET", "k:1")] * 50, 5)
-        assert (await server.weigh([b"k:1"]))[0].freq
+        (row,) = await server.weigh([b"k:1"])
+        assert row.freq
+        assert row.encoding
         await server.set_parameter("maxmemory-policy", old)
+
+    async def test_keys_tell_how_the_server_keeps_them(self, server: Valkey, raw: Link) -> None:
+        await raw.ask([("SET", "n", 1), ("SET", "s", "x"), ("SET", "long", "x" * 300), ("SADD", "i", 1)], 5)
+        rows = await server.weigh([b"n", b"s", b"long", b"i", b"gone"])
+        assert [row.encoding for row in rows] == ["int", "embstr", "raw", "intset"]
+        page = await server.page_keys(b"long", 0, 10)
+        assert page.rows[0].encoding == "raw"
 
     async def test_one_round_trip_a_look(self, server: Valkey, raw: Link) -> None:
         await server.read()
@@ -492,6 +480,12 @@ class TestPure:
     def test_masking(self, command: list[bytes], text: str) -> None:
         assert slowlog.command_text(command) == text
 
+    @pytest.mark.parametrize("odd", ["many", "inf", "-inf", "nan", "1e999", ""])
+    def test_an_odd_number_of_info_is_none(self, odd: str) -> None:
+        told = info.part(f"# Clients\r\nconnected_clients:{odd}\r\nmaxclients:7\r\n".encode())
+        assert (info.whole(told, "connected_clients"), info.whole(told, "maxclients")) == (0, 7)
+        assert info.part(None) == {}
+
     def test_histogram_deltas_are_per_bucket(self) -> None:
         first = latency.parse([b"get", [b"calls", 3, b"histogram_usec", [1, 1, 4, 3]]])
         later = latency.parse([b"get", [b"calls", 7, b"histogram_usec", [1, 2, 2, 3, 4, 7]]])
@@ -543,3 +537,25 @@ async def test_a_key_tells_its_number_and_nothing_slow_is_asked(server: Valkey, 
     await raw.one("SET", "word", "hello", deadline=5)
     with pytest.raises(Protocol):
         await server.figures("GET word")
+
+
+async def test_answers_that_nobody_reads_are_memory_held_by_clients(valkey: Any, raw: Link) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", valkey.port)
+    server = Valkey("cache", options(valkey))
+    try:
+        await raw.one("SET", "large", b"x" * 1_000_000, deadline=5)
+        password = valkey.password.encode()
+        writer.write(b"AUTH " + password + b"\r\n" + b"GET large\r\n" * 24)
+        await writer.drain()
+
+        async def held() -> bool:
+            facts = (await server.read()).facts
+            return bool(facts.held.clients > 8_000_000 and facts.rss_ratio > 0)
+
+        await auntil(held)
+        names = {sample.key.name for sample in (await server.read()).samples}
+        assert {"client_buffer_bytes", "replica_buffer_bytes", "backlog_bytes"} <= names
+        assert reader is not None
+    finally:
+        writer.close()
+        await server.close()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from perftui.backends.valkey import Valkey, ValkeyOptions
-from perftui.backends.valkey.accesses import fetched
 from perftui.backends.valkey.link import Link, parse_url
+from perftui.backends.valkey.prefixhits import fetched
 from perftui.model.errors import Lost
 
 

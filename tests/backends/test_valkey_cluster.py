@@ -19,23 +19,9 @@ from perftui.lab.cluster import Cluster
 from perftui.model.cachecluster import ClusterReading, words
 from perftui.model.errors import BackendError, ConfigError, Lost, PlanRejected, Protocol, Unsupported
 from perftui.model.options import ValkeyClusterOptions
-from perftui.model.ports import (
-    CommandSampler,
-    DictionaryKeeper,
-    FailoverDriver,
-    KeyDumper,
-    KeyPurger,
-    KeyspaceReader,
-    LoadSharer,
-    NodeReader,
-    OrderGiver,
-    SlotMover,
-    SlotReader,
-    TagKeeper,
-    TtlKeeper,
-    WarmQueue,
-)
+from perftui.model.ports import FailoverDriver, ReplicaAttacher, SlotMover, SlotReader
 from tests.backends.contract import At, BackendContract, Make
+from tests.backends.valkeypowers import KEYS, LIBRARY, SERVERS
 from tests.conftest import need_valkey
 from tests.topologies import a_cluster
 from tests.waiting import auntil, until
@@ -70,22 +56,7 @@ async def look(backend: ValkeyCluster) -> ClusterReading:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (
-        CommandSampler,
-        DictionaryKeeper,
-        FailoverDriver,
-        KeyDumper,
-        KeyPurger,
-        KeyspaceReader,
-        NodeReader,
-        OrderGiver,
-        SlotMover,
-        SlotReader,
-        TagKeeper,
-        LoadSharer,
-        TtlKeeper,
-        WarmQueue,
-    )
+    powers = (*LIBRARY, *SERVERS, *KEYS, FailoverDriver, ReplicaAttacher, SlotMover, SlotReader)
 
     @pytest.fixture
     def live(self, cluster: Cluster) -> Make:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perftui.backends.valkey.pair import HEALTH, PROOF, ValkeyRegions, _heir, parse_regions
+from perftui.backends.valkey import pairjudge
+from perftui.backends.valkey.pair import HEALTH, PROOF, ValkeyRegions, parse_regions
 from perftui.engines.cache.reattach import Reattach
 from perftui.engines.cache.regions import Rejoin, TakeOver
 from perftui.engines.cachecluster.findings import findings
@@ -23,6 +24,7 @@ from perftui.model.ports import RegionPair, ReplicaAttacher
 from perftui.model.regionlag import lag_of
 from perftui.model.regions import EPOCH_KEY
 from tests.backends.contract import At, BackendContract, Make
+from tests.backends.valkeypowers import LIBRARY, SERVERS
 from tests.conftest import need_valkey
 from tests.engines.cachecluster.test_cluster import facts
 from tests.topologies import a_server, regions
@@ -93,7 +95,7 @@ def found(reading: ClusterReading) -> dict[str, Any]:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (RegionPair, ReplicaAttacher)
+    powers = (*LIBRARY, *SERVERS, RegionPair, ReplicaAttacher)
 
     @pytest.fixture
     def live(self, standing: Regions) -> Make:
@@ -212,6 +214,7 @@ async def links(server: Data) -> int:
     return int(said["sync_full"]) + int(said["sync_partial_ok"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", [True, False])
 async def test_a_primary_that_hangs_is_lost_as_soon_as_the_configuration_says(
     pair: Regions, busy: bool
@@ -242,6 +245,7 @@ async def has(server: Data, key: str) -> bool:
     return bool(await server.ask("EXISTS", key) == 1)
 
 
+@pytest.mark.slow
 async def test_a_pause_of_two_seconds_is_no_loss(pair: Regions) -> None:
     async with opened(pair) as backend:
         await look(backend)
@@ -260,6 +264,7 @@ async def test_a_pause_of_two_seconds_is_no_loss(pair: Regions) -> None:
         attending.cancel()
 
 
+@pytest.mark.slow
 async def test_a_replica_that_reaches_its_primary_anew_vouches_for_it(pair: Regions) -> None:
     """Only we cannot reach it: it is asked for once, goes on where it was, and nobody is promoted."""
     async with opened(pair, lost_after=3.0) as backend:
@@ -278,6 +283,7 @@ async def test_a_replica_that_reaches_its_primary_anew_vouches_for_it(pair: Regi
         attending.cancel()
 
 
+@pytest.mark.slow
 async def test_a_third_region_follows_the_one_that_was_promoted(pair: Regions, third: Data) -> None:
     a, b, c = (f"127.0.0.1:{pair.servers[n].port}" for n in (1, 2, 3))
     async with opened(pair, lost_after=3.0) as backend:
@@ -313,6 +319,7 @@ async def is_found(backend: ValkeyRegions, id_: str) -> bool:
     return id_ in found(await look(backend))
 
 
+@pytest.mark.slow
 async def test_while_one_of_its_replicas_hears_a_primary_none_is_promoted(pair: Regions, third: Data) -> None:
     async with opened(pair, lost_after=3.0) as backend:
         first = f"127.0.0.1:{pair.servers[1].port}"
@@ -338,7 +345,7 @@ def replica(at: str, offset: int, **more: Any) -> ClusterMember:
 
 def test_the_replica_that_got_most_takes_over() -> None:
     def heir(*members: ClusterMember) -> str:
-        found = _heir(list(members))
+        found = pairjudge.heir(list(members))
         return found.address if found is not None else ""
 
     assert heir(replica("b:1", 90), replica("c:1", 95)) == "c:1"

@@ -17,15 +17,9 @@ from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterVie
 from perftui.model.errors import ConfigError, PlanRejected, Protocol
 from perftui.model.health import Health, Link
 from perftui.model.options import ValkeySentinelOptions
-from perftui.model.ports import (
-    CommandSampler,
-    GroupFailover,
-    KeyDumper,
-    KeyPurger,
-    KeyspaceReader,
-    ReplicaAttacher,
-)
+from perftui.model.ports import GroupFailover, ReplicaAttacher
 from tests.backends.contract import At, BackendContract, Make
+from tests.backends.valkeypowers import KEYS, LIBRARY, SERVERS
 from tests.conftest import need_valkey
 from tests.topologies import a_group, a_server
 from tests.waiting import auntil
@@ -60,7 +54,7 @@ async def look(backend: ValkeySentinel) -> ClusterReading:
 class TestContract(BackendContract):
     """The house's contract."""
 
-    powers = (CommandSampler, GroupFailover, KeyDumper, KeyPurger, KeyspaceReader, ReplicaAttacher)
+    powers = (*LIBRARY, *SERVERS, *KEYS, GroupFailover, ReplicaAttacher)
 
     @pytest.fixture
     def live(self, group: SentinelGroup) -> Make:
@@ -117,6 +111,7 @@ async def test_one_sentinel_finds_all_and_a_switch_is_undone(group: SentinelGrou
         await backend.close()
 
 
+@pytest.mark.slow
 async def test_a_dead_primary_is_told_by_the_sentinels_and_replaced(server_folder: Folder) -> None:
     need_valkey()
     own = a_group(server_folder)

@@ -9,7 +9,8 @@ import hiredis
 import pytest
 
 from perftui.backends.valkey import Valkey, setup
-from perftui.backends.valkey.monitor import life, tally
+from perftui.backends.valkey.monitor import tally
+from perftui.backends.valkey.streamlines import life
 from perftui.model.cache import CacheReading
 from perftui.model.options import ValkeyOptions
 
@@ -28,7 +29,12 @@ async def settings(server: Valkey) -> dict[str, str]:
 
 
 async def test_a_server_tells_its_risky_settings(server: Valkey, valkey: Any) -> None:
-    assert await settings(server) == {"latency-monitor-threshold": "20", "default-user": "password"}
+    assert await settings(server) == {
+        "latency-monitor-threshold": "20",
+        "activedefrag": "no",
+        "client-output-buffer-limit": "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        "default-user": "password",
+    }
     await server.set_parameter("latency-monitor-threshold", "0")
     try:
         assert (await settings(server))["latency-monitor-threshold"] == "0"
@@ -42,11 +48,10 @@ async def test_a_server_tells_its_risky_settings(server: Valkey, valkey: Any) ->
 
 def test_what_is_forbidden_or_odd_is_left_out() -> None:
     refused = hiredis.ReplyError("NOPERM")
-    assert setup.told([refused, refused]) == ()
-    assert setup.told([[], {b"flags": [b"off"]}]) == (("default-user", "off"),)
-    assert setup.told([{setup.MONITOR.encode(): b"x"}, [b"flags", [b"on"]]]) == (
-        ("default-user", "password"),
-    )
+    assert setup.told([refused] * 4) == ()
+    assert setup.told([[], [], [], {b"flags": [b"off"]}]) == (("default-user", "off"),)
+    odd = [{setup.MONITOR.encode(): b"x"}, [b"activedefrag", b"y" * 999], [setup.BUFFERS.encode(), 5]]
+    assert setup.told([*odd, [b"flags", [b"on"]]]) == (("default-user", "password"),)
 
 
 @pytest.mark.parametrize(

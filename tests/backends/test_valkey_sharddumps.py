@@ -148,6 +148,7 @@ async def test_slots_that_moved_are_lost_and_begun_anew(
     assert (await purge.undo(receipt)).done == 300
 
 
+@pytest.mark.slow
 async def test_a_group_whose_primary_dies_in_the_middle(server_folder: Folder, tmp_path: Path) -> None:
     need_valkey()
     group = a_group(server_folder)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perftui.backends.valkey.cluster import ValkeyCluster
+from perftui.backends.valkey.info import parse, whole
 from perftui.backends.valkey.shardkeys import by_slot, together
 from perftui.engines.cache.purge import PurgeKeys
 from perftui.engines.cache.restore import RestoreKeys
 from perftui.instrument.cache.cluster import ClusterStore
 from perftui.instrument.cache.store import open_store
+from perftui.lab.ports import free_port
 from perftui.model.action import Progress
 from perftui.model.cache import KeySurvey, KeyTally
 from perftui.model.errors import Lost
@@ -93,6 +97,35 @@ async def test_a_purge_counts_moves_and_brings_back(shards: ValkeyCluster, store
     assert {row.key for row in rows} == {b"page:2", b"cart:1"}
 
 
+async def test_moving_away_adds_nothing_to_the_hit_ratio(
+    shards: ValkeyCluster, store: ClusterStore, cluster: Cluster
+) -> None:
+    await fill(store, 300)
+    await shards._primaries()
+    before, own = await lookups(cluster), counted(shards)
+    tally = KeyTally()
+    await shards.quarantine_keys([*(b"page:%d" % n for n in range(300)), b"absent"], "q", 60.0, tally)
+    assert (tally.done, tally.absent) == (300, 1)
+    assert await lookups(cluster) - before == counted(shards) - own == Counter(hits=300, misses=1)
+
+
+async def lookups(cluster: Cluster) -> Counter[str]:
+    """What the masters counted, together."""
+    told = [parse(await master.ask("INFO", "everything")) for master in cluster.masters]
+    return Counter(
+        hits=sum(whole(fields, "keyspace_hits") for fields in told),
+        misses=sum(whole(fields, "keyspace_misses") for fields in told),
+    )
+
+
+def counted(shards: ValkeyCluster) -> Counter[str]:
+    """What of it the console knows as its own."""
+    known = shards._shards.values()
+    return Counter(
+        hits=sum(shard.own_hits for shard in known), misses=sum(shard.own_misses for shard in known)
+    )
+
+
 async def test_a_master_that_dies_in_the_middle_leaves_nothing_behind(
     shards: ValkeyCluster, store: ClusterStore, cluster: Cluster
 ) -> None:
@@ -141,6 +174,17 @@ async def test_slots_that_moved_are_lost_and_begun_anew(
     assert await names(shards, b"page:*") == set()
 
 
+async def test_each_key_of_a_slot_is_counted(shards: ValkeyCluster, store: ClusterStore) -> None:
+    """Those of a slot go by one command, whose answer is how many there were."""
+    here = [b"{one}:%d" % n for n in range(5)] + [b"alone"]
+    await asyncio.gather(*(store.put(key, b"v", None) for key in here))
+    tally = KeyTally()
+    await shards.read()
+    await shards.delete_keys([*here[:3], b"{one}:absent", *here[3:], b"{two}:absent"], tally)
+    assert (tally.done, tally.absent, tally.failed, tally.unsure) == (6, 2, 0, 0)
+    assert await names(shards, b"{one}:*") == set()
+
+
 async def test_a_cluster_that_is_not_whole_is_not_purged_by_halves(
     shards: ValkeyCluster, cluster: Cluster
 ) -> None:
@@ -178,3 +222,18 @@ def test_surveys_add_up() -> None:
     assert (both.count, both.bytes_, both.bytes_error, both.total, both.scanned) == (20, 200, 5, 100, 0.75)
     assert both.policy == "policies that differ"
     assert together([part(total=0)], 10).scanned == 1.0
+
+
+async def test_a_purge_of_a_cluster_that_is_away_is_lost_not_planned() -> None:
+    away = ValkeyCluster("shards", ValkeyClusterOptions(f"redis+cluster://127.0.0.1:{free_port()}"))
+    with pytest.raises(Lost):
+        await PurgeKeys(away, "shards", pattern="page:*").plan()
+    await away.close()
+
+
+async def test_a_probe_is_the_slowest_primarys(shards: ValkeyCluster, store: ClusterStore) -> None:
+    await shards.read()
+    assert 0 < await shards.probe_purge() < 5
+    shards._known = tuple(replace(one, failed=True) for one in shards._known)
+    with pytest.raises(Lost, match="no primary"):
+        await shards.probe_purge()

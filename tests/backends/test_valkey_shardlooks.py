@@ -70,6 +70,7 @@ async def look(shards: ValkeyCluster) -> ClusterReading:
     return facts
 
 
+@pytest.mark.slow
 async def test_shares_of_a_sample_lie_within_their_intervals(shards: ValkeyCluster) -> None:
     assert isinstance(shards, KeyspaceReader)
     counted = await shards.sample_keyspace(b"", 2000)
@@ -117,6 +118,36 @@ async def test_pages_go_over_all_nodes_and_say_how_far_they_are(shards: ValkeyCl
     assert 0 < shares[0] < 0.6
     assert set(seen) == {b"cart:%d" % n for n in range(CARTS)}
     assert page.rows[0].kind == "string"
+
+
+async def test_hits_by_prefix_are_asked_at_the_primary_of_each_slot(
+    shards: ValkeyCluster, store: ClusterStore
+) -> None:
+    """Of the pages asked for all are there, of the carts five of six."""
+    stop = asyncio.Event()
+
+    async def ask() -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            await store.get_many([b"page:%d" % (n % PAGES), b"cart:%d" % (37 * n % (CARTS + 300))])
+
+    asking = asyncio.create_task(ask())
+    try:
+        sample = await shards.sample_commands(3000, 0.5)
+    finally:
+        stop.set()
+        await asking
+    found = {row.prefix: row for row in sample.hits}
+    assert sample.hits_limit == ""
+    assert set(found) == {b"page:", b"cart:"}
+    assert found[b"page:"].ratio == 1.0
+    cart = found[b"cart:"]
+    assert cart.unsure == 0
+    assert cart.low <= 5 / 6 <= cart.high
+    assert cart.high - cart.low < 0.2
+    reading = await look(shards)  # asking is no lookup of anybody
+    assert all((m.reading.misses_per_s or 0) >= 0 for m in reading.primaries if m.reading)
 
 
 async def test_hot_keys_come_from_every_primary(shards: ValkeyCluster, store: ClusterStore) -> None:
@@ -210,7 +241,8 @@ async def test_what_tables_a_node_keeps_is_told_by_its_version(shards: ValkeyClu
 def test_a_busy_node_that_was_full_sooner_weighs_more() -> None:
     busy = CommandSample(1.0, 0.1, 1000, (HotKey(b"a", 500, 0.5, 0.03, 2, 1, 1),), (("get", 1000),))
     calm = CommandSample(2.0, 0.5, 1000, (HotKey(b"b", 1000, 1.0, 0.01),), (("get", 900), ("set", 100)))
-    both = merged([busy, calm])
+    both = merged([busy, calm], ["a:1", "b:1"])
+    assert dict(both.parts) == pytest.approx({"a:1": 10 / 12, "b:1": 2 / 12})
     assert [(hot.key, hot.count) for hot in both.keys] == [(b"a", 500), (b"b", 1000)]
     assert both.keys[0].share == pytest.approx(0.5 * 10 / 12)
     assert both.keys[1].error == pytest.approx(0.01 * 2 / 12)
@@ -243,3 +275,11 @@ async def test_nodes_of_the_library_and_its_dictionaries_are_found_in_a_cluster(
         assert (await shards.dictionary_state("shop")).current == receipt.undo["number"]
         await train.undo(receipt)
         assert (await shards.dictionary_state("shop")).current == 0
+
+
+def test_how_long_a_key_lives_is_kept_whichever_server_tells_it() -> None:
+    tells, silent = (
+        CommandSample(1.0, 0.5, 10, (HotKey(b"k", 5, 0.5, 0.1, ttl_s=ttl),), ()) for ttl in (30.0, None)
+    )
+    for samples in ((tells, silent), (silent, tells)):
+        assert merged(samples).keys[0].ttl_s == 30.0

@@ -34,7 +34,7 @@ from perftui.model.reading import Look, Reading
 from perftui.model.slottraffic import GROUP, SlotMap
 from perftui.runtime.rings import Rings
 from tests.conftest import need_valkey
-from tests.topologies import a_cluster
+from tests.topologies import a_cluster, unhurried
 from tests.waiting import auntil
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ async def cluster(server_folder: Folder) -> AsyncIterator[Cluster]:
     need_valkey()
     made = a_cluster(server_folder)
     await made.start()
+    await unhurried(made)
     store = open_store(made.url)
     await asyncio.gather(*(store.put(b"key:%d" % n, b"v" * 20, None) for n in range(KEYS)))
     await store.close()
@@ -179,9 +180,13 @@ async def test_where_traffic_is_not_counted_keys_are_and_it_says_so(
 ) -> None:
     await all_say(cluster, "CONFIG", "SET", "cluster-slot-stats-enabled", "no")
     try:
-        found = await backend.slot_map()
+
+        async def of_all() -> SlotMap | None:
+            found = await backend.slot_map()
+            return found if sum(shard.keys for shard in found.facts.shards) == KEYS else None
+
+        found = await auntil(of_all, 20)  # on a busy machine one of them can be late
         assert found.facts.why.endswith("counts keys alone: cluster-slot-stats-enabled is off there")
-        assert sum(shard.keys for shard in found.facts.shards) == KEYS
         assert found.facts.hottest == ()
         assert (await look(backend)).slots is not None
     finally:

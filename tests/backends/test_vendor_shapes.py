@@ -16,7 +16,7 @@ from perftui.backends.pagerduty import PagerDuty
 from perftui.backends.slack import Slack
 from perftui.backends.sms import Sms
 from perftui.backends.webhook import Webhook
-from perftui.lab.shapecheck import _read, operation, problems, shape
+from perftui.lab.shapecheck import _read, fields, operation, problems, shape
 from perftui.model import channels as options
 from perftui.model.finding import Severity
 from perftui.model.notify import Request, What
@@ -25,7 +25,8 @@ from tests.backends.test_senders import EVERY, NOTE, PD, SLACK, SMS, Post
 HOOK = options.SlackOptions(webhook="https://hooks.slack.com/services/T000/B000/XXXX")
 GROUP = replace(SMS, sender="MG" + "a" * 32)
 BARE = replace(NOTE, lines=(), total=0, who="", note="", title="x")
-NAMES = ("pagerduty", "incidents", "slack-post", "slack-update", "slack-webhook", "sms", "webhook")
+READ = ("incidents", "oncalls")
+NAMES = ("pagerduty", *READ, "slack-post", "slack-update", "slack-webhook", "sms", "webhook")
 
 
 def name_of(request: Request) -> str:
@@ -47,8 +48,8 @@ def wrong(request: Request, body=None) -> tuple[str, ...]:
 
 
 def value_of(request: Request):
-    if name_of(request) == "incidents":
-        return dict(parse_qsl(urlsplit(request.url).query))
+    if name_of(request) in READ:
+        return fields(name_of(request), urlsplit(request.url).query)
     return dict(parse_qsl(request.body.decode())) if request.user else json.loads(request.body)
 
 
@@ -66,7 +67,9 @@ async def requests(note, ref="C1/1.2") -> list[Request]:
     )
     for sender in made:
         await sender.deliver(note, ref)
-    await PagerDuty("p", replace(PD, api_token="y_NbAkKc66ryYTWUXYEu"), post).acknowledged((note.thread,))
+    reader = PagerDuty("p", replace(PD, api_token="y_NbAkKc66ryYTWUXYEu"), post)
+    await reader.acknowledged((note.thread,))
+    await reader.on_duty(("PI7DH85", "PA1B2C3"))
     return post.requests
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import time
 
 import pytest
 
 from perftui.cli import main
+from perftui.model.event import Event
+from perftui.runtime.eventstore import EventStore
+from perftui.runtime.store import Store
 from tests.promtool import checks
 
 RULES = "# ours\ngroups:\n- name: shop\n  rules:\n  - alert: Down\n    expr: up == 0  # gone\n    for: 1m\n"
@@ -100,14 +105,37 @@ def test_backtests(alerts, tmp_path):
     assert code == 0
     assert "Down" in out
     assert "nothing it looks at was recorded" in out
-    assert "Odd                         fired 1 times in" in out
+    assert "Odd                         fired 1 time in" in out
     code, out, _ = alerts("backtest", "--rule", "HostCpuHigh", "--json")
     assert code == 0
-    (one,) = json.loads(out)
+    (one,) = json.loads(out)["rules"]
     assert (one["rule"]["name"], one["spells"]) == ("HostCpuHigh", [])
     assert alerts("backtest", "--rule", "nothing")[0] == 2
     file.write_text(WRONG)
     assert alerts("backtest", file)[0] == 2
+
+
+def test_backtests_say_which_incidents_they_would_have_missed(alerts, tmp_path):
+    file = tmp_path / "mine.yml"
+    file.write_text("groups:\n- name: a\n  rules:\n  - alert: Odd\n    expr: absent(x)\n")
+    assert alerts("list")[0] == 0  # makes the store
+
+    async def happened(*events):
+        store = Store.open(f"sqlite:///{tmp_path}/state/store.sqlite", "x")
+        await EventStore(store).put(events)
+        await store.close()
+
+    now = time.time()
+    asyncio.run(happened(Event(now - 500, "incident", "", "checkout down", until=now - 400)))
+    code, out, _ = alerts("backtest", file, "--since", "10m")
+    assert (code, out.splitlines()[-2]) == (0, "1 incident in this time, 1 told by these rules")
+    assert "told by Odd after 0 s: checkout down (on the timeline)" in out
+    file.write_text(RULES)
+    _, out, _ = alerts("backtest", file, "--since", "10m")
+    assert "1 incident in this time, 0 told by these rules" in out
+    assert "missed: checkout down" in out
+    (one,) = json.loads(alerts("backtest", file, "--since", "10m", "--json")[1])["incidents"]
+    assert (one["title"], one["rule"]) == ("checkout down", "")
 
 
 def test_why(alerts, tmp_path):
@@ -116,7 +144,7 @@ def test_why(alerts, tmp_path):
     alerts("import", file, "--yes")
     code, out, _ = alerts("why", "Down")
     assert code == 0
-    assert "Down: up == 0 for 60 s  (rules.yml:5)" in out
+    assert "Down: up == 0 for 1 m  (rules.yml:5)" in out
     assert "no console or agent has evaluated" in out
     assert json.loads(alerts("why", "HostCpuHigh", "--json")[1])["rule"]["name"] == "HostCpuHigh"
     assert alerts("why", "nothing")[0] == 4

@@ -33,6 +33,16 @@ def test_nothing_fires_before_anybody_watches(alerts):
     assert "HostCpuHigh" in out
 
 
+def test_what_is_empty_says_so(alerts, tmp_path, capsys):
+    config = ("--config", str(tmp_path / "config.toml"))
+    for verb, said in (("history", "no alert did anything"), ("silences", "nothing is silenced")):
+        assert main(["alerts", verb, *config]) == 0
+        seen = capsys.readouterr()
+        assert (seen.out, said in seen.err) == ("", True)
+    assert main(["alerts", "list", *config]) == 0
+    assert "of environment x yet" in capsys.readouterr().err
+
+
 def test_a_silence_and_its_end(alerts):
     code, out = alerts("silence", 'source="db"', "--for", "2h", "--note", "moving it", "--yes", "--json")
     assert code == 0
@@ -50,9 +60,17 @@ def test_a_threshold_and_back(alerts):
     assert "nothing to rehearse" in out
     assert "(set by hand)" not in alerts("rules")[1]
     assert alerts("threshold", "HostCpuHigh", "0.7", "--yes") == (0, "CPU busy is now > 70.0%\n")
-    assert "> 0.7 for 300 s  (set by hand)" in alerts("rules")[1]
+    assert "> 70.0% for 5 m  (set by hand)" in alerts("rules")[1]
     assert alerts("threshold", "HostCpuHigh", "--yes")[0] == 0
     assert "(set by hand)" not in alerts("rules")[1]
+
+
+def test_a_quiet_week_has_its_report(alerts):
+    code, out = alerts("noise")
+    assert code == 0
+    assert out.startswith("noise report: 0 firings, 0 messages, from ")
+    assert "never fired: HostCpuHigh, " in out
+    assert json.loads(alerts("noise", "--since", "1d", "--json")[1])["rules"] == []
 
 
 def test_refusals(alerts):
@@ -103,3 +121,18 @@ def test_calendars_say_what_is_coming_and_what_is_wrong(alerts, tmp_path):
     code, out = alerts("calendars", "--json")
     assert code == 1
     assert "is no calendar" in json.loads(out)["problems"]["moon"][0]
+
+
+def test_a_silence_is_taken_back_by_another_shell(alerts, tmp_path, capsys):
+    config = ("--config", str(tmp_path / "config.toml"))
+    assert alerts("silence", 'source="db"', "--for", "2h", "--yes")[0] == 0
+    assert len(json.loads(alerts("silences", "--json")[1])["silences"]) == 1
+    assert main(["undo", "--yes", *config]) == 0
+    assert 'source="db" is heard of again' in capsys.readouterr().out
+    assert json.loads(alerts("silences", "--json")[1])["silences"] == []
+    assert alerts("threshold", "HostCpuHigh", "0.7", "--yes")[0] == 0
+    assert main(["undo", "--dry-run", "--json", *config]) == 0
+    assert json.loads(capsys.readouterr().out)["action"] == "alerts.threshold"
+    assert main(["undo", "--yes", *config]) == 0
+    assert "again" in capsys.readouterr().out
+    assert main(["undo", "--yes", *config]) == 4

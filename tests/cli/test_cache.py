@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -14,16 +15,20 @@ import pytest
 
 from perftui.analysis.quantile import Sketch
 from perftui.backends.valkey.link import Link, parse_url
-from perftui.cli import main
+from perftui.cli import cachehot, main
 from perftui.cli.cachepurge import seconds
 from perftui.instrument.cache import stats as publishing
 from perftui.instrument.cache.envelope import Sealer
 from perftui.instrument.cache.face import Cache
 from perftui.instrument.cache.warming import Warming
+from perftui.model.cache import CommandSample, HotKey
 from perftui.model.errors import ConfigError
 from perftui.model.misscurve import MissCurve, Point
 from perftui.model.noderecord import pack
+from perftui.model.prefixhits import PrefixHits
+from perftui.model.series import SeriesKey
 from perftui.model.tiers import TierStats
+from tests.cli.stored import fill
 from tests.waiting import until
 
 Out = pytest.CaptureFixture[str]
@@ -72,9 +77,45 @@ async def test_prefixes_big_hot_and_slowlog(config: str, raw: Link, capsys: Out)
     assert await cache(config, "big", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 50
     assert await cache(config, "hot", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["took_s"] < 1.5
+    hot = json.loads(capsys.readouterr().out)
+    assert hot["took_s"] < 1.5
+    assert all(row["moved"] is None for row in hot["keys"])  # there was no look before
+    assert (hot["prefixes"], hot["prefixes_limit"]) == ([], "")
     assert await cache(config, "slowlog", "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_hot_ranks_move_from_look_to_look(capsys: Out) -> None:
+    args = argparse.Namespace(json=None)
+    for shares in ({"a": 0.6, "b": 0.2}, {"b": 0.5, "a": 0.3, "c\x1b": 0.1}):
+        keys = tuple(HotKey(name.encode(), 9, share, 0.01) for name, share in shares.items())
+        assert cachehot.show(CommandSample(len(keys), 0.5, 100, keys, ()), "main", args) == 0
+    first, _, up, down, new = capsys.readouterr().out.splitlines()
+    assert first.endswith("%  a")
+    assert up.endswith("▲ 1  b")
+    assert down.endswith("▼ 1  a")
+    assert new.endswith("new  c\\x1b")
+
+
+def test_what_reads_found_is_told_by_prefix_with_its_interval(capsys: Out) -> None:
+    rows = (
+        PrefixHits(b"page:", 1200, 1080, 60, 1080 / 1140, 0.88, 0.96),
+        PrefixHits(b"cart\x1b:", 1, 0, 0, None, 0.0, 1.0),
+    )
+    sample = CommandSample(1.0, 0.5, 1500, (), (), hits=rows, hits_limit="main has no EXISTS")
+    assert cachehot.show(sample, "main", argparse.Namespace(json=None)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "hit  94.7% (88.0–96.0%) of 1,200 reads, 60 unsure  page:",
+        "hit      – (0–100%) of 1 read, 1 unsure  cart\\x1b:",
+        "hits by prefix: main has no EXISTS",
+    ]
+    assert cachehot.show(sample, "main", argparse.Namespace(json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["prefixes_limit"] == "main has no EXISTS"
+    assert told["prefixes"][0] | {"hit_ratio": 0.9} == {
+        "prefix": "page:", "reads": 1200, "hits": 1080, "misses": 60, "unsure": 60,
+        "hit_ratio": 0.9, "low": 0.88, "high": 0.96,
+    }  # fmt: skip
 
 
 async def test_purge_needs_a_yes_and_undo_needs_the_id(config: str, raw: Link, capsys: Out) -> None:
@@ -262,3 +303,36 @@ async def test_a_replica_is_promoted_and_follows_again(
     assert "second is a primary at offset" in capsys.readouterr().out
     assert await cache(config, "follow", "second", f"127.0.0.1:{valkey.port}", "--yes") == 0
     assert f"second follows 127.0.0.1:{valkey.port} at offset" in capsys.readouterr().out
+
+
+async def test_status_tells_longer_hit_ratios_from_history(config: str, raw: Link, capsys: Out) -> None:
+    assert await cache(config, "status") == 0
+    assert "nothing recorded of the last 24 h" in capsys.readouterr().out
+    now = time.time()
+    courses = {SeriesKey("main", "hits_per_s"): lambda _at: 30.0, SeriesKey("main", "misses_per_s"): one}
+    env = "test"
+    await asyncio.to_thread(fill, env, courses, [now - ago for ago in range(3600, 0, -5)])
+    assert await cache(config, "status", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["hit_ratio_15m"] == row["hit_ratio_24h"] == pytest.approx(0.9677, abs=0.001)
+    assert row["hit_ratio_15m_recorded_s"] == 900
+    assert 3540 <= row["hit_ratio_24h_recorded_s"] <= 3660
+    assert await cache(config, "status") == 0
+    assert "hit ratio of the last 15 m 96.8%, 24 h 96.8% (1 h recorded)" in capsys.readouterr().out
+
+
+def one(_at: float) -> float:
+    return 1.0
+
+
+async def test_purge_keeps_a_rate(config: str, raw: Link, capsys: Out) -> None:
+    assert await cache(config, "purge", "page:*", "--rate", "300", "--pause-over", "1s", "--dry-run") == 0
+    plan = capsys.readouterr().out
+    assert "at most 300 keys/s: 1.00 s or more" in plan
+    assert "pauses while a probe's p99 is 1.00 s above what it is now" in plan
+    started = time.monotonic()
+    assert await cache(config, "purge", "page:*", "--rate", "300", "--yes") == 0
+    assert time.monotonic() - started > 0.9
+    assert "at most 300 keys/s" in capsys.readouterr().out
+    assert await cache(config, "purge", "page:*", "--pause-over", "soon", "--yes") == 2
+    assert await cache(config, "purge", "--tag", "a", "--namespace", "b", "--rate", "5", "--yes") == 2

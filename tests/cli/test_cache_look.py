@@ -18,6 +18,9 @@ import pytest
 from perftui.backends.valkey.link import Link, parse_url
 from perftui.cli import main
 from perftui.cli.cachewatch import CLEAR
+from perftui.instrument.cache import Cache
+from perftui.instrument.cache.staleness import Staleness
+from tests.waiting import until
 
 Out = pytest.CaptureFixture[str]
 SLOW = 30  # seconds in which a process of ours must have said its lines
@@ -107,6 +110,26 @@ async def test_the_doctor_is_one_with_findings_as_bad_as_asked(config: str, raw:
     rows = {row["id"]: row for row in table(capsys.readouterr().out)}
     assert rows["cache.memory-near-limit"]["severity"] == "critical"
     assert rows["cache.noeviction"]["action"] == "cache.configure"
+
+
+async def test_the_doctor_tells_of_nodes(config: str, raw: Link, valkey: Any, capsys: Out) -> None:
+    await raw.ask(
+        [("CONFIG", "SET", "maxmemory", 1 << 30), ("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")], 5
+    )
+    async with Cache("shop", l2=valkey.url) as a, Cache("shop", l2=valkey.url) as b:
+        meters = [Staleness(one, every=0.05) for one in (a, b)]
+        await until(lambda: any(meter.delays.count > 5 for meter in meters), 15)
+        for one in (a, b):
+            await one._publisher.publish()  # type: ignore[union-attr]
+        assert await cache(config, "doctor", "--nodes", "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        (late,) = told["staleness"]
+        assert (late["source"], late["namespace"], late["nodes"], late["lost"]) == ("main", "shop", 2, 0)
+        assert 0 <= late["p50_s"] <= late["p99_s"] <= 1.02 * late["max_s"]
+        assert {node["node"] for node in told["nodes"]} == {a.node, b.node}
+        assert [finding for finding in told["findings"] if finding["severity"] == "critical"] == []
+        assert await cache(config, "doctor", "--nodes", "--fail-on", "critical") == 0
+        assert "main: shop: changes heard after p50 " in capsys.readouterr().out
 
 
 async def test_a_doctor_without_a_patient_is_three(

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import re
-import socket
 import stat
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from perftui.cli import main
+from perftui.lab.ports import free_port
 
 CACHE = '[env.{name}]\nkind = "{kind}"\n[env.{name}.backends.sessions]\nkind = "valkey"\n'
 FAST = ["--within", "15", "--seconds", "0.1"]
@@ -47,10 +47,7 @@ def cache(write, valkey, monkeypatch):
 @pytest.fixture
 def nobody(write):
     """A configuration whose only system does not answer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    write(CACHE.format(name="shop", kind="test") + f'url = "redis://127.0.0.1:{port}/0"\n')
+    write(CACHE.format(name="shop", kind="test") + f'url = "redis://127.0.0.1:{free_port()}/0"\n')
 
 
 def test_list_names_every_tab(capsys):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from perftui.cli import main
+from perftui.cli import common, main
 from perftui.config import paths
 from perftui.model.metrics import labels_of
 from perftui.model.reading import Measure, Reading
@@ -127,3 +127,19 @@ def test_a_server_by_address(server, config, capsys):
     assert found["exact"] is True
     assert main(["monitor", "query", "sum(", "--server", server.url]) == 2
     assert "1:5: parse error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("typed", "code"), [("\n", 0), ("no\n", 2), ("", 2)])
+def test_enter_takes_the_step_that_would_do(recorded, capsys, monkeypatch, typed, code):
+    async def line():
+        return typed
+
+    monkeypatch.setattr(common, "on_terminal", lambda: True)
+    monkeypatch.setattr(common, "typed_line", line)
+    words = ["monitor", "query", "vector(1)", "--range", "400d", "--step", "1s"]
+    assert main([*words, "--json"]) == code
+    said = capsys.readouterr()
+    assert "a step of 3142s would do: enter takes it" in said.err
+    assert not code or "parse" not in said.err
+    if not code:
+        assert json.loads(said.out)["step"] == 3142.0

@@ -12,6 +12,8 @@ from perftui.analysis.matchers import matches
 from perftui.cli import main
 from perftui.config import load
 from perftui.lab.receivers import Receivers
+from tests.amserver import PROGRAM, Server
+from tests.needs import needs
 
 CONFIG = """
 [env.x]
@@ -96,6 +98,58 @@ def test_no_way_is_said_and_is_the_answer_no(alerts):
     assert code == 1
     assert "no channel is configured" in said
     assert "no channel is configured" in alerts("channels")[2]
+    assert alerts("oncall")[:2] == (1, "nobody: no rota and no schedule is configured, [oncall]\n")
+
+
+def test_who_is_on_call_is_asked_of_the_schedule_and_where_it_is_not_told_the_rota_holds(
+    alerts, receivers, monkeypatch
+):
+    assert alerts("oncall")[:2] == (0, "anna, then anna (by the rota)\n")
+    monkeypatch.setenv("TEST_REST", "y_NbAkKc66ryYTWUXYEu")
+    text = alerts.path.read_text().replace('rota = ["anna"]', 'rota = ["anna"]\nschedule = "PI7DH85"')
+    text = text.replace("{ anna", '{ "Ben Ono" = "+15005550002", anna')
+    alerts.path.write_text(text)
+    code, _, said = alerts("oncall")
+    assert code == 2
+    assert "no channel of kind pagerduty has an `api_token` to ask with" in said
+    url = f"http://127.0.0.1:{receivers.http_port}"
+    keys = f'[channels.pagerduty]\napi_token = "env:TEST_REST"\napi_url = "{url}"'
+    alerts.path.write_text(text.replace("[channels.pagerduty]", keys))
+    receivers.duty["PI7DH85"] = ["Ben Ono"]
+    assert alerts("oncall")[:2] == (0, "Ben Ono, then anna (by PagerDuty's PI7DH85)\n")
+    receivers.script["oncalls"] = ["403"]
+    code, out, _ = alerts("oncall", "--json")
+    said = json.loads(out)
+    assert (code, said["first"], said["by"]) == (0, ["anna"], "the rota")
+    assert "PI7DH85 is not followed: HTTP 403" in said["said"]
+    before = len(receivers.counted("sms"))
+    assert alerts("test", "sms", "--yes")[0] == 0
+    assert [one.body["To"] for one in receivers.counted("sms")[before:]] == ["+15005550002"]
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+def test_what_an_alertmanager_holds_is_printed(alerts, tmp_path):
+    code, out, said = alerts("elsewhere")
+    assert (code, out) == (1, "")
+    assert "there is no channel of kind alertmanager to read" in said
+    needs("prometheus-alertmanager", PROGRAM is not None, "apt-get install prometheus-alertmanager")
+    server = Server(tmp_path / "am")
+    try:
+        server.fire("Torn", "tape is torn", severity="critical")
+        server.hush("instance", "web")
+        text = f'[channels.am]\nkind = "alertmanager"\nbase_url = "{server.url}"\n'
+        alerts.path.write_text(alerts.path.read_text() + text)
+        code, out, _ = alerts("elsewhere")
+        first, second = out.splitlines()
+        assert (code, first.split()[:3]) == (0, ["am", "firing", "critical"])
+        assert first.endswith("Torn  tape is torn  pager")
+        assert 'instance="web"  eve  moving' in second
+        assert json.loads(alerts("elsewhere", "--json")[1])[0]["alerts"][0]["rule"] == "Torn"
+    finally:
+        server.stop()
+    code, out, said = alerts("elsewhere")
+    assert (code, out) == (3, "")
+    assert "am: ConnectError" in said
 
 
 @pytest.mark.parametrize("channel", ["pagerduty", "slack", "sms"])
@@ -141,6 +195,8 @@ def test_a_channel_that_is_not_there_and_a_secret_that_is_not(alerts, monkeypatc
         ('[routes.a]\nunder = "b"', "no route b"),
         ('[routes.a]\nescalation = "b"', "no escalation b"),
         ('[escalation.a]\nsteps = [{ channel = "sms", to = "carl" }]', "nobody called carl"),
+        ('schedule = "PI 7"', "is no id of a schedule"),
+        ('second_schedule = "PI7DH85"', "needs a `schedule`"),
         ('[channels.slak]\nkind = "slak"', "did you mean slack"),
         ('[channels.p2]\nkind = "pagerduty"\nrouting_key = "plain"', "is a secret and may not stand here"),
     ],

@@ -60,6 +60,7 @@ async def plain(config, folder, **environment):
             await one.end(signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_links_alerts_and_findings_are_said_as_they_come_and_go(valkey, tmp_path):
     config = written(tmp_path / "c.toml", CONFIG.format(port=valkey.port))
     async with plain(config, tmp_path / "state", PERFTUI_TEST_PW=valkey.password) as one:

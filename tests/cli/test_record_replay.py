@@ -79,6 +79,7 @@ async def recorded(lab: Lab, path: Path) -> tuple[float, dict[str, Any]]:
     return at, shown
 
 
+@pytest.mark.slow
 async def test_a_recording_shows_what_was_shown(
     lab: Lab, state_dir: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

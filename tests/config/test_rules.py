@@ -6,6 +6,7 @@ import pytest
 
 from perftui.config import load
 from perftui.config.effective import shown
+from perftui.draw.ruletext import rule_text
 from perftui.model.alertrules import DEFAULTS
 from perftui.model.errors import ConfigError
 from perftui.model.finding import Severity
@@ -34,7 +35,7 @@ def test_shipped_rules_are_in_force_and_can_be_changed(read):
 def test_an_own_rule(read, tmp_path):
     text = '[alerts.rules.tps]\nseries = "db/tps"\nbelow = 3\nhow = "avg"\nover = 60'
     config = read(text)
-    assert config.rules().rules[-1].text == "avg over 60 s of db/tps < 3"
+    assert rule_text(config.rules().rules[-1]) == "avg over 1 m of db/tps < 3"
     again = tmp_path / "again.toml"
     again.write_text(shown(config))
     again.chmod(0o600)

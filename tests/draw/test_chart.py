@@ -184,3 +184,17 @@ def test_no_data_says_so() -> None:
 def test_one_line_uses_one_style_a_row() -> None:
     rows = chart([flat(600)], Size(160, 40), Window.last(600, NOW), COLOUR)
     assert max(len(row) for row in rows) <= 3
+
+
+def test_a_legend_that_is_too_long_for_a_row_takes_two_and_cuts_nothing() -> None:
+    names = ("p50", "p95", "p99", "p50 at nodes", "p99 at nodes")
+    lines = [Line(name, (0.0, 10.0), (0.00035, 0.00124)) for name in names]
+    rows = plain(chart(lines, Size(58, 12), Window(0.0, 10.0), Look(), unit="s"))
+    assert rows[0].rstrip() == "━ p50 1.24 ms  ━ p95 1.24 ms  ━ p99 1.24 ms"
+    assert rows[1].rstrip() == "━ p50 at nodes 1.24 ms  ━ p99 at nodes 1.24 ms"
+    assert len(rows) == 12
+    low = plain(chart(lines, Size(58, 6), Window(0.0, 10.0), Look(), unit="s"))
+    assert low[0].rstrip().endswith("…")
+    assert len(low) == 6
+    wide = plain(chart(lines, Size(120, 12), Window(0.0, 10.0), Look(), unit="s"))
+    assert "p99 at nodes 1.24 ms" in wide[0]

@@ -33,6 +33,12 @@ def test_gauge_says_its_state() -> None:
     assert judge(5, None, None) == ""
 
 
+def test_gauge_does_not_judge_the_last_value_of_what_is_lost() -> None:
+    gone = Look(muted=True)
+    assert plain(gauge("cpu", 0.42, Size(40, 3), gone, warn=0.8))[0].endswith("42.0%  ◌ lost")
+    assert plain(gauge("cpu", 0.42, Size(40, 3), gone))[0].endswith("42.0%")
+
+
 def test_gauge_has_ticks() -> None:
     bar = plain(gauge("cpu", 0.5, Size(40, 2), Look(), warn=0.8, crit=0.9))[1]
     assert bar.count("│") == 2

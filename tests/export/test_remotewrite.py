@@ -46,6 +46,7 @@ def asked(server, expr, at=None):
     return {tuple(sorted(row["metric"].items())): float(row["value"][1]) for row in told["data"]["result"]}
 
 
+@pytest.mark.slow
 @pytest.mark.needs("prometheus")
 async def test_the_samples_of_an_agent_can_be_asked_for(server, tmp_path):
     config = written(tmp_path / "c.toml", CONFIG.format(url=server.url))

@@ -17,6 +17,7 @@ BROAD = {
     "instrument/cache/writebehind.py": "a service's own writer may raise anything, and its writes must not be lost",
     "lab/pool.py": "a forked worker must end in the fork, whatever happened",
     "instrument/cache/counters.py": "a plugin may raise anything, and the cache goes on",
+    "instrument/cache/events.py": "what the service makes of a change may raise anything, and ends no link",
     "instrument/cache/flight.py": "a loader may raise anything, and all who wait get it",
     "instrument/cache/serializer.py": "building a pickled object runs its own code, which may raise anything",
 }

@@ -94,6 +94,8 @@ def test_every_tab_can_be_opened_and_says_what_connects_it(screen):
         tab = target(entry)
         assert tab.id_ == f"{screen}.{entry.partition(':')[0].rpartition('.')[2]}"
         assert all((tab.title, tab.topics, tab.empty))
+        intro = (tab.__doc__ or "").strip().splitlines()[0]  # what help begins with
+        assert intro.endswith("."), f"{entry}: help would say only {intro!r}"
 
 
 @pytest.mark.parametrize("noun", NOUNS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import os
 import signal
@@ -21,7 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from perftui.instrument.cache.store import open_store
-from perftui.lab import LabError, cluster, folders
+from perftui.lab import LabError, folders
 from perftui.lab.cluster import Cluster, Member
 from tests.conftest import need_valkey
 from tests.lab.groups import KEYS, children, keeps, labs_in, living, nodes, serves, typed
@@ -32,14 +31,6 @@ if TYPE_CHECKING:
     from perftui.lab.folders import Folder
 
 THIRDS = {1: ["0-5460"], 2: ["5461-10921"], 3: ["10922-16383"]}
-
-
-def test_no_port_is_given_twice(monkeypatch):
-    drawn = itertools.chain([7000, 7000, 7001], itertools.count(7001))
-    monkeypatch.setattr(cluster, "free_port", lambda: next(drawn))
-    taken = {7002}
-    assert cluster.fresh_ports(3, taken) == [7000, 7001, 7003]
-    assert taken == {7000, 7001, 7002, 7003}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +26,9 @@ from redis.exceptions import AuthenticationError
 from perftui.instrument.cache.envelope import Sealer
 from perftui.lab import Lab, LabError, LabOptions
 from perftui.lab.datastores import PostgresPart, ValkeyPart
-from perftui.lab.folders import sweep
+from perftui.lab.folders import Folder, server_owner, sweep
 from perftui.lab.loadpart import LoadPart
+from perftui.lab.postgres import PostgresServer
 from perftui.lab.shoppart import ShopPart
 from tests.lab.client import ShopClient
 from tests.waiting import auntil, until
@@ -272,3 +274,28 @@ def begun_since(children: set[int]) -> set[int]:
             if process.pid not in children and process.ppid() not in children and living(process.pid):
                 found.add(process.pid)
     return found
+
+
+async def test_a_copy_that_was_begun_is_over_when_its_start_is_cancelled(monkeypatch, open_folder):
+    folder = Folder.create(server_owner(), open_folder)
+    server = PostgresServer(folder)
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly(source: Path) -> None:
+        begun.set()
+        go.wait(20)
+        server.data.mkdir(parents=True)
+
+    monkeypatch.setattr(server, "_lay_out", slowly)
+    start = asyncio.create_task(server.prepare())
+    await until(begun.is_set, 60)
+    start.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not start.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert server.data.exists()
+    folder.remove()
+    assert list(open_folder.iterdir()) == []

@@ -51,6 +51,7 @@ async def test_requests_are_counted_per_worker(shop):
     assert sum(worker["requests"] for worker in (await shop.pool())["workers"]) >= before + 30
 
 
+@pytest.mark.slow
 async def test_scaling_and_draining_lose_no_request(lab, shop):
     load = lab.part(LoadPart)
     await load.order(rate=40)

@@ -16,7 +16,7 @@ import pytest
 from perftui.lab import folders, processes
 from perftui.lab.folders import Folder, Owner
 from perftui.lab.load import Visitors
-from perftui.lab.processes import Child, Command, LabError, free_port, spawn
+from perftui.lab.processes import Child, Command, LabError, spawn
 from tests.waiting import until
 
 WATCHED = """
@@ -79,10 +79,6 @@ async def test_children_get_no_secrets_of_the_environment(tmp_path, monkeypatch)
 async def test_until_names_what_did_not_happen():
     with pytest.raises(LabError, match="the moon within 0 s"):
         await processes.until(lambda: False, 0, "the moon")
-
-
-def test_free_ports_stay_clear_of_outgoing_connections():
-    assert all(20_000 <= free_port() < 32_000 for _ in range(20))
 
 
 def test_sweep_takes_only_what_nobody_holds(tmp_path):

@@ -12,7 +12,7 @@ from perftui.backends.httppost import HttpPost
 from perftui.backends.pagerduty import PagerDuty
 from perftui.lab import Lab, LabOptions
 from perftui.lab.receiverpart import ReceiverPart
-from perftui.lab.receivers import SERVICES
+from perftui.lab.receivers import READ, SERVICES
 from perftui.lab.shapecheck import operation
 from perftui.model.channels import PagerDutyOptions
 from perftui.model.notify import Request
@@ -69,6 +69,7 @@ async def test_what_the_vendor_would_not_have_is_not_had(path, body, status):
 SENDERS = {
     "pagerduty": ("pagerduty", ("ok", "400", "429", "500"), {}),
     "incidents": ("pagerduty", ("ok", "400", "401", "429"), {"api_token": "y_NbAkKc66ryYTWUXYEu"}),
+    "oncalls": ("pagerduty", ("ok", "400", "403", "429"), {"api_token": "y_NbAkKc66ryYTWUXYEu"}),
     "slack-post": ("slack", ("ok", "400", "429", "ok:false"), {}),
     "slack-update": ("slack", ("ok", "400", "429", "ok:false"), {}),
     "slack-webhook": ("slack", ("ok", "400", "429", "500"), {"token": "", "channel": ""}),
@@ -86,15 +87,17 @@ async def test_what_the_receivers_answer_is_what_the_vendors_publish(name):
         made = ways(receivers)[kind].options()
         if name == "slack-webhook":
             more = {**more, "webhook": f"{receivers.url}/services/T000/B000/XXXX"}
-        if name == "incidents":
+        if name in READ:
             more = {**more, "api_url": receivers.url}
-            receivers.acked["thread"] = "anna"
+            receivers.acked["thread"], receivers.duty["PI7DH85"] = "anna", ["Anna Berg", "Ben"]
         sender = load(CHANNELS[kind])("x", replace(made, **more), post)
         service = name.partition("-")[0]
         receivers.script[service] = list(answers)
         for _ in answers:
             if name == "incidents":
                 await sender.acknowledged(["thread"])
+            elif name == "oncalls":
+                await sender.on_duty(["PI7DH85"])
             else:
                 await sender.deliver(NOTE, "C1/1700000000.000001" if name == "slack-update" else "")
         await post.inner.close()

@@ -36,6 +36,7 @@ async def group(server_folder: Folder) -> AsyncIterator[SentinelGroup]:
     assert not [server for server in made.servers.values() if server.pid]
 
 
+@pytest.mark.slow
 async def test_a_killed_master_is_survived(group):
     rows = (await group.status())["nodes"]
     assert [row["role"] for row in rows] == ["master", "replica", "replica", *["sentinel"] * 3]
@@ -67,6 +68,7 @@ async def agreed(made: SentinelGroup) -> bool:
     return follows and [rows[n]["watches"] for n in (4, 5, 6)] == [new] * 3
 
 
+@pytest.mark.slow
 async def test_a_killed_master_comes_back_behind_the_one_promoted_since(group):
     first = await ids(group)
     with pytest.raises(LabError, match="server 1 runs"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -134,13 +135,26 @@ async def nobody_else(lab) -> AsyncIterator[None]:
 async def test_one_load_serves_those_who_miss_in_all_workers(lab, shop):
     question = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%stock, updated_at%WHERE id = $1%'"
     connection = await lab.part(PostgresPart).primary.admin()
-    await shop.ask("/products/4999")
-    before = await connection.fetchval(question)
-    async with lab.part(ValkeyPart).primary.client() as client:
-        await client.delete("shop:product:4999")  # somebody else's doing: every worker hears of it
     clients = [ShopClient(lab) for _ in range(12)]
-    replies = await asyncio.gather(*(client.ask("/products/4999") for client in clients))
-    assert {reply.status for reply in replies} == {200}
+
+    async def all_ask(number: int) -> list[dict[str, Any]]:
+        replies = await asyncio.gather(*(client.ask(f"/products/{number}") for client in clients))
+        assert {reply.status for reply in replies} == {200}
+        return [json.loads(reply.body) for reply in replies]
+
+    await all_ask(4999)
+    stock = (await all_ask(4997))[0]["stock"]
+    await connection.execute("UPDATE products SET stock = stock + 1 WHERE id = 4997")
+    async with lab.part(ValkeyPart).primary.client() as client:
+        await client.delete("shop:product:4999")  # somebody else's doing: every worker hears of it,
+        await client.delete("shop:product:4997")  # and of this one after it
+
+    async def heard() -> bool:
+        return {product["stock"] for product in await all_ask(4997)} == {stock + 1}
+
+    await auntil(heard, 15)
+    before = await connection.fetchval(question)
+    await all_ask(4999)
     assert await connection.fetchval(question) == before + 1
     await connection.close()
     for client in clients:

@@ -52,7 +52,10 @@ def up(state: Path, capsys: Any) -> dict[str, Any]:
     return ends
 
 
-def test_nothing_up(state, capsys):
+def test_nothing_up(state, capsys, monkeypatch):
+    monkeypatch.delenv("PERFTUI_CONFIG", raising=False)
+    assert main(["alerts", "list", "--env", "lab"]) == 2
+    assert "no lab is up: perftui lab up --detach" in capsys.readouterr().err
     assert lab(capsys, "status")[0] == 1
     assert json.loads(lab(capsys, "status", "--json")[1]) == {"up": False}
     code, _, err = lab(capsys, "load", "10")
@@ -61,6 +64,7 @@ def test_nothing_up(state, capsys):
     assert lab(capsys, "down")[0] == 0
 
 
+@pytest.mark.slow
 def test_up_prints_endpoints_and_is_found_again(up, state, capsys):
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     for file in state.iterdir():
@@ -99,6 +103,18 @@ def test_incidents_are_listed_started_and_stopped(up, capsys):
     assert lab(capsys, "incident", "start", "earthquake")[0] == 2
 
 
+def test_its_environment_is_found_from_any_shell_and_an_incident_says_where_to_look(up, capsys, monkeypatch):
+    monkeypatch.delenv("PERFTUI_CONFIG", raising=False)
+    assert "perftui run --env lab" in lab(capsys, "status")[1]
+    assert main(["backends", "--env", "lab", "--json"]) in (0, 3)
+    assert {"valkey", "postgres"} <= {row["name"] for row in json.loads(capsys.readouterr().out)["backends"]}
+    code, _, err = lab(capsys, "incident", "start", "error-burst")
+    assert code == 0
+    assert "perftui show overview.summary --env lab" in err
+    assert "perftui lab incident stop error-burst" in err
+    assert lab(capsys, "incident", "stop", "error-burst")[0] == 0
+
+
 def test_parts_alone(up, capsys):
     assert json.loads(lab(capsys, "valkey", "status", "--json")[1])["running"]
     code, _, err = lab(capsys, "valkey", "down")
@@ -115,6 +131,7 @@ def test_down_leaves_nothing(up, capsys):
     assert not [pid for pid in pids if living(pid)]
 
 
+@pytest.mark.slow
 async def test_a_killed_supervisor_s_servers_end_and_the_next_start_sweeps(up, state, capsys):
     pids = [child.pid for child in psutil.Process(up["pid"]).children(recursive=True)]
     os.kill(up["pid"], signal.SIGKILL)
@@ -124,6 +141,7 @@ async def test_a_killed_supervisor_s_servers_end_and_the_next_start_sweeps(up, s
     assert not Path(up["dir"]).exists()
 
 
+@pytest.mark.slow
 def test_alone_it_opens_the_console_on_a_lab_that_ends_with_it(state, capsys, monkeypatch):
     from perftui.config import load
 
@@ -153,14 +171,15 @@ def test_alone_it_opens_the_console_on_a_lab_that_ends_with_it(state, capsys, mo
 
 
 BOUND = """
-import json, sys, time
+import json, signal
 from perftui.lab import remote
 held = remote.start(bound=True, rate=5)
 print(json.dumps(held.endpoints), flush=True)
-time.sleep(3600)
+signal.pause()
 """
 
 
+@pytest.mark.slow
 async def test_a_bound_lab_ends_with_its_console_even_when_that_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": ROOT, "PERFTUI_STATE_DIR": str(tmp_path / "state")}
     console = subprocess.Popen(  # noqa: ASYNC220 - a plain parent, to be killed

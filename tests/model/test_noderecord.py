@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perftui.model.noderecord import LARGEST, NodeRecord, NoRecord, pack, unpack
-from perftui.model.tiers import DefaultTtl, SharedLoads, TierStats
+from perftui.model.tiers import DefaultTtl, EarlyLoads, LocalCopies, SharedLoads, TierStats
 
 NAMES = st.text("abcz09_.", min_size=1, max_size=20)
 STATS = st.builds(
@@ -19,6 +19,8 @@ STATS = st.builds(
     sketches=st.dictionaries(NAMES, st.binary(max_size=60), max_size=4),
     ttl=st.none() | st.builds(DefaultTtl, st.floats(0, 1e9) | st.just(float("inf")), st.floats(-1, 1e9)),
     shared=st.none() | st.builds(SharedLoads, st.booleans(), st.booleans()),
+    early=st.none() | st.builds(EarlyLoads, st.floats(0, 1e9), st.floats(0, 1e9)),
+    local=st.none() | st.builds(LocalCopies, st.integers(0, 1 << 40), st.integers(0, 1 << 40)),
 )
 REASONS = {"too large", "no JSON", "another version", "another shape"}
 GOOD = json.loads(pack(TierStats("shop", "n1", {"hit.l1": 3}, {"l1.bytes": 1.0}, {"get": b"x"}), 7.0))
@@ -48,7 +50,7 @@ def test_any_bytes_are_refused_for_a_known_reason(data):
         {"gauges": {"a": "1"}}, {"gauges": {"a": 10**400}}, {"sketches": {"a": 1}}, {"sketches": {"a": "%%%"}},
         {"at": None}, {"at": "now"}, {"ttl": 5}, {"ttl": {"now": 5}}, {"ttl": {"now": "5", "own": 5}},
         {"shared": True}, {"shared": {"now": True}}, {"shared": {"now": 1, "own": False}},
-        {"work": 5}, {"work": {}},
+        {"work": 5}, {"work": {}}, {"early": 1.0}, {"early": {"now": -1.0, "own": 0}}, {"early": {"now": 1}},
     ],
 )  # fmt: skip
 def test_another_shape_is_refused(change):

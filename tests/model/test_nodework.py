@@ -15,6 +15,7 @@ from perftui.model.nodework import (
     LongLoad,
     NodeWork,
     Obeyed,
+    Unread,
     WaitingItem,
     letters,
     mark_of,
@@ -26,8 +27,8 @@ TEXT = st.text("ké:/ 世", max_size=40)
 AGES = st.floats(0, 1e9).map(lambda age: round(age, 1))
 LOADS = st.builds(LongLoad, TEXT, TEXT.map(mark_of), AGES)
 WORK = st.builds(
-    lambda loads, more, waiting, error, obeyed: NodeWork(
-        tuple(loads), len(loads) + more, tuple(waiting), error, tuple(obeyed)
+    lambda loads, more, waiting, error, obeyed, unread: NodeWork(
+        tuple(loads), len(loads) + more, tuple(waiting), error, tuple(obeyed), tuple(unread)
     ),
     st.lists(LOADS, max_size=MOST),
     st.integers(0, 99),
@@ -37,6 +38,7 @@ WORK = st.builds(
         st.builds(Obeyed, st.text("0af", min_size=12, max_size=12), st.integers(0, 9), TEXT),
         max_size=MOST_OBEYED,
     ),
+    st.lists(st.builds(Unread, TEXT, st.sampled_from(["damaged", "foreign"]), AGES), max_size=MOST),
 )
 GOOD = json.loads(pack(TierStats("shop", "n1", work=NodeWork()), 7.0))
 MARK = mark_of("k")
@@ -53,6 +55,8 @@ def test_it_is_read_as_it_was_written(work):
 
 def test_records_of_before_say_nothing_of_it():
     assert unpack(pack(TierStats("shop", "n1"), 7.0)).stats.work is None
+    old = {**GOOD, "work": {name: told for name, told in GOOD["work"].items() if name != "unread"}}
+    assert unpack(json.dumps(old).encode()).stats.work == NodeWork()
 
 
 def test_the_oldest_are_told_and_keys_are_cut_and_printable():
@@ -85,6 +89,7 @@ LOAD = ["k", MARK, 1.0]
         {"waiting": [["entry", "k", 1.0]] * 11}, {"waiting": [["e" * 25, "k", 1.0]]}, {"waiting": [["\x1b", "k", 1.0]]},
         {"waiting": [None]}, {"error": "\x07"}, {"error": "e" * 161}, {"error": 5}, {"obeyed": [["x", 1, ""]]},
         {"obeyed": [["0" * 12, -1, ""]]}, {"obeyed": [["0" * 12, 1, "\x1b"]]}, {"obeyed": [["0" * 12, 1, ""]] * 9},
+        {"unread": [["k", "damaged", -1]]}, {"unread": [["k", "w" * 25, 1]]}, {"unread": [["k", "x", 1]] * 6},
     ],
 )  # fmt: skip
 def test_another_shape_is_refused(change):
@@ -94,7 +99,7 @@ def test_another_shape_is_refused(change):
 
 
 def test_a_field_that_is_missing_is_refused():
-    for name in GOOD["work"]:
+    for name in GOOD["work"].keys() - {"unread"}:  # which nodes of before do not say
         work = {key: value for key, value in GOOD["work"].items() if key != name}
         with pytest.raises(NoRecord, match="another shape"):
             unpack(json.dumps(GOOD | {"work": work}).encode())

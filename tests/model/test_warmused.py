@@ -46,3 +46,11 @@ def test_the_newest_run_of_a_job_counts_in_each_namespace() -> None:
     old, new = Warmed("nightly", 1.0, 5, 5), Warmed("nightly", 2.0, 5, 1)
     told = newest([("shop", old), ("shop", new), ("carts", old)])
     assert told == {("shop", "nightly"): new, ("carts", "nightly"): old}
+
+
+def test_of_one_run_the_node_that_knows_most_is_heard() -> None:
+    less, more = Warmed("nightly", 5.0, 10, 2, 8), Warmed("nightly", 5.0, 10, 3, 7)
+    later = Warmed("nightly", 6.0, 1, 0, 1)
+    assert newest([("shop", more), ("shop", less)]) == {("shop", "nightly"): more}
+    assert newest([("shop", less), ("shop", more)]) == {("shop", "nightly"): more}
+    assert newest([("shop", more), ("shop", later), ("shop", less)]) == {("shop", "nightly"): later}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from perftui.model.errors import PlanRejected
 from perftui.model.finding import Finding, Severity
 from perftui.model.health import Health, Link
 from perftui.model.reading import Look, Measure, Reading
+from perftui.model.resources import CpuUse, HostReading, MemoryUse, ProcessRow
 from perftui.model.series import SeriesKey
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alertdesk import Desk
@@ -21,9 +23,11 @@ from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.leases import Leases
+from perftui.runtime.noticewords import line
 from perftui.runtime.rings import Rings
 from perftui.runtime.sights import Sights
 from perftui.runtime.store import Store
+from perftui.runtime.witness import MOST as WITNESSED
 
 BUSY = Rule("busy", "CPU busy", Selector("cpu", kind="host"), ">", 0.8, "ratio", hold=10)
 HOT = Rule(
@@ -137,7 +141,7 @@ class AlertLaws:
             await seat.ruler.tick()
         assert seat.words() == {"down": "firing"}
 
-    async def test_a_critical_one_mutes_the_warnings_of_its_source(self, seat):
+    async def test_a_critical_one_mutes_the_warnings_of_its_series(self, seat):
         for _ in range(3):
             await seat.after(cpu=0.99)
         assert seat.words() == {"hot": "firing", "busy": "muted"}
@@ -256,7 +260,8 @@ class AlertLaws:
         await seat.after(cpu=0.99)
         deed = SilenceMatching(seat.desk, "alerts", matchers='rule="hot"', seconds=12)
         plan = await deed.plan()
-        assert (plan.count, "CPU saturated" in plan.affects[0]) == (1, True)
+        assert (plan.count, "CPU saturated" in plan.affects[1]) == (1, True)
+        assert (plan.affects[0], plan.challenge) == ("mutes 1 now, 1 in the last week", "")
         receipt = await deed.run(lambda progress: None)
         await seat.after(cpu=0.99)
         await other.ruler.tick()
@@ -275,6 +280,98 @@ class AlertLaws:
         with pytest.raises(PlanRejected):
             await SilenceMatching(seat.desk, "alerts", matchers=text).plan()
 
+    async def test_a_silence_of_most_of_what_fires_or_of_days_is_asked_twice(self, seat):
+        for name in ("web", "db", "cache"):
+            seat.read(name, cpu=0.99)
+        seat.ruler.group = seat.desk.group = RuleGroup("all", (replace(HOT, series=Selector("cpu")),))
+        await seat.after(1)
+        assert [alert.word for alert in seat.reports[-1].alerts] == ["firing"] * 3
+        all_ = await SilenceMatching(seat.desk, "alerts", matchers='source=~".*"').plan()
+        assert all_.challenge == "silence"
+        assert all_.warnings == ("it hushes 3 of the 3 alerts that fire",)
+        assert all_.affects[0] == "mutes 3 now, 3 in the last week"
+        two = SilenceMatching(seat.desk, "alerts", matchers='source=~"web|db"')
+        assert not (await two.plan()).challenge
+        long = SilenceMatching(seat.desk, "alerts", matchers='source="web"', seconds=2 * 86400)
+        assert (await long.plan()).challenge == "2 d"
+
+    async def test_many_are_acknowledged_at_once_but_for_those_somebody_was_first_at(self, seat):
+        for name in ("web", "db"):
+            seat.read(name, cpu=0.99)
+        seat.ruler.group = seat.desk.group = RuleGroup("all", (replace(HOT, series=Selector("cpu")),))
+        await seat.after(1)
+        web, db = sorted(seat.reports[-1].alerts, key=lambda alert: alert.source, reverse=True)
+        both = Acknowledge(seat.desk, "alerts", fingerprint=web.fingerprint, others=[db.fingerprint])
+        plan = await both.plan()
+        assert (plan.count, plan.summary) == (2, "acknowledge 2 alerts until it is resolved")
+        first = await Acknowledge(seat.desk, "alerts", fingerprint=db.fingerprint, note="mine").run(print)
+        receipt = await both.run(print)
+        assert receipt.done == 1
+        assert receipt.summary.startswith("CPU saturated of web is acknowledged; ")
+        assert "acknowledged it first" in receipt.summary
+        await seat.after(1, cpu=0.99)
+        assert {a.source: a.word for a in seat.reports[-1].alerts}["web"] == "acknowledged"
+        await both.undo(receipt)
+        assert (await seat.desk.alert(web.fingerprint)).ack is None
+        assert (await seat.desk.alert(db.fingerprint)).ack is not None
+        assert first.done == 1
+
+    async def test_an_alert_keeps_what_was_to_be_seen_when_it_fired(self, seat, other):
+        """The busiest processes then, and the series that had moved a minute before."""
+        rows = [
+            ProcessRow(7, 1, "worker", "worker", "u", "R", "python", 0.93, 5 << 20, 1, 1.0),
+            ProcessRow(8, 1, "big", "big", "u", "S", "", 0.01, 9 << 30, 1, 1.0),
+        ]
+        memory = MemoryUse(total=1, available=1)
+        facts = HostReading("box", 1.0, CpuUse("all", 0.5), (), (0, 0, 0), memory, top=tuple(rows))
+        dice = random.Random(4)
+        for n in range(121):
+            wobble = dice.random() / 100
+            queue, cpu = (90.0 if n >= 107 else 3.0), (0.97 if n >= 119 else 0.4)
+            seat.time.now += 5
+            seat.read("web", cpu=cpu + wobble, queue=queue + wobble, other=1 + wobble)
+            repeats = Measure(SeriesKey("anomaly", "anomaly.sigmas"), queue + wobble)  # what others say
+            seat.rings.record(Reading("anomaly", seat.time.now, 0.0, (repeats,), None))
+        seat.looks["web"] = replace(
+            seat.looks["web"], reading=replace(seat.looks["web"].reading, facts=facts)
+        )
+        await seat.ruler.tick()
+        hot = next(alert for alert in seat.reports[-1].alerts if alert.rule == "hot")
+        assert (
+            hot.witness[0]
+            == "busiest on box: worker 7 (93.0% of a core, 5.00 MiB), big 8 (1.0% of a core, 9.00 GiB)"
+        )
+        assert hot.witness[1].startswith("moved 60 s before: web/queue 3")
+        assert len(hot.witness) == 2
+        await other.ruler.tick()
+        again = next(alert for alert in other.reports[-1].alerts if alert.rule == "hot")
+        assert again.witness == hot.witness
+        assert line(hot).evidence == hot.witness
+
+    async def test_of_a_storm_the_first_alerts_keep_what_was_to_be_seen(self, seat):
+        """Looking into each of hundreds would hold their messages up."""
+        row = ProcessRow(7, 1, "worker", "worker", "u", "R", "python", 0.93, 5 << 20, 1, 1.0)
+        memory = MemoryUse(total=1, available=1)
+        facts = HostReading("box", 1.0, CpuUse("all", 0.5), (), (0, 0, 0), memory, top=(row,))
+        rules = tuple(replace(HOT, name=f"hot{n}", hold=0.0) for n in range(WITNESSED + 3))
+        seat.ruler.group = seat.desk.group = RuleGroup("all", rules)
+        seat.time.now += 5
+        seat.read("web", cpu=0.97)
+        seat.looks["web"] = replace(
+            seat.looks["web"], reading=replace(seat.looks["web"].reading, facts=facts)
+        )
+        await seat.ruler.tick()
+        firing = [one for one in seat.reports[-1].alerts if one.state is AlertState.FIRING]
+        assert len(firing) == WITNESSED + 3
+        assert sum(bool(one.witness) for one in firing) == WITNESSED
+
+    async def test_a_rule_of_ours_tells_its_last_value_and_tick(self, seat):
+        await seat.after(cpu=0.99)
+        status = {one.rule.name: one for one in seat.reports[-1].rules}
+        assert (status["hot"].value, status["hot"].evaluated) == (0.99, seat.time.now)
+        assert status["hot"].took_s > 0
+        assert status["down"].value is None
+
     async def test_a_threshold_is_rehearsed_and_shared(self, seat, other):
         for n in range(120):
             seat.time.now += 10
@@ -290,6 +387,7 @@ class AlertLaws:
             0.5,
             0.8,
         )
+        assert [e.note for e in other.reports[-1].history if e.kind == "threshold"] == ["> 50.0%"]
         await deed.undo(receipt)
         await other.ruler.tick()
         assert {s.rule.name: s.rule.threshold for s in other.reports[-1].rules}["busy"] == 0.8

@@ -33,8 +33,8 @@ def begun(path: Path) -> tuple[Store, History, Budgets, Topic]:
     return store, history, budgets, topic
 
 
-def feed(history: History, seconds: int, bad: int) -> None:
-    now = Clock().wall()
+def feed(history: History, seconds: int, bad: int, ago: float = 0.0) -> None:
+    now = Clock().wall() - ago
     for n in range(seconds):
         value = 0.3 if n < bad else 0.05
         measure = Measure(SeriesKey("shop", "http.p95_s"), value, "s")
@@ -64,8 +64,23 @@ async def test_nothing_is_read_before_somebody_watches(tmp_path: Path) -> None:
     assert [name for name, _ in found.spent] == ["1 h", "24 h", "30 d"]
     hour, day, month = (one.ratio for _, one in found.spent)
     assert hour == pytest.approx(0.1, abs=0.002)
-    assert day == pytest.approx(0.1, abs=0.03)  # rows of ten seconds
-    assert 0.05 < month < 0.25  # rows of a minute, the first and last of them partly filled
+    assert (day, month) == (hour, hour)  # nothing older is known
+    await store.close()
+
+
+async def test_what_is_older_than_the_hour_is_added_by_its_rows(tmp_path: Path) -> None:
+    store, history, budgets, topic = begun(tmp_path / "s.sqlite")
+    feed(history, 600, 600, ago=7200.0)
+    feed(history, 1000, 100)
+    await store.ready()
+    with topic.hold():
+        await budgets.look()
+        hour, day, month = (one for _, one in topic.value.report.of("api.p95").spent)
+    assert hour.ratio == pytest.approx(0.1, abs=0.002)
+    assert (day.span, month.span) == (86400.0, 30 * 86400.0)
+    assert day.observed == pytest.approx(1600, abs=30)  # rows of ten seconds
+    assert day.breach == pytest.approx(700, abs=30)
+    assert (month.observed, month.breach) == (day.observed, day.breach)
     await store.close()
 
 

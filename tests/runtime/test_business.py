@@ -7,15 +7,19 @@ import random
 
 import pytest
 
+from perftui.cli.monitor_business import _lines
 from perftui.config import load
+from perftui.draw.rows import Look, Size, plain
 from perftui.engines.anomaly import AnomalyEngine
 from perftui.model.anomaly import SOURCE, Watch
 from perftui.model.business import Figure, Metric, series_key
-from perftui.model.errors import ConfigError, Lost
+from perftui.model.errors import ConfigError, Lost, Unsupported
 from perftui.model.reading import Measure, Reading
+from perftui.model.series import SeriesKey
 from perftui.runtime import business
 from perftui.runtime.business import WEEK, Till
 from perftui.runtime.rings import Rings
+from perftui.screens.overview.figures import about, reach
 
 START = 1_700_000_000.0
 
@@ -62,6 +66,47 @@ async def test_a_counter_is_told_a_minute_and_remembered():
     assert view.value == pytest.approx(120)
     assert view.on_target
     assert scene.rings.series(series_key("orders"), 0, scene.now).last.value == pytest.approx(120)
+
+
+async def test_features_tell_their_users_and_what_share_of_the_active_they_are():
+    scene = Scene(metric("features", "usage", by="feature", users="who", active="all"))
+    for n in range(4):
+        scene.source.rows["total"] = [Figure(10.0 * n, (("feature", "search"),))]
+        scene.source.rows["who"] = [
+            Figure(30.0, (("feature", "search"),)),
+            Figure(5.0, (("feature", "export"),)),
+        ]
+        scene.source.rows["all"] = [Figure(120.0)]
+        (view,) = await scene.tick()
+    assert view.adoption("search") == (30.0, 0.25)
+    assert view.adoption("none") == (None, None)
+    assert [part for part, _ in view.users] == ["search", "export"]
+    key = SeriesKey("business", "business.adoption_ratio", (("metric", "features"), ("part", "search")))
+    assert scene.rings.series(key, 0, scene.now).last.value == 0.25
+    assert reach(view, "search") == "  30 users, 25.0%"
+    assert reach(view, "none") == ""
+    assert _lines(view)[1] == "  search: 60/min, 30 users (25.0% of the active)"
+
+
+async def test_a_figure_is_told_and_remembered_when_its_users_are_not_known():
+    scene = Scene(metric("plans", "gauge", by="plan", users="who", active="all"))
+    scene.source.rows["total"] = [Figure(7.0, (("plan", "pro"),))]
+    scene.source.rows["who"], scene.source.rows["all"] = [Figure(3.0, (("plan", "pro"),))], [Figure(6.0)]
+    (view,) = await scene.tick()
+    assert (view.adoption("pro"), view.unknown) == ((3.0, 0.5), "")
+    asked, source = scene.source.figures, scene.source
+
+    async def nobody_came(read):
+        if read == "total":
+            return await asked(read)
+        raise Unsupported("shop: nobody has sent 'who' yet")
+
+    source.figures, source.rows["total"] = nobody_came, [Figure(8.0, (("plan", "pro"),))]
+    (view,) = await scene.tick()
+    assert (view.error, view.value, view.adoption("pro")) == ("", 8.0, (None, None))
+    assert scene.rings.series(series_key("plans"), 0, scene.now).last.value == 8.0
+    assert _lines(view)[1:] == ["  pro: 8", "  users: shop: nobody has sent 'who' yet"]
+    assert "nobody has sent 'who'" in plain(about(view, Size(60, 3), Look()))[0]
 
 
 async def test_money_of_two_currencies_is_never_one_figure():

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from perftui.model.action import Outcome, Plan, Progress, Receipt, Risk
+from perftui.model.action import Made, Outcome, Plan, Progress, Receipt, Risk
 from perftui.model.errors import ActionError, Cancelled, Lost, PartlyDone, PlanRejected
 from perftui.runtime import conductor as module
 from perftui.runtime.audit import Audit
 from perftui.runtime.clock import Clock
 from perftui.runtime.conductor import Conductor
 from perftui.runtime.tasks import Crew
+from perftui.runtime.undobook import UndoBook
 from tests.waiting import until
 
 
@@ -364,3 +365,75 @@ async def test_unfinished_runs_are_found_and_closed(conductor, audit, path):
     await conductor.close_unfinished(entry, "state now: new")
     assert await conductor.unfinished() == ()
     assert audit.entries()[0].detail == "state now: new"
+
+
+@pytest.fixture
+def book(tmp_path):
+    return UndoBook(tmp_path / "undo.jsonl")
+
+
+def made(path, **how):
+    action = Write(path, **how)
+    action.made = Made("disk", {"path": str(path)})
+    return action
+
+
+async def test_another_process_takes_back_what_the_book_holds(audit, book, tmp_path):
+    here = Conductor(Env(), audit, Clock(), book=book)
+    await here.perform(made(tmp_path / "f"), yes)
+    (kept,) = book.kept("lab")
+    assert (kept.action, kept.source, kept.params) == ("file.write", "disk", {"path": str(tmp_path / "f")})
+    assert (kept.summary, kept.done, kept.affects, kept.undo) == (
+        *("wrote one file", 1, ("file",)),
+        {"path": str(tmp_path / "f")},
+    )
+    there = Conductor(Env(), audit, Clock(), book=book)
+    there.adopt(kept, Write(tmp_path / "f"))
+    plan = there.undo_plan(kept.run)
+    assert (plan.summary, plan.affects, plan.count) == ("undo: wrote one file", ("then: file",), 1)
+    assert (await there.undo(kept.run, yes)).summary == "removed the file"
+    assert not (tmp_path / "f").exists()
+    assert book.kept("lab") == ()
+    with pytest.raises(PlanRejected, match="cannot be undone any more"):
+        there.undo_plan(kept.run)
+    await here.perform(Write(tmp_path / "older"), yes)  # in no book
+    assert [one.booked for one in here.undoable] == [False, True]
+    with pytest.raises(PlanRejected, match="another console or shell has taken that back already"):
+        await here.undo(kept.run, yes)
+    assert [one.booked for one in here.undoable] == [False]
+    assert (await here.undo_last(yes)).summary == "removed the file"
+
+
+async def test_what_was_done_in_part_is_in_the_book_too_and_what_cannot_be_undone_is_not(
+    audit, book, tmp_path
+):
+    conductor = Conductor(Env(), audit, Clock(), book=book)
+
+    async def half():
+        raise PartlyDone("half", Receipt("half", 1, undo={"path": "half"}))
+
+    with pytest.raises(PartlyDone):
+        await conductor.perform(made(tmp_path / "f", during=half), yes)
+    assert [one.summary for one in book.kept("lab")] == ["half"]
+    await conductor.perform(made(tmp_path / "f", reversible=False), yes)
+    await conductor.perform(Write(tmp_path / "f"), yes)  # nobody could make it again
+    assert [one.summary for one in book.kept("lab")] == ["half"]
+    assert len(conductor.undoable) == 2
+
+
+async def test_a_book_that_cannot_be_written_spoils_nothing(audit, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    conductor = Conductor(Env(), audit, Clock(), book=UndoBook(tmp_path / "file" / "undo.jsonl"))
+    assert (await conductor.perform(made(tmp_path / "f"), yes)).done == 1
+    assert "only the process that acts can undo what it did" in caplog.text
+    assert not conductor.undoable[0].booked
+    assert (await conductor.undo_last(yes)).summary == "removed the file"
+
+
+async def test_an_undo_that_fails_stays_in_the_book(audit, book, tmp_path):
+    conductor = Conductor(Env(), audit, Clock(), book=book)
+    await conductor.perform(made(tmp_path / "f"), yes)
+    (tmp_path / "f").unlink()
+    with pytest.raises(ActionError):
+        await conductor.undo_last(yes)
+    assert len(book.kept("lab")) == 1

@@ -7,7 +7,10 @@ import pytest
 from perftui.analysis.matchers import parse_matchers
 from perftui.engines.alerts.rules import EditRule
 from perftui.model.errors import PlanRejected
+from perftui.model.health import Health, Link
+from perftui.model.metrics import GENERATION_3, Flavour, PromReading
 from perftui.model.ports import RuleExplainer
+from perftui.model.reading import Look, Reading
 from perftui.runtime.alertbook import Book
 from perftui.runtime.clock import Clock
 from perftui.runtime.explainer import ExplainingDesk
@@ -54,6 +57,22 @@ async def test_before_anybody_looked(seat):
     assert why.parts[-1].found == "nothing"
 
 
+async def test_the_dialect_of_a_rule_file_is_told_with_the_server_it_follows(seat):
+    await seat.after(cpu=0.9)
+    _, said = await seat.said("Filed")
+    assert "like Prometheus generation 2: both ends are inside" in said
+    assert "as no server is connected" in said
+    flavour = Flavour("Prometheus", "3.1.0", GENERATION_3)
+    reading = Reading("prod", seat.time.now, 0.0, (), PromReading(flavour, 1, 1))
+    seat.looks["prod"] = Look("prod", "prometheus", reading, Health(Link.LIVE, seat.time.now))
+    report = await seat.after(cpu=0.9)
+    (status,) = [status for status in report.rules if status.rule.name == "Filed"]
+    assert status.read_as.startswith("evaluated like Prometheus generation 3: the left end is outside")
+    _, said = await seat.said("Filed")
+    assert status.read_as in said.splitlines()
+    assert "generation" not in (await seat.said("busy"))[1]
+
+
 async def test_from_pending_to_told(seat):
     await seat.after(cpu=0.9)
     why, said = await seat.said("Filed")
@@ -86,7 +105,7 @@ async def test_what_keeps_one_of_ours(seat):
     for _ in range(3):
         await seat.after(cpu=0.99)
     why, said = await seat.said("busy")
-    assert "muted while hot fires (critical mutes lesser, " in said
+    assert "muted while hot fires (critical mutes lesser of its family, " in said
     assert why.parts[0].text == "perftui_host_cpu > 0.8"
     seat.time.now += 100
     _, said = await seat.said("busy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perftui.analysis.promql import Shelf
+from perftui.draw.ruletext import rule_text
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
@@ -82,7 +83,7 @@ async def test_beside_our_own(seat, path):
     assert dict(alert.annotations)["summary"] == "busy 90%"
     (status,) = [status for status in report.rules if status.rule.name == "Filed"]
     assert (status.firing, status.value, status.evaluated) == (1, 0.9, seat.time.now)
-    assert status.rule.text == "busy:max > 0.8 for 10 s"
+    assert rule_text(status.rule) == "busy:max > 0.8 for 10 s"
     assert ("firing", "Filed") in [(event.kind, event.rule) for event in report.history]
     path.write_text("groups: []")
     report = await seat.after(cpu=0.9)

@@ -19,6 +19,8 @@ from perftui.model.event import Event
 from perftui.model.finding import Finding, Offer, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Health, Link
+from perftui.model.keyvalue import TOPIC as VALUES
+from perftui.model.keyvalue import ValuePage
 from perftui.model.profiler import ProfilerReport
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
@@ -125,6 +127,13 @@ def test_a_bomb_does_not_unfold():
         framecode.unpack(b"\x00garbage")
     with pytest.raises(ValueError, match="damaged"):
         framecode.unpack(framecode.pack(b"abc" * 100)[:-4])
+
+
+async def test_values_of_keys_are_kept_nowhere(store: Store) -> None:
+    log = FrameLog(store, Clock(), 1 << 30)
+    log.record(Frame(VALUES, T0, ValuePage(b"session:1", "string", T0, data=b"secret"), {}, seen=T0))
+    log.record(frame(T0))
+    assert [kept.topic for kept in log.pending] == ["alerts"]
 
 
 async def test_the_first_of_ten_seconds_a_minute_and_ten_minutes_are_marked(store):

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from perftui.runtime import heap
 
-size = 60_000
+size = {size}
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -50,9 +50,9 @@ print(heaps)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
 
 
-def run(*, few: bool) -> tuple[list[int], int]:
+def run(*, few: bool, size: int = 60_000) -> tuple[list[int], int]:
     done = subprocess.run(
-        [sys.executable, "-c", HELD.format(few=few)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", HELD.format(few=few, size=size)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return [int(word) for word in done[0].split()], int(done[1])
 
@@ -76,3 +76,11 @@ async def test_it_is_done_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     task = asyncio.create_task(heap.tidy(0.001))
     await asyncio.wait_for(done.wait(), 5.0)
     task.cancel()
+
+
+@linux
+def test_a_large_block_has_pages_of_its_own_and_leaves_when_it_is_freed():
+    (full, kept, _), _ = run(few=False, size=100_000)
+    assert full - kept < 40_000_000  # of 80 million let go of
+    (full, kept, _), _ = run(few=True, size=100_000)
+    assert full - kept > 72_000_000

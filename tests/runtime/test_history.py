@@ -152,8 +152,11 @@ class HistoryLaws:
             history.record(reading(T0 + n, a=rng.random(), b=rng.random()))
         await history.flush()
         size = await asyncio.wrap_future(history.store.read(history._archive.size))
+        assert history.pressed is None
         history.max_bytes = size * 2 // 3
         await aged(history, T0 + 6 * HOUR)
+        assert history.pressed.at == T0 + 6 * HOUR
+        assert T0 <= history.pressed.start < T0 + 3 * HOUR
         assert await asyncio.wrap_future(history.store.read(history._archive.size)) <= history.max_bytes
         assert len(history.series(A, T0, T0 + 2 * HOUR - 1)) == 720
         assert len(history.series(A, T0 + 4 * HOUR, T0 + 6 * HOUR)) == 7200

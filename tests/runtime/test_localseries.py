@@ -8,7 +8,7 @@ from perftui.analysis.metricnames import metric_labels, metric_name
 from perftui.analysis.promql import Shelf, evaluate_range, parse
 from perftui.model.errors import ConfigError
 from perftui.model.health import Health, Link
-from perftui.model.metrics import labels_of
+from perftui.model.metrics import Dialect, Flavour, PromReading, Speech, labels_of
 from perftui.model.reading import Look, Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime import localseries
@@ -64,6 +64,25 @@ def test_names():
     assert metric_name("a-b.c", "x-y") == "perftui_x_y_a_b_c"
     odd = metric_labels(SeriesKey("w", "x", (("1a b", "v"),)), "host")
     assert dict(odd)["_1a_b"] == "v"
+
+
+@pytest.mark.parametrize(("generation", "inside"), [(2, 3.0), (3, 2.0)])
+async def test_the_left_end_of_a_range_is_as_the_connected_server_has_it(world, generation, inside):
+    """A sample right at the left end: inside for generation 2, and for 3 outside."""
+    for number in range(4):
+        world.now += 10
+        world.read(cpu__busy_ratio=number / 10)
+    counted = "count_over_time(perftui_host_cpu_busy_ratio[20s])"
+    assert world.local.speech == Speech()
+    assert (await world.ask(counted))[0][1] == 3.0
+    flavour = Flavour("Prometheus", f"{generation}.1.0", Dialect(generation))
+    reading = Reading("prod", world.now, 0.0, (), PromReading(flavour, 1, 1))
+    world.looks["prod"] = Look("prod", "prometheus", reading, Health(Link.LOST, world.now))
+    assert (await world.ask(counted))[0][1] == inside
+    assert world.local.speech.note.startswith(f"evaluated like Prometheus generation {generation}: ")
+    assert world.local.speech.note.endswith(", as prod does")
+    told = LocalSeries(KINDS, rings=world.rings, looks=lambda: world.looks, speech=Speech("old"))
+    assert (await told(counted, world.now))[0].value == 3.0
 
 
 async def test_recent_ones_come_from_memory(world):

@@ -39,6 +39,8 @@ def test_a_frame_that_costs_too_much_time_slows_down_too() -> None:
     pace.drew(0.0, 0.3, behind=False, rate=0.0)
     assert pace.interval == 1.0
     assert pace.note() == "drawing every 1 s"
+    pace.drew(1.0, 0.3, behind=False, rate=400.0)
+    assert pace.note() == "drawing every 1 s"  # hardly anything was sent: the link is not what is slow
 
 
 def test_comes_back_one_step_after_a_calm_time() -> None:

@@ -14,7 +14,7 @@ from perftui.model.price import Budget
 from perftui.runtime.clock import Clock
 from perftui.runtime.poller import Poller
 from perftui.runtime.price import Price, resident, usual_worst
-from perftui.runtime.rings import Rings
+from perftui.runtime.rings import MOST_SERIES, Rings
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
 from perftui.runtime.wires import OWNER, Wire, listen
@@ -43,6 +43,7 @@ async def test_reads_waiting_and_bytes_are_what_the_server_saw(valkey, crew):
         await until(lambda: poller.reads >= 3, 20)
         price._late.clear()
         price._late.append(0.125)
+        told = len(poller.topic.value.reading.samples)
         price.tick()
         after = await counted(valkey)
     report = topic.value.report
@@ -58,6 +59,8 @@ async def test_reads_waiting_and_bytes_are_what_the_server_saw(valkey, crew):
     assert got <= after["out"] - before["out"] <= got + 60_000
     assert report.terminal_bytes_per_s == 0  # nothing was sent between the two marks
     assert report.rss_bytes == pytest.approx(resident(), rel=0.5)
+    assert report.series == told >= 10
+    assert report.most_series == MOST_SERIES
     names = {key.name for key in rings.keys("perftui")}
     assert {"cpu_ratio", "rss_bytes", "loop_lag_s", "terminal_bytes_per_s", "backend.wait_ratio"} <= names
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from perftui.analysis.alertnoise import dressed
+from perftui.analysis.alertquiet import dressed
 from perftui.analysis.matchers import parse_matchers
 from perftui.engines.alerts.deeds import EndSilence
 from perftui.engines.alerts.maintenance import Maintain, Unmaintain
@@ -144,15 +144,23 @@ class TestOnPostgres(QuietLaws):
         return postgres_url
 
 
-def test_two_never_hush_each_other():
-    """A warning that hushes a critical one of its source, which would hush it for being the lesser."""
-    loud, small = alert("down", severity=Severity.CRITICAL), alert("slow", severity=Severity.WARNING)
+@pytest.mark.parametrize("both", [True, False])
+def test_two_never_hush_each_other(both):
+    """A warning that hushes a critical one of its family, which would hush it for being the lesser."""
+    loud = alert("LinkCritical", severity=Severity.CRITICAL)
+    small = alert("LinkHigh", severity=Severity.WARNING)
+    lesser, greater = parse_matchers('rule="LinkHigh"'), parse_matchers('rule="LinkCritical"')
     rules = (
-        Inhibition(parse_matchers('rule="slow"'), parse_matchers('rule="down"'), ("source",), "one"),
-        Inhibition(parse_matchers('rule="down"'), parse_matchers('rule="slow"'), ("source",), "two"),
+        Inhibition(lesser, greater, ("source",), "one"),
+        Inhibition(greater, lesser, ("source",), "two"),
     )
-    found = dressed([loud, small], {}, (), 1.0, RuleGroup("x", (), inhibitions=rules))
-    assert {one.rule: one.word for one in found} == {"slow": "firing", "down": "muted"}
+    group = RuleGroup("x", (), inhibitions=rules[: 2 if both else 1])
+    found = dressed([loud, small], {}, (), 1.0, group)
+    assert {one.rule: one.word for one in found} == {"LinkHigh": "firing", "LinkCritical": "muted"}
+    (alone,) = dressed([small], {}, (), 1.0, group)
+    assert alone.word == "firing"
+    words = {one.rule: one.word for one in dressed([loud, small], {}, (), 1.0, RuleGroup("x", ()))}
+    assert words == {"LinkHigh": "muted", "LinkCritical": "firing"}  # without an edit it is the other way
 
 
 class TestWhy:

@@ -42,6 +42,14 @@ def test_what_was_recorded_comes_back_in_order(rows):
         assert pairs(rings.series(SeriesKey("v", name), 3.0, 7.0)) == [p for p in want if 3 <= p[0] <= 7]
 
 
+@given(st.floats(1.7e9, 2.1e9))
+def test_a_window_that_ends_at_a_reading_holds_it(at):
+    rings, newest = Rings(), reading(at, ops_per_s=1.0)
+    rings.record(newest)
+    recent = rings.series(OPS, newest.at - 30, newest.at)
+    assert list(recent.between(newest.at - 30, newest.at)[1]) == [1.0]
+
+
 def test_an_unknown_key_is_an_empty_series():
     assert len(Rings().series(OPS, 0, 1)) == 0
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from perftui.draw.ruletext import rule_text
 from perftui.engines.alerts.rules import EditRule, ReplaceRules
 from perftui.model.alerts import RuleGroup
 from perftui.model.errors import ActionError, PlanRejected
@@ -58,7 +59,7 @@ async def test_a_file_is_read_when_it_changes(tmp_path):
     assert [rule.name for rule in shelf.rules] == ["shop/Down", "Slow", "other/Down", "other/Down#2"]
     down = shelf.rules[0]
     assert (down.title, down.hold, down.limit, down.severity) == ("Down", 60.0, 3, Severity.CRITICAL)
-    assert (down.text, down.place) == ("up == 0 for 60 s", "rules.yml:6")
+    assert (rule_text(down), down.place) == ("up == 0 for 1 m", "rules.yml:6")
     path.write_text("groups:\n- name: [half")
     assert not await shelf.refresh()
     assert shelf.problem.startswith("rules.yml:")

@@ -44,6 +44,7 @@ class Tidy:
 
     async def run(self, report):
         if self.hold is not None:
+            self.done.append("begun")
             await self.hold.wait()
         self.done.append("run")
         return Receipt("3 keys are tidy", 3, undo={})
@@ -57,7 +58,7 @@ class Desk:
     """One process' tuning on a store, with a clock that is set by hand."""
 
     def __init__(self, url, folder, *schedules, **how):
-        self.wall = [time.time() // 60 * 60 + 30]
+        self.wall = [time.time() // 3600 * 3600 + 30]  # the same place within any of the schedules' hours
         self.done = []
         self.clock = Clock(wall=lambda: self.wall[0])
         self.memory = Memory(url, "lab", self.clock, 1 << 30, shared=True)
@@ -171,6 +172,7 @@ class TuningLaws:
         await one.tuning.tick(one.crew)
         running = await auntil(lambda: running_of(two), 10)
         assert running == "Tidy up"
+        await until(lambda: one.done)  # before it has begun, a stop is a refusal
         stop = StopAll(two.tuning, "tuning")
         plan = await stop.plan()
         assert plan.count == 6
@@ -181,7 +183,7 @@ class TuningLaws:
         hold.set()
         await until(one.tuning._busy["tidy"].done)
         await one.tick(61)
-        assert one.done == ["run"]  # what was under way went on to its end; nothing new began
+        assert one.done == ["begun", "run"]  # what was under way went on to its end; nothing new began
         assert (await one.row()).state.reason == "it is off"
         with pytest.raises(PlanRejected, match="off already"):
             await stop.plan()

@@ -27,6 +27,7 @@ class ShellConductor:
     running: list[Any] = field(default_factory=list)
     undone: int = 0
     left_over: tuple[Any, ...] = ()
+    undoable: tuple[Any, ...] = ()
 
     async def perform(self, action: Any, ask: Any) -> Receipt:
         plan = await action.plan()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from perftui.analysis.matchers import parse_matchers
 from perftui.draw.rows import Look, Size, plain
-from perftui.model.alerts import Ack, Alert, AlertsReport, AlertState, RuleStats
+from perftui.model.alerts import Ack, Alert, AlertsReport, AlertState, Rule, RuleStats, RuleStatus, Selector
 from perftui.model.errors import ConfigError
+from perftui.model.event import Event
 from perftui.model.finding import Severity
 from perftui.screens.overview import alertrows as rows
 
@@ -29,6 +33,11 @@ FIRING = Alert(
 )
 def test_figures(text, unit, value):
     assert rows.value_of(text, unit) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("figure", [16777216.0, 5 / 3, 0.8, -1.0, 1e-9])
+def test_a_figure_taken_as_it_stands_is_the_same(figure):
+    assert rows.value_of(rows.typed(figure), "bytes") == pytest.approx(figure, rel=1e-14)
 
 
 @pytest.mark.parametrize(("text", "unit"), [("much", "1"), ("5 GiB", "s"), ("", "ratio"), ("nan", "1")])
@@ -56,3 +65,34 @@ def test_an_alert_is_told_whole():
 def test_chips_keep_their_width(width):
     (row,) = plain(rows.chips(AlertsReport(5.0, (FIRING,)), "rules", Size(width, 1), Look()))
     assert len(row) == width
+
+
+def test_a_note_may_end_with_how_long_it_holds():
+    assert rows.note_of(" on it for 2h ") == ("on it", 7200.0)
+    assert rows.note_of("for 90 s") == ("", 90.0)
+    assert rows.note_of("waiting for parts") == ("waiting for parts", 0.0)
+
+
+def test_marked_alerts_are_silenced_by_rule_and_source():
+    other = replace(FIRING, rule="a.b", labels=(("source", "db"),))
+    assert rows.matchers_for([FIRING], None, None) == 'rule="r", source="web"'
+    offered = rows.matchers_for([FIRING, other], None, None)
+    assert offered == r'rule=~"r|a\\.b", source=~"web|db"'
+    assert [str(m) for m in parse_matchers(offered)] == offered.split(", ")
+    assert rows.matchers_for([FIRING, replace(other, labels=())], None, None) == r'rule=~"r|a\\.b"'
+
+
+def test_what_happened_around_an_alert_has_a_heading_and_says_what_it_was():
+    assert rows.event_rows((), Size(60, 9), Look()) == []
+    fault = Event(0.0, "scale", "pool", "fault", "blocking-call on")
+    heading, row = plain(rows.event_rows((fault,), Size(60, 9), Look()))
+    assert heading.strip() == "all that happened around it"
+    assert row.strip() == "00:00:00 fault blocking-call on"
+
+
+def test_a_rule_tells_its_last_value_and_how_long_it_took():
+    rule = Rule("r", "CPU busy", Selector("cpu"), ">", 0.8, "ratio")
+    columns = {one.key: one for one in rows.rule_columns(Look)}
+    told = RuleStatus(rule, 0.8, value=0.91, evaluated=5.0, took_s=0.002)
+    assert [columns[key].cell(told)[0] for key in ("value", "took")] == ["91.0%", "2.00 ms"]
+    assert [columns[key].cell(RuleStatus(rule, 0.8))[0] for key in ("value", "took")] == ["–", "–"]

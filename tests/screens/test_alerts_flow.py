@@ -82,6 +82,7 @@ async def word(session: Session, rule: str, wanted: str, within: float) -> Alert
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_acknowledge_here_seen_there_then_a_threshold_ends_it(config: Path, size: Any) -> None:
     async with console_at(config, "here", size) as seen, running(session_at(config, "here")) as other:
@@ -104,7 +105,7 @@ async def test_acknowledge_here_seen_there_then_a_threshold_ends_it(config: Path
         await seen.sees("would have fired never")
         await seen.press("y")
         await word(other, "always", "resolved", 20)
-        await seen.press("v")
+        await seen.press("v", "G")
         await seen.sees(r"always .*> 200")
         await seen.press("v")
         await seen.sees("nothing is silenced")
@@ -112,6 +113,51 @@ async def test_acknowledge_here_seen_there_then_a_threshold_ends_it(config: Path
         await seen.sees("acknowledged +always")
 
 
+@pytest.mark.slow
+async def test_marked_alerts_are_acknowledged_together_and_for_a_while(config: Path) -> None:
+    more = '[alerts.rules.also]\ntitle = "Memory there"\nseries = "host/memory.used_ratio"\nabove = -1.0\n'
+    alone = "[alerts]\nshipped = false\nfindings = []\n"  # a busy machine has alerts of its own
+    config.write_text(RULES + alone + more.replace("above", 'severity = "critical"\nabove'))
+    async with console_at(config, "here") as seen, running(session_at(config, "here")) as other:
+        await seen.sees("firing .*CPU there", 20)
+        await seen.sees("firing .*Memory there", 20)
+        await seen.press("g", "g", "space", "j", "space", "O")  # the cursor stays on its row
+        await seen.sees("2 alerts: who sees to them")
+        await seen.types("ann")
+        await seen.sees("2 alerts are ann's to see to")
+        await seen.press("y")
+        await seen.sees("2 alerts are ann's · u undoes it")
+        await seen.press("m")
+        await seen.sees("2 alerts: a word for their history")
+        await seen.types("looked at together")
+        await seen.sees("comment on 2 alerts: looked at together")
+        await seen.press("y")
+        await seen.sees("2 alerts: looked at together")
+        marks = {(await word(other, rule, "firing", 15)).fingerprint for rule in ("always", "also")}
+        desk = other.alerts.desk
+        assert {mark: who for mark, who in (await desk.notices()).owners.items() if who} == dict.fromkeys(
+            marks, "ann"
+        )
+        words = [e.fingerprint for e in await desk.events(0.0) if e.kind == "comment"]
+        assert set(words) == marks
+        await seen.press("u")
+        await seen.sees("undo|nobody's again")
+        await seen.press("y")
+        await seen.sees("2 alerts are nobody's again")
+        await seen.press("!")
+        await seen.sees("2 alerts: a note for the others")
+        await seen.types("both mine for 2h")
+        await seen.sees("acknowledge 2 alerts for 2 h")
+        await seen.press("y")
+        for rule in ("always", "also"):
+            alert = await word(other, rule, "acknowledged", 15)
+            assert alert.ack is not None
+            assert alert.ack.note == "both mine"
+            assert alert.ack.until is not None
+            assert 7100 < alert.ack.until - alert.ack.at <= 7200
+
+
+@pytest.mark.slow
 async def test_silence_from_the_screen(config: Path) -> None:
     async with console_at(config, "here") as seen:
         await seen.sees(r"firing .*CPU there", 20)
@@ -129,6 +175,7 @@ async def test_silence_from_the_screen(config: Path) -> None:
         await seen.sees("silenced 0", 15)
 
 
+@pytest.mark.slow
 async def test_a_maintenance_window_from_the_screen(config: Path) -> None:
     async with console_at(config, "here") as seen:
         await seen.sees(r"firing .*CPU there", 20)
@@ -154,6 +201,7 @@ async def test_a_maintenance_window_from_the_screen(config: Path) -> None:
         await seen.sees("nothing is silenced", 15)
 
 
+@pytest.mark.slow
 async def test_a_new_rule_from_the_screen(config: Path) -> None:
     async with console_at(config, "here") as seen:
         await seen.sees(r"firing .*CPU there", 20)
@@ -190,6 +238,7 @@ async def test_an_incident_of_the_lab_fires_is_acknowledged_and_resolves(lab: La
             await word(there, alert.rule, "resolved", 120)
 
 
+@pytest.mark.slow
 async def test_why_from_the_screen(config: Path) -> None:
     async with console_at(config, "here") as seen:
         await seen.sees(r"firing .*CPU there", 20)
@@ -198,10 +247,12 @@ async def test_why_from_the_screen(config: Path) -> None:
         await seen.sees(r"avg_over_time|perftui_host_cpu_busy_ratio")
         await seen.sees(r"firing since .*source=host")
         await seen.sees("nobody is told: no channel is configured")
+        await seen.sees(r"host/cpu\.busy_ratio +│\n.*┤")  # and the value around the firing
         await seen.press("escape")
         await seen.sees("acknowledged 0")
 
 
+@pytest.mark.slow
 async def test_a_rule_of_the_file_is_edited_with_a_backtest_beside(config: Path) -> None:
     config.write_text('[env.here]\n[env.here.backends.host]\nkind = "host"\n')
     rules = config.with_name("rules.yml")
@@ -219,3 +270,41 @@ async def test_a_rule_of_the_file_is_edited_with_a_backtest_beside(config: Path)
         await seen.sees("1 rules are in", 20)
         assert "expr: 'perftui_host_cpu_busy_ratio > -1 + 0'\n    labels" in rules.read_text()
         assert "# ours" in rules.read_text()
+
+
+@pytest.mark.slow
+async def test_a_rule_says_while_it_is_typed_what_it_would_have_done(config: Path) -> None:
+    async with console_at(config, "here", (80, 24)) as seen:
+        await seen.sees(r"firing .*CPU there", 20)
+        await seen.press("v", "c")
+        await seen.types("Mine")
+        await seen.press(*"rate(perftui_x[5m) > 1")
+        await seen.sees(r"1:\d+: parse error", 20)
+        await seen.sees(r"rate\(perftui_x\[5m\)[^^]*\^", 20)
+        await seen.press("enter")  # a line that makes no rule is not taken
+        await seen.sees(r"New rule[^?]*parse error")
+        await seen.press(*["backspace"] * 22, *"host/cpu.busy_ratio above 7")
+        await seen.sees("never fired in|nothing it looks at was recorded", 20)
+        await seen.press(*["backspace"], *"-1")
+        await seen.sees("would have fired|still firing|never fired", 20)
+        await seen.press("escape", "G")
+        await seen.sees(r"always +")
+
+
+@pytest.mark.slow
+async def test_rules_of_others_over_a_host_need_no_server(config: Path) -> None:
+    """As they are published for node_exporter; what they ask for is kept from the first look on."""
+    config.write_text('[env.here]\n[env.here.backends.host]\nkind = "host"\n')
+    config.with_name("rules.yml").write_text(
+        "groups:\n- name: node\n  interval: 5s\n  rules:\n"
+        "  - alert: Idle\n    expr: 'sum by (instance) (rate(node_cpu_seconds_total[1m])) > 0.5'\n"
+        "  - alert: Memory\n    expr: node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < 1.1\n"
+        '  - alert: Disk\n    expr: (node_filesystem_avail_bytes{mountpoint="/"} * 100)'
+        ' / node_filesystem_size_bytes{mountpoint="/"} < 101\n'
+    )
+    async with running(session_at(config, "here")) as here:
+        for rule in ("Idle", "Memory", "Disk"):
+            alert = await word(here, rule, "firing", 40)
+            assert dict(alert.labels)["instance"], alert
+        names = {key.name for key in here.rings.recent_keys() if key.name.startswith("metric:node_")}
+        assert "metric:node_load1" not in names

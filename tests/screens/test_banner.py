@@ -162,6 +162,7 @@ def critical(app: PerftuiApp) -> int:
     return sum(alert.severity is Severity.CRITICAL for alert in chrome.open_alerts(app))
 
 
+@pytest.mark.slow
 async def test_the_past_has_it_from_the_instant_it_fired(tmp_path: Path, state_dir: Path) -> None:
     async with console_with(tmp_path, ("slow", "critical", 4.0), mono=True) as seen:
         app = seen.app

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from tests.console import console, state_dir
+from tests.sizes import sizes
 from tests.waiting import auntil
 
 __all__ = ["state_dir"]
@@ -199,7 +200,7 @@ async def test_lost_and_live_again(place: Any) -> None:
         await seen.sees(r"● live", 30)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 48), (200, 60)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (160, 48), (200, 60)))
 async def test_every_tab_fits(place: Any, size: tuple[int, int]) -> None:
     async with console(place, "database.overview", size) as seen:
         await seen.sees("transactions")

@@ -27,6 +27,7 @@ from perftui.screens.dialogs.palette import PaletteDialog
 from perftui.screens.dialogs.price import PriceDialog
 from perftui.screens.dialogs.progress import ProgressDialog
 from perftui.screens.dialogs.receipt import ReceiptDialog
+from perftui.screens.dialogs.rule import RuleDialog
 from perftui.screens.leaving import Choice
 from perftui.widgets.columnchooser import ColumnChooser
 from perftui.widgets.livetable import LiveTable
@@ -44,6 +45,7 @@ from tests.screens.test_pictures import (
     svg_of,
     trimmed,
 )
+from tests.waiting import until
 
 __all__ = ["recording", "state_dir"]
 
@@ -69,13 +71,15 @@ DIALOGS: Mapping[str, Callable[[PerftuiApp], Any]] = {
     "palette": lambda app: PaletteDialog(app.base),
     "price": lambda app: PriceDialog(),
     "receipt": lambda app: ReceiptDialog("Purge keys", PARTLY, ""),
+    "rule": lambda app: RuleDialog("New rule", "metric, operator, threshold", "", lambda _text: None),
     "running": lambda app: ProgressDialog(),
 }
 
 
 @asynccontextmanager
 async def opened(app: PerftuiApp, name: str) -> AsyncIterator[None]:
-    """A dialog over the screen, drawn."""
+    """A dialog over the screen, drawn, once a panel there has the keys."""
+    await until(lambda: app.screen is not app.base or app.base.focused is not None)
     await app.push_screen(DIALOGS[name](app))
     await Pilot(app).pause()
     assert len(app.screen_stack) == 2
@@ -83,6 +87,7 @@ async def opened(app: PerftuiApp, name: str) -> AsyncIterator[None]:
     await app.pop_screen()
 
 
+@pytest.mark.slow
 async def test_cells_of_every_dialog(recording: str, snapshot: SnapshotAssertion) -> None:
     shown: dict[str, list[str]] = {}
     for size in SIZES:

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.widgets import Input
 
+from perftui.draw.rows import Look, plain
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PartlyDone
+from perftui.screens.dialogs.ask import AskDialog
+from perftui.screens.dialogs.confirm import plan_rows
+from perftui.screens.dialogs.palette import PaletteDialog
 from perftui.widgets.columnchooser import ColumnChooser
 from perftui.widgets.livetable import LiveTable
 from tests.screens.conftest import cache_frame
@@ -87,6 +92,13 @@ async def test_plan_is_told_and_y_runs_it(session: ShellSession) -> None:
         await pilot.press("u")
         await until(lambda: session.conductor.undone == 1)
         assert act.params == {"pattern": "user:*"}
+
+
+async def test_what_cannot_be_undone_says_so_and_why(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        plan = replace(PLAN, reversible=False, undo_note="its client has to run it again")
+        await perform(session, Act(plan), pilot, app)
+        assert "this cannot be undone: its client has to run it again" in app.text()
 
 
 async def test_a_rule_in_a_plan_keeps_its_shape_and_one_thing_is_one(session: ShellSession) -> None:
@@ -329,6 +341,7 @@ async def test_escape_twice_leaves_the_column_chooser_once(session: ShellSession
         await until(lambda: len(app.screen_stack) == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ["4v", "]v]v[", "4]]v?", "1]v:"])
 async def test_keys_typed_before_their_tab_is_there_wait_for_it(session: ShellSession, keys: str) -> None:
     slow, fast = [], []
@@ -355,3 +368,46 @@ async def test_jump_goes_to_a_row(session: ShellSession) -> None:
         y = next(n for n, line in enumerate(row) if "cart:7" in line)
         await pilot.press(row[y][0])
         await until(lambda: table.cursor_key == "cart:7")
+
+
+async def test_enter_twice_in_one_breath_ends_the_palette_once(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        acted: list[int] = []
+        await pilot.press("colon")
+        dialog = app.screen
+        assert isinstance(dialog, PaletteDialog)
+        dialog.entries[0] = replace(dialog.entries[0], act=lambda: acted.append(1))
+        field = dialog.query_one(Input)
+        for _ in range(2):
+            field.post_message(Input.Submitted(field, ""))
+        await until(lambda: bool(acted))
+        await pilot.pause()
+        assert acted == [1]
+        assert app.screen is app.base
+
+
+async def test_a_dialog_below_another_ends_when_that_has_left(session: ShellSession) -> None:
+    async with shown("cache", session) as (app, pilot):
+        answers: list[str | None] = []
+        below, above = AskDialog("below", "?"), AskDialog("above", "?")
+        app.push_screen(below, answers.append)
+        app.push_screen(above, answers.append)
+        await pilot.pause()
+        below.dismiss("late")
+        await pilot.pause()
+        assert (app.screen, answers) == (above, [])
+        above.dismiss("first")
+        above.dismiss("again")
+        await until(lambda: answers == ["first", "late"])
+        assert app.screen is app.base
+
+
+def test_a_long_line_of_a_plan_is_told_in_four_rows_and_says_when_that_is_not_all() -> None:
+    told = "not reached: " + " ".join(f"word{n}" for n in range(20))
+    rows = plain(plan_rows(Act(PLAN), replace(PLAN, affects=(told, "next")), 60, Look()))
+    at = next(n for n, row in enumerate(rows) if "not reached" in row)
+    assert " ".join(row.strip() for row in rows[at : at + 3]) == told
+    assert rows[at + 3].strip() == "next"
+    rows = plain(plan_rows(Act(PLAN), replace(PLAN, affects=(told * 3, "next")), 60, Look()))
+    assert rows[at + 3].rstrip().endswith("…")
+    assert rows[at + 4].strip() == "next"

@@ -22,6 +22,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     return Session.open(config, config.environments["bare"])
 
 
+@pytest.mark.slow
 async def test_every_tab_opens_in_every_layout(empty: Session) -> None:
     async with shown("overview", empty) as (app, pilot):
         for size in ((80, 24), (120, 40), (200, 60)):

@@ -60,15 +60,16 @@ async def test_a_line_of_yesterday(lab: Lab) -> None:
         await read_on(console, "cache", 2)
         app.session.memory.history._full.clear()
         app.session.memory.history._open.by_source.clear()
-        assert yesterday(app.session, "hits_per_s")
+        assert yesterday(app.session, "hit_ratio")
         app.verbs.say("ghost 1d")
         await until(lambda: any(chart.earlier for chart in app.base.tab.query(ChartPanel)), 10)
         line = next(chart.earlier[0] for chart in app.base.tab.query(ChartPanel) if chart.earlier)
         assert set(line.value) == {12345.0}
         assert abs(line.at[-1] - time.time()) < 60
-        await console.sees(r"hits 1d ago")
+        await console.sees(r"L2 1d ago")
 
 
+@pytest.mark.slow
 async def test_the_timeline_marks_its_instant_everywhere_and_goes_there(lab: Lab) -> None:
     async with remembering(lab, "overview.timeline") as console:
         app, clock = console.app, console.app.session.clock

@@ -67,6 +67,7 @@ async def test_this_host_is_shown_with_its_processes(session, size):
         assert any(pid == os.getpid() for pid, _ in table.view.order)
 
 
+@pytest.mark.slow
 async def test_what_came_is_drawn_and_what_did_not_stands(session, monkeypatch):
     """Figures at the host's pace, the table at the pace of its lists; asked for, both at once."""
     async with shown("overview.hosts", session, (120, 40)) as (app, _pilot):

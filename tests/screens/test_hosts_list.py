@@ -14,6 +14,7 @@ from perftui.config import load
 from perftui.draw.clean import cell_width
 from perftui.draw.table import body_row, fit_columns
 from perftui.engines.resources import ResourcesEngine
+from perftui.lab.ports import free_port
 from perftui.model.health import Health, Link
 from perftui.model.resources import HostRank
 from perftui.runtime.rings import Rings
@@ -21,7 +22,7 @@ from perftui.screens.overview import hostlist
 from perftui.session import Session
 from tests.analysis.test_hostrank import view
 from tests.needs import needs
-from tests.nodes import PROGRAM, Exporter, free_port
+from tests.nodes import PROGRAM, Exporter
 from tests.screens.shell import shown
 from tests.waiting import until
 
@@ -103,6 +104,7 @@ async def test_a_small_terminal_chooses_with_a_key(config, monkeypatch):
         await until(lambda: tab._shown == "web1", 20)
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_them_worst_first(config, capsys):
     assert main(["monitor", "hosts", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)

@@ -28,6 +28,7 @@ async def broker() -> AsyncIterator[Broker]:
     one.stop()
 
 
+@pytest.mark.slow
 async def test_lag_by_group_and_topic_opens_to_its_partitions(broker: Broker, tmp_path: Any) -> None:
     file = tmp_path / "config.toml"
     file.write_text(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.amserver import PROGRAM, Server
+from tests.needs import needs
 from tests.notices import receivers_up
 from tests.screens.test_alerts_flow import RULES, console_at, state_dir
 from tests.waiting import until
@@ -73,6 +75,32 @@ async def test_from_the_alert_to_the_receivers_and_back(tmp_path, monkeypatch) -
             await until(lambda: len(receivers.counted("pagerduty")) == 3, 20)
     assert [one.what for one in receivers.counted("pagerduty")] == ["trigger", "acknowledge", "trigger"]
     assert [one.problems for one in receivers.arrivals if one.problems] == []
+
+
+@pytest.mark.slow
+@pytest.mark.needs("prometheus-alertmanager")
+async def test_what_an_alertmanager_holds_has_a_view_of_its_own(tmp_path) -> None:
+    needs("prometheus-alertmanager", PROGRAM is not None, "apt-get install prometheus-alertmanager")
+    server = Server(tmp_path / "am")
+    path = tmp_path / "config.toml"
+    path.write_text(f'{RULES}[channels.am]\nkind = "alertmanager"\nbase_url = "{server.url}"\n')
+    path.chmod(0o600)
+    try:
+        server.fire("Elsewhere", "tape is torn", severity="critical", instance="db")
+        server.hush("instance", "web")
+        async with console_at(path, "here", (160, 40)) as seen:
+            await seen.sees("1 at am", 30)
+            for _ in range(5):
+                await seen.press("v")
+            await seen.sees(r"firing +am +critical .*Elsewhere: tape is torn +pager", 15)
+            await seen.sees(r'silence +am .*instance="web" +eve')
+            await seen.sees("held by the Alertmanager am: to be changed there")
+            await seen.press("!")
+            await seen.sees("no alert is selected")
+            server.stop()
+            await seen.sees("am: ConnectError", 30)
+    finally:
+        server.stop()
 
 
 async def test_without_a_channel_the_tab_says_that_no_one_will_be_told(tmp_path) -> None:

@@ -21,6 +21,7 @@ async def test_an_offer_without_a_backend_means_the_first_that_can(lab: Lab) -> 
     await session.close()
 
 
+@pytest.mark.slow
 async def test_a_on_a_finding_shows_its_plan_or_says_why_there_is_none(lab: Lab) -> None:
     async with console(lab, "optimization.recommendations") as seen:
         await seen.sees(r"(▲|■|●) (warning|critical|info)", 40)

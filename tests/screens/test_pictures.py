@@ -85,6 +85,7 @@ def trimmed(app: PerftuiApp) -> str:
     return "\n".join(line.rstrip().replace("━", "─") for line in app.text().splitlines())
 
 
+@pytest.mark.slow
 async def test_cells_of_every_tab(recording: str, snapshot: SnapshotAssertion) -> None:
     shown: dict[str, list[str]] = {}
     for size in SIZES:

@@ -19,6 +19,7 @@ __all__ = ["state_dir"]
 pytestmark = pytest.mark.usefixtures("state_dir")
 
 
+@pytest.mark.slow
 async def test_the_word_shows_every_backend_with_its_reads_and_bytes(lab: Lab) -> None:
     async with console(lab, "cache.tiers") as seen:
         seen.app.verbs.say("self")
@@ -34,6 +35,7 @@ async def test_the_word_shows_every_backend_with_its_reads_and_bytes(lab: Lab) -
         await until(lambda: seen.app.screen is seen.app.base)
 
 
+@pytest.mark.slow
 def test_the_same_from_a_shell_and_a_budget_that_is_exceeded(
     tmp_path: Any, monkeypatch: Any, capsys: Any
 ) -> None:

@@ -100,6 +100,7 @@ def drawn(app, name):
     return list(panel._lines[0].value) if panel._lines else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_enter_shows_its_own_charts_and_escape_the_host_again(session, busy, size):
     async with shown("overview.hosts", session, size) as (app, pilot):

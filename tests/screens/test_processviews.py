@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from perftui.backends.host.processes import unit_of
 from perftui.model.resources import ProcessRow
 from perftui.screens.overview.processviews import grouped, tree
+from perftui.screens.processes import fd_ratio, share_text
 
 
 def row(pid, parent, command, user="web", cpu=0.5, unit="web.service"):
@@ -50,3 +53,10 @@ def test_groups_sum_what_adds_up_and_keep_their_identity():
 )
 def test_units_and_containers(text, unit):
     assert unit_of(text) == unit
+
+
+def test_descriptors_near_their_limit_are_loud():
+    one = replace(ROWS[0], fds=10, fd_limit=100)
+    found = [share_text(fd_ratio(replace(one, fds=fds))) for fds in (None, 10, 85, 95)]
+    assert found == [("–", ""), ("10.0%", ""), ("85.0%", "warn"), ("95.0%", "crit")]
+    assert fd_ratio(replace(one, fd_limit=None)) is None

@@ -21,6 +21,7 @@ from perftui.model.resources import ProcessList, ProcessRow, ResourcesReport
 from perftui.runtime.rings import Rings
 from perftui.session import Session
 from tests.screens.shell import ShellSession, shown
+from tests.sizes import sizes
 from tests.waiting import until
 
 FOLDED = """<module> (/srv/app/main.py:8);serve (/srv/app/main.py:7);parse_row (/srv/app/rows.py:4) 500
@@ -70,7 +71,7 @@ def still(**more):
     )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (200, 60)))
 async def test_the_graph_is_walked_zoomed_and_searched(size):
     async with shown("profiling.cpu", still(), size) as (app, pilot):
         text = app.text()

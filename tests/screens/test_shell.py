@@ -167,3 +167,18 @@ def test_a_crash_is_told_without_values(tmp_path: Path, monkeypatch: pytest.Monk
     assert str(tmp_path / "crash.log") in told
     assert (tmp_path / "crash.log").read_text() == "Traceback: line 3"
     assert (tmp_path / "crash.log").stat().st_mode & 0o777 == 0o600
+
+
+async def test_g_and_the_number_after_it_go_together_though_the_screen_changes_between(
+    session: ShellSession,
+) -> None:
+    async with shown("cache", session) as (app, pilot):
+        await pilot.press("g")
+        app.go("database")
+        await until(lambda: app.base.name != "cache")
+        database = app.base
+        await pilot.press("1")  # its first tab, if it had any here: not screen 1
+        await pilot.pause()
+        assert app.base is database
+        await pilot.press("1")
+        await until(lambda: app.base is not database)

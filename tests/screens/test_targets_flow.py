@@ -10,11 +10,12 @@ import pytest
 
 from perftui.app import Options, PerftuiApp
 from perftui.cli import main
+from perftui.lab.ports import free_port
 from perftui.model.alerts import AlertState
 from perftui.screens import chrome
 from tests.console import Console, state_dir
 from tests.needs import needs
-from tests.nodes import PROGRAM, Exporter, free_port
+from tests.nodes import PROGRAM, Exporter
 from tests.screens.test_alerts_flow import session_at
 from tests.waiting import until
 
@@ -81,6 +82,7 @@ async def test_they_are_listed_chosen_and_watched_each_by_its_name(config: Path,
         await seen.sees(r"\d% CPU busy")
 
 
+@pytest.mark.slow
 def test_the_command_line_knows_them_by_name(
     config: Path, places: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         pass
 
 
+@pytest.mark.slow
 def test_cells_equal_the_text_export_after_all_kinds_of_change(terminal: Terminal, tmp_path: Path) -> None:
     terminal.key("ctrl+r", "j", "j", "?", "esc", "ctrl+r")
     for columns, rows in ((160, 48), (80, 24), (60, 10), (200, 60), (120, 40)):
@@ -56,6 +57,7 @@ def test_quit_keys_restore_the_terminal(terminal: Terminal, key: str) -> None:
     assert terminal.left_set() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "vt100"}], ids=["NO_COLOR", "vt100"])
 def test_no_colour_leaves_where_none_is_wanted(tmp_path: Path, env: dict[str, str]) -> None:
     terminal = Terminal("tests.screens.console", str(tmp_path), **env)

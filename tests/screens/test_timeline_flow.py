@@ -15,6 +15,7 @@ from perftui.model.event import Event
 from perftui.session import Session
 from tests.console import console, state_dir
 from tests.screens.shell import shown
+from tests.sizes import sizes
 from tests.waiting import until
 
 __all__ = ["state_dir"]
@@ -29,7 +30,7 @@ def routes_of(lab: Lab) -> set[str]:
     return set(re.findall(r'route="([^"]+)"', httpx.get(url, trust_env=False).text))
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (200, 60)))
 async def test_each_endpoint_has_its_row(lab: Lab, size: Any) -> None:
     async with console(lab, "overview.api", size) as seen:
         await seen.sees(r"/products/\{id\} .*[\d.]+/s .*[\d.]+ .s .*%")
@@ -89,7 +90,7 @@ async def test_a_changed_setting_is_told_with_before_and_after(lab: Lab) -> None
 
         watch = SettingsWatch({}, session.events.add, session.clock)
         backend = session._backends[cache]
-        before = await backend.parameter("hz")
+        before = (await backend.parameters("hz")).values[0][1]
         await watch.look(cache, backend)
         try:
             await backend.set_parameter("hz", "17")

@@ -44,6 +44,14 @@ async def test_cursor_and_window() -> None:
         assert panel.seconds == 30 * 86400
 
 
+async def test_before_the_first_reading_there_is_no_axis() -> None:
+    panel = ChartPanel("ops/s", unit="1/s", low=0)
+    async with Bench(panel).run_test(size=(80, 15)):
+        said = "\n".join(plain(panel.drawn))
+        assert "nothing read yet" in said
+        assert "┤" not in said
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(60, "1 m"), (900, "15 m"), (86400, "24 h"), (604800, "7 d")])
 def test_window_names(seconds: float, text: str) -> None:
     assert span_text(seconds) == text

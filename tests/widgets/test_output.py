@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+from queue import Queue
+from types import SimpleNamespace
 from typing import Any
 
 import pyte
@@ -18,7 +20,7 @@ from textual.drivers._writer_thread import MAX_QUEUED_WRITES, WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
-from perftui.widgets.output import ColourlessFilter, DiffApp, Meter
+from perftui.widgets.output import ColourlessFilter, DiffApp, Meter, MeteredDriver
 from tests.waiting import until
 
 
@@ -147,6 +149,21 @@ async def test_a_blocked_write_can_be_given_up(pipe: Any) -> None:
     await until(lambda: not thread.is_alive())
     assert meter.idle
     assert received <= meter.bytes < 300_000
+
+
+def test_a_picture_given_up_half_way_leaves_the_terminal_drawing(pipe: Any) -> None:
+    _, writer = pipe
+    driver = MeteredDriver.__new__(MeteredDriver)
+    waiting: Any = SimpleNamespace(_queue=Queue())
+    waiting._queue.put("a whole picture")
+    written: list[str] = []
+    driver._writer_thread, driver.meter, driver.write = waiting, Meter(writer), written.append  # type: ignore[method-assign]
+    driver.meter.asked = 2
+    driver._drop_pictures()
+    assert waiting._queue.empty()
+    assert written == [
+        "\x18\x1b[m\x1b[?2026l"
+    ]  # out of a sequence cut short, of a style, of a held-back picture
 
 
 def test_a_terminal_that_is_gone_does_not_raise(pipe: Any) -> None:

@@ -300,4 +300,4 @@ def mount_use(path: str, device: str, fs: str) -> MountUse | None:
     used = (s.f_blocks - s.f_bfree) * s.f_frsize
     read_only = bool(s.f_flag & os.ST_RDONLY)
     total, available = s.f_blocks * s.f_frsize, s.f_bavail * s.f_frsize
-    return MountUse(path, device, fs, total, available, used, inodes, read_only)
+    return MountUse(path, device, fs, total, available, used, inodes, read_only, s.f_files)

@@ -62,11 +62,11 @@ class Postgres:
         async with within(self.where, self.deadline - 0.5):
             abilities = await self._ready()
             try:
-                facts_, samples = await read_look(self._reads, abilities, self._memory, self.name)
+                facts_, samples, ahead = await read_look(self._reads, abilities, self._memory, self.name)
             except (Refused, Unsupported):
                 self._abilities = None  # rights or extensions changed: look again next time
                 raise
-        return Reading(self.name, at, time.monotonic() - began, samples, facts_)
+        return Reading(self.name, at, time.monotonic() - began, samples, facts_, ahead=ahead)
 
     async def close(self) -> None:
         """Hang up all lines."""

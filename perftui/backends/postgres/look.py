@@ -14,7 +14,7 @@ from perftui.backends.postgres.probe import Abilities
 from perftui.backends.postgres.statements import StatementBook, Windows, workload
 from perftui.backends.postgres.trouble import told
 from perftui.model.database import DatabaseReading, ReplicaState, Server, TableUse, Totals, Workload
-from perftui.model.reading import Measure
+from perftui.model.reading import Measure, apart
 from perftui.model.series import SeriesKey
 
 _ALWAYS = ("totals", "states", "activity", "locks", "replication", "slots")
@@ -68,14 +68,15 @@ class Memory:
 
 async def read_look(
     link: Link, abilities: Abilities, memory: Memory, source: str
-) -> tuple[DatabaseReading, tuple[Measure, ...]]:
+) -> tuple[DatabaseReading, tuple[Measure, ...], float]:
     """Ask what is due in one round trip, and statements, when due, in one more: as plain rows they
-    cost the server a third of what they would as JSON.
+    cost the server a third of what they would as JSON. The last is by how much its clock is ahead.
     """
-    began = time.monotonic()
+    began, at = time.monotonic(), time.time()
     asked = memory.due(abilities, began)
     inline = {"schema": abilities.statements_schema}
     row = await link.row(questions.batch(asked, abilities.version, inline))
+    took = time.monotonic() - began
     with told(link.where):
         answers = {name: json.loads(row[name] or "[]") for name in asked}
         totals = answers["totals"][0]
@@ -89,7 +90,7 @@ async def read_look(
         memory.statements_due = began + (memory.rest if memory.workload is not None else 0.0)
     with told(link.where):
         reading = _reading(abilities, memory, answers)
-    return reading, tuple(_samples(source, reading, memory))
+    return reading, tuple(_samples(source, reading, memory)), apart(float(totals["now"]), at, took)
 
 
 def _tables(memory: Memory, answers: Mapping[str, Any], now: float, clock: float) -> None:

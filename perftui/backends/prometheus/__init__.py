@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from perftui.backends.httperrors import bounded
+from perftui.backends.httperrors import bounded, clock_of, trust
 from perftui.backends.prometheus import decode
 from perftui.model.business import Figure
 from perftui.model.errors import ExpressionError, Lost, Protocol, Refused
@@ -53,6 +53,7 @@ class Prometheus:
         self._options = options
         self._client: httpx.AsyncClient | None = None
         self._flavour: Flavour | None = None
+        self._ahead: float | None = None  # its clock, by its newest answer
 
     async def open(self) -> None:
         """Prepare the client; the server is asked at the first read."""
@@ -67,25 +68,12 @@ class Prometheus:
         self._client = httpx.AsyncClient(
             headers=headers,
             auth=(o.username, o.password) if o.username else None,
-            verify=await asyncio.to_thread(self._trust),
+            verify=await asyncio.to_thread(trust, self.name, o.ca_file, o.cert_file, o.key_file)
+            if o.url.startswith("https:")
+            else True,
             timeout=o.timeout,
             trust_env=False,
         )
-
-    def _trust(self) -> Any:
-        """A TLS context with the files of the options; reading them takes a disk."""
-        import ssl
-
-        o = self._options
-        if not o.url.startswith("https:"):
-            return True
-        try:
-            context = ssl.create_default_context(cafile=o.ca_file or None)
-            if o.cert_file:
-                context.load_cert_chain(o.cert_file, o.key_file or None)
-        except OSError as error:
-            raise Refused(f"{self.name}: a certificate file cannot be used: {error}") from error
-        return context
 
     async def close(self) -> None:
         """Close the connection; may be called twice."""
@@ -104,7 +92,8 @@ class Prometheus:
         took = time.monotonic() - began
         rows = (("targets", targets, "1"), ("targets_up", targets_up, "1"), ("answer_s", took, "s"))
         samples = tuple(Measure(SeriesKey(self.name, name), float(v), unit) for name, v, unit in rows)
-        return Reading(self.name, at, took, samples, PromReading(self._flavour, targets, targets_up))
+        facts = PromReading(self._flavour, targets, targets_up)
+        return Reading(self.name, at, took, samples, facts, ahead=self._ahead)
 
     async def flavour(self) -> Flavour:
         """Which server it is, and the dialect it speaks."""
@@ -183,7 +172,9 @@ class Prometheus:
             if long
             else self._client.build_request("GET", url, params=list(params))
         )
+        asked, began = time.time(), time.monotonic()
         answer = await self._client.send(request, stream=True)
+        self._ahead = clock_of(answer.headers, asked, time.monotonic() - began)
         try:
             content = await self._content(answer)
         finally:

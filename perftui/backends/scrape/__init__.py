@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,16 +13,17 @@ from perftui.analysis.hostmeasures import measures
 from perftui.analysis.matchers import matches, parse_matchers
 from perftui.analysis.nodemetrics import NodeHost
 from perftui.analysis.promtext import Rows, Scanner
-from perftui.backends.httperrors import bounded
+from perftui.backends.httperrors import bounded, clock_of, trust
 from perftui.backends.scrape.exemplars import Exemplars
-from perftui.backends.scrape.past import Past
-from perftui.backends.scrape.red import endpoints, reading
+from perftui.backends.scrape.kept import Keeper
+from perftui.backends.scrape.pools import Pools
+from perftui.backends.scrape.requests import Requests
 from perftui.backends.scrape.roles import Counters, Names, Roles
 from perftui.model.alerts import Matcher
 from perftui.model.business import Figure
-from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast
+from perftui.model.endpoint import ApiReading, Endpoint, EndpointPast, Pool
 from perftui.model.errors import ConfigError, Lost, Protocol, Refused, Unsupported
-from perftui.model.options import ScrapeOptions
+from perftui.model.options import ScrapeOptions, TargetsOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.model.targets import ScrapedHost
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 # OpenMetrics first: only it can name the traces behind a histogram.
 ACCEPT = "application/openmetrics-text;version=1.0.0;q=1, text/plain;version=0.0.4;q=0.5, */*;q=0.1"
 MAX_BYTES = 16 << 20
-KEPT_EVERY = 10.0  # seconds between scrapes kept for longer windows
-KEPT_FOR = 300.0
-ROUTES_SAMPLED = 50
 
 
 class Scrape:
@@ -50,31 +47,32 @@ class Scrape:
     idle_period: ClassVar[float] = 10.0
     deadline: ClassVar[float] = 3.0
 
-    def __init__(self, name: str, options: ScrapeOptions, client: httpx.AsyncClient | None = None) -> None:
-        """`client` asks for somebody else, who opens and closes it."""
+    def __init__(
+        self, name: str, options: ScrapeOptions, client: httpx.AsyncClient | None = None, job: str = ""
+    ) -> None:
+        """`client` asks for somebody else, who opens and closes it; `job` is what it belongs to."""
         self.name = name
         self._options = options
         self._service = options.service or name
         self._client = client
         self._scanner = Scanner()
         self._roles = Roles(Names(options.requests, options.durations, options.in_flight))
-        self._recent: deque[Counters] = deque()
-        self._kept: deque[Counters] = deque(maxlen=int(KEPT_FOR / KEPT_EVERY) + 1)
-        self._past = Past()
+        self._requests = Requests(name, self._service, options.window, self._roles.role)
         self._exemplars = Exemplars()
         self._node = NodeHost()
+        self._pools = Pools()
+        self._keeper = Keeper(name, options.keep, job or name, options.url)
         self._samples: Mapping[str, Rows] = {}
         self._scraped = -math.inf
         self._fresh = asyncio.Lock()
+        self._ahead: float | None = None  # its clock, by its newest answer
 
     async def open(self) -> None:
         """Prepare the client; the address is asked at the first read."""
-        import httpx
-
-        headers = {"Accept": ACCEPT, "User-Agent": "perftui"}
-        if self._options.token:
-            headers["Authorization"] = f"Bearer {self._options.token}"
-        self._client = httpx.AsyncClient(headers=headers, timeout=self.deadline, trust_env=False)
+        if self._options.url.startswith("https:"):
+            self._client = await asyncio.to_thread(client_of, self.name, self._options, secure=True)
+        else:  # at once: whoever asks for a figure right after the start finds it open
+            self._client = client_of(self.name, self._options, secure=False)
 
     async def close(self) -> None:
         """Close the connection; may be called twice."""
@@ -92,27 +90,23 @@ class Scrape:
             raise Protocol(f"{self.name}: {self._options.url} sent no Prometheus text: {error}") from error
         self._samples, self._scraped = scrape.samples, time.monotonic()
         now = self._roles.sort(scrape, at, time.monotonic())
-        self._remember(now)
         self._exemplars.add(scrape.examples, self._roles.durations(scrape), self._roles.role, at)
-        facts = reading(self._service, now, self._recent[0], self._roles.role)
-        facts = replace(
-            facts, metrics=scrape.count, bytes_=len(text), tallies=tuple(self._past.tallies.values())
-        )
-        facts = replace(facts, exemplars=self._exemplars.all())
-        samples = self._measures(facts, now)
+        facts = self._requests.add(now)
+        facts = replace(facts, metrics=scrape.count, bytes_=len(text), exemplars=self._exemplars.all())
+        facts = replace(facts, pools=self._pools.of(scrape.samples))
+        samples = (*self._measures(facts, now), *self._keeper.measures(scrape.samples))
         host = self._node.reading(scrape.samples, at, now.mono, self._service)
         if host is None:
-            return Reading(self.name, at, time.monotonic() - began, samples, facts)
+            return Reading(self.name, at, time.monotonic() - began, samples, facts, ahead=self._ahead)
         samples = (*samples, *measures(self.name, host))
-        return Reading(self.name, at, time.monotonic() - began, samples, ScrapedHost(facts, host))
+        facts_ = ScrapedHost(facts, host)
+        return Reading(self.name, at, time.monotonic() - began, samples, facts_, ahead=self._ahead)
 
     async def endpoints(self, window: float) -> tuple[Endpoint, ...]:
         """Routes over the last `window` seconds as far as scrapes reach back, busiest first."""
-        if not self._recent:
+        if self._requests.empty:
             await self.read()
-        now = self._recent[-1]
-        past = [c for c in (*self._kept, *self._recent) if now.mono - c.mono <= window]
-        return endpoints(self._service, now, min(past, key=lambda c: c.mono), self._roles.role)
+        return self._requests.endpoints(window)
 
     async def figures(self, read: str) -> tuple[Figure, ...]:
         """A metric's samples, narrowed by matchers (`orders_total{shop="1"}`), no older than a period."""
@@ -127,22 +121,12 @@ class Scrape:
 
     async def endpoint_past(self, route: str, method: str) -> EndpointPast:
         """The last quarter of an hour of one endpoint, by ten seconds, from counters' differences."""
-        return self._past.of(route, method)
+        return self._requests.past(route, method)
 
     def forget(self) -> None:
         """Let go of what only later questions would need: of fifty hosts it is most of what is in memory."""
         self._samples = {}
-        self._kept.clear()
-
-    def _remember(self, now: Counters) -> None:
-        """Keep scrapes one by one for the window, and one in ten seconds for longer ones."""
-        self._recent.append(now)
-        while len(self._recent) > 2 and now.mono - self._recent[1].mono >= self._options.window:
-            self._recent.popleft()
-        if not self._kept or now.mono - self._kept[-1].mono >= KEPT_EVERY:
-            if self._kept:
-                self._past.add(now, self._kept[-1], self._roles.role)
-            self._kept.append(now)
+        self._requests.forget()
 
     async def _fetch(self) -> str:
         if self._client is None:
@@ -152,7 +136,9 @@ class Scrape:
 
     async def _get(self, client: httpx.AsyncClient) -> str:
         url = self._options.url
+        asked, began = time.time(), time.monotonic()
         async with client.stream("GET", url) as answer:
+            self._ahead = clock_of(answer.headers, asked, time.monotonic() - began)
             if answer.status_code in {401, 403}:
                 raise Refused(f"{self.name}: {url} refuses us (HTTP {answer.status_code}): check the token")
             if answer.status_code >= 500:
@@ -167,32 +153,46 @@ class Scrape:
         return body.decode(errors="replace")
 
     def _measures(self, r: ApiReading, now: Counters) -> tuple[Measure, ...]:
-        found = self._endpoint_measures("http", r.total, ()) if r.window else []
-        if r.window and r.total.rate:  # requests that did not fail, of those that came
-            key = SeriesKey(self.name, "http.availability_ratio")
-            found.append(Measure(key, 1.0 - r.total.error_ratio, "ratio"))
-        for e in r.endpoints[:ROUTES_SAMPLED]:
-            found += self._endpoint_measures("http.route", e, (("method", e.method), ("route", e.route)))
-        if r.in_flight is not None:
-            found.append(Measure(SeriesKey(self.name, "http.in_flight"), r.in_flight))
+        found = self._requests.measures(r)
+        found += (measure for pool in r.pools for measure in self._pool_measures(pool))
         for labels, value in now.rss.items():
             key = SeriesKey(self.name, "process.rss_bytes", tuple(sorted(labels)))
             found.append(Measure(key, value, "bytes"))
         return tuple(found)
 
-    def _endpoint_measures(
-        self, prefix: str, e: Endpoint, labels: tuple[tuple[str, str], ...]
-    ) -> list[Measure]:
-        rows = [
-            ("requests_per_s", e.rate, "1/s"),
-            ("error_ratio", e.error_ratio if e.rate else None, "ratio"),
-        ]
-        rows += [("p50_s", e.p50_s, "s"), ("p95_s", e.p95_s, "s"), ("p99_s", e.p99_s, "s")]
-        return [
-            Measure(SeriesKey(self.name, f"{prefix}.{name}", labels), value, unit)
-            for name, value, unit in rows
-            if value is not None
-        ]
+    def _pool_measures(self, pool: Pool) -> Iterator[Measure]:
+        labels = (("pool", pool.name),) if pool.name else ()
+        waiting = None if pool.waiting is None else float(pool.waiting)
+        rows = (
+            ("pool.used", float(pool.used), "1"),
+            ("pool.used_ratio", pool.used_ratio, "ratio"),
+            ("pool.waiting", waiting, "1"),
+            ("pool.wait_s", pool.wait_s, "s"),
+        )
+        for name, value, unit in rows:
+            if value is not None:
+                yield Measure(SeriesKey(self.name, name, labels), value, unit)
+
+
+def client_of(
+    name: str, options: ScrapeOptions | TargetsOptions, *, secure: bool, most: int | None = None
+) -> httpx.AsyncClient:
+    """A client that logs in as the options say; reading certificates takes a disk."""
+    import httpx
+
+    headers = {"Accept": ACCEPT, "User-Agent": "perftui"}
+    if options.token:
+        headers["Authorization"] = f"Bearer {options.token}"
+    if options.tenant:
+        headers["X-Scope-OrgID"] = options.tenant
+    return httpx.AsyncClient(
+        headers=headers,
+        auth=(options.username, options.password) if options.username else None,
+        verify=trust(name, options.ca_file, options.cert_file, options.key_file) if secure else True,
+        limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+        timeout=Scrape.deadline,
+        trust_env=False,
+    )
 
 
 def wanted(read: str) -> tuple[str, tuple[Matcher, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from perftui.analysis.accesslines import bare, templated
 from perftui.analysis.promtext import MAX_CACHED, Labels, Scrape
 from perftui.analysis.quantile import Histogram
 from perftui.model.endpoint import Gauge
@@ -27,7 +28,8 @@ IN_FLIGHT = (
     "requests_in_progress",
 )
 RSS = "process_resident_memory_bytes"
-ROUTE = ("route", "handler", "path_template", "http_route", "endpoint", "path", "url", "uri")
+TEMPLATES = ("route", "handler", "path_template", "http_route", "endpoint")
+PATHS = ("path", "url", "uri")  # what was asked for, ids and all
 METHOD = ("method", "http_method", "http_request_method", "verb")
 STATUS = ("status", "status_code", "code", "http_status", "http_status_code", "http_response_status_code")
 MAX_GAUGES = 64
@@ -148,12 +150,17 @@ def _role(labels: Labels) -> Role:
     by_name = dict(labels)
     bound = by_name.pop("le", "")
     return Role(
-        route=_first(by_name, ROUTE),
+        route=_first(by_name, TEMPLATES) or _common(_first(by_name, PATHS)),
         method=_first(by_name, METHOD),
         status=_first(by_name, STATUS),
         bound=_bound(bound),
         rest=tuple(pair for pair in labels if pair[0] != "le"),
     )
+
+
+def _common(path: str) -> str:
+    """What paths of one route have in common; without a path there is no route."""
+    return templated(bare(path)) if path else ""
 
 
 def _first(by_name: dict[str, str], names: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from perftui.backends.scrape import ACCEPT, Scrape
+from perftui.backends.scrape import Scrape, client_of
 from perftui.backends.scrape.discovery import MOST, Address, addresses, read_file
 from perftui.model.errors import BackendError, ConfigError, Lost, Refused
 from perftui.model.health import Health, Link
@@ -69,17 +69,7 @@ class Targets:
 
     async def open(self) -> None:
         """Prepare the one client; addresses are asked at the first reads."""
-        self._client = await asyncio.to_thread(self._made)
-
-    def _made(self) -> httpx.AsyncClient:
-        """A client for all; reading the system's certificates takes too long for the loop."""
-        import httpx
-
-        headers = {"Accept": ACCEPT, "User-Agent": "perftui"}
-        if self._options.token:
-            headers["Authorization"] = f"Bearer {self._options.token}"
-        limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-        return httpx.AsyncClient(headers=headers, timeout=Scrape.deadline, limits=limits, trust_env=False)
+        self._client = await asyncio.to_thread(client_of, self.name, self._options, secure=True, most=AT_ONCE)
 
     async def close(self) -> None:
         """Close the connections; may be called twice."""
@@ -168,7 +158,8 @@ class Targets:
             known = self._known.get(name)
             if known is None or known.address != address:
                 source = f"{self.name}{BETWEEN}{name}"
-                scrape = Scrape(source, ScrapeOptions(address.url, service=name), client=self._client)
+                options = ScrapeOptions(address.url, service=name, keep=self._options.keep)
+                scrape = Scrape(source, options, client=self._client, job=self.name)
                 look = Look(source, PART, None, Health(Link.WAITING, time.time()))
                 known = Target(address, scrape, now, look)
             known.phase = now + every * place / len(wanted)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from perftui.backends.valkey.keys import QUARANTINE, WORK_DEADLINE
-from perftui.backends.valkey.latency import READS
+from perftui.backends.valkey.keys import WORK_DEADLINE
 from perftui.backends.valkey.link import Link
-from perftui.backends.valkey.monitor import MOST_COMMANDS, MOST_SECONDS, arguments
+from perftui.backends.valkey.monitor import MOST_COMMANDS, MOST_SECONDS
+from perftui.backends.valkey.prefixhits import fetched
 from perftui.model.accesses import Access, AccessBurst
-
-_HEAD = re.compile(rb"(\d+\.\d+) \[(\d+) ")
-_NO_VALUE = """
-strlen exists ttl pttl type hexists hlen hstrlen llen scard zcard xlen object touch xread eval_ro evalsha_ro
-fcall_ro
-"""
-FETCHES = (READS | {"getex"}) - frozenset(_NO_VALUE.split())
-"""Commands that read a value whose key comes first; those that ask about a key alone do not use its value."""
-_MANY = 1024  # keys taken of one MGET
-_OURS = (b"__", QUARANTINE)
 
 
 class AccessPowers:
@@ -50,16 +39,3 @@ class AccessPowers:
             replies = await self._work.ask([("MEMORY", "USAGE", name) for name in part], WORK_DEADLINE)
             found |= {n: reply for n, reply in zip(part, replies, strict=True) if type(reply) is int}
         return found
-
-
-def fetched(line: bytes, db: int) -> list[tuple[float, bytes]]:
-    """When, and which keys of this database, one MONITOR line read a value of."""
-    head = _HEAD.match(line)
-    if head is None or int(head[2]) != db:
-        return []
-    words = arguments(line)
-    name = words[0].decode("ascii", "replace").lower() if words else ""
-    if name not in FETCHES:
-        return []
-    keys = arguments(line, _MANY)[1:] if name == "mget" else words[1:]
-    return [(float(head[1]), key) for key in keys if not key.startswith(_OURS) and b":__" not in key]

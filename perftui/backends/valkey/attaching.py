@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from perftui.backends.valkey import info
+from perftui.backends.valkey.eachserver import EachServer
 from perftui.backends.valkey.link import Address, Link
 from perftui.model.errors import BackendError, PlanRejected
 from perftui.model.reattach import Standing
@@ -27,12 +27,10 @@ def elsewhere(known: Address, place: str) -> Address:
     return replace(known, host=host.strip("[]"), port=int(port), path="")
 
 
-class AttachPowers(ABC):
+class AttachPowers(EachServer):
     """The power `ReplicaAttacher`; backends of several servers say themselves who leads."""
 
-    @abstractmethod
-    def _reached(self, node: str) -> Address:
-        """How to reach host:port with our login; empty: the one server there is."""
+    one_leads: bool = True
 
     async def standing(self, node: str) -> Standing:
         """How the server there stands, as it says itself."""

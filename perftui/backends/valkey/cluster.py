@@ -11,28 +11,24 @@ from urllib.parse import urlsplit, urlunsplit
 
 from perftui.analysis.clusternodes import NodeLine
 from perftui.backends.valkey import clustermap, slotmoves
+from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.beats import Beats
-from perftui.backends.valkey.dictionaries import DictionaryPowers
 from perftui.backends.valkey.labnodes import LabNodes
-from perftui.backends.valkey.link import Address, Link, parse_url
+from perftui.backends.valkey.link import Address, parse_url
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
-from perftui.backends.valkey.nodes import NodePowers, TierRates
-from perftui.backends.valkey.orders import OrderPowers
-from perftui.backends.valkey.policies import PolicyPowers
+from perftui.backends.valkey.published import ShardPublished
 from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.rehearsing import LabCluster
-from perftui.backends.valkey.routed import Routed
+from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
 from perftui.backends.valkey.slotstats import SlotLooks, SlotPowers
 from perftui.backends.valkey.tagkeys import TagPowers
-from perftui.backends.valkey.warmqueue import WarmQueuePowers
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import ClusterMember, ClusterReading, Range
 from perftui.model.errors import BackendError, ConfigError, Lost, Unsupported
 from perftui.model.options import ValkeyClusterOptions
 from perftui.model.reading import Reading
-from perftui.model.tierview import TierFacts
 
 VIEWS = 9
 """Nodes whose map is read: as many as tell a partition apart, and no more bytes than it takes."""
@@ -68,11 +64,9 @@ class ValkeyCluster(
     SlotPowers,
     TagPowers,
     PurgeLeasePowers,
-    NodePowers,
-    DictionaryPowers,
-    WarmQueuePowers,
-    PolicyPowers,
-    OrderPowers,
+    ShardPublished,
+    AttachPowers,
+    ServerPowers,
 ):
     """Every node by a connection of its own; those that join are found, those that left are let go. What
     slots hold and take is read a sixth at a time each 10 s, from servers that count it (Valkey 8, Redis 8.2;
@@ -93,11 +87,9 @@ class ValkeyCluster(
         self._known: tuple[ClusterMember, ...] = ()
         self._shards: dict[str, Shard] = {}
         self._scanned: tuple[str, ...] = ()
-        self._work = Routed(name, self._link_at)
-        self._look = Routed(name, self._looking_at, self._looked_at)
-        self._tiers = TierRates()
+        self._route_shards(name)
+        self.watch_every = options.watch_every
         self._slots = SlotLooks()
-        self.own_hits = self.own_misses = 0
         self._beats = Beats(options.heartbeat, self.address) if options.heartbeat > 0 else None
         if options.control:  # else it has no such power
             self.lab = LabCluster(LabNodes(options.control), self.address)
@@ -117,31 +109,6 @@ class ValkeyCluster(
             await look.link.close()
         for shard in self._shards.values():
             await shard.close()
-
-    async def _link_at(self, key: bytes) -> Link:
-        """The working connection to the primary of a key's slot, as the newest map has it."""
-        if not self._known:
-            await self.read()
-        ((shard, _),) = self._at([key])
-        return shard.work
-
-    async def _looking_at(self, key: bytes) -> Link:
-        """The same, by the connection of looks: they never wait behind a purge or a scan."""
-        ((shard, _),) = self._at([key])
-        return self._looks[shard.name].link
-
-    def _looked_at(self, key: bytes, found: bool) -> None:
-        ((shard, _),) = self._at([key])
-        if (look := self._looks.get(shard.name)) is not None:
-            look.own["keyspace_hits" if found else "keyspace_misses"] += 1
-
-    async def _published(self, within: float) -> TierFacts | None:
-        """What nodes of the library publish; None where that cannot be read now."""
-        try:
-            seconds, micros = await self._look.one("TIME", deadline=within)
-            return await self.tiers(int(seconds) + int(micros) / 1e6, within)
-        except (BackendError, KeyError):  # a primary that no look has met yet
-            return None
 
     def address(self, place: str) -> Address:
         """How to reach a node of the map: as the first seed, elsewhere."""
@@ -181,7 +148,7 @@ class ValkeyCluster(
         outages = self._beats.outages() if self._beats is not None else ()
         whole = all(m.state == "ok" for m in self._known if m.role == "primary")
         left = self.deadline * 0.9 - (time.monotonic() - started)
-        tiers = await self._published(max(0.1, left / 4)) if whole else None
+        tiers = await self.published(max(0.1, left / 4)) if whole else None
         slots = await self.slot_facts(max(0.1, left / 4))
         beating = self._beats is not None
         reading = ClusterReading(
@@ -238,6 +205,34 @@ class ValkeyCluster(
         """Every node of the map as it is now."""
         await self.read()
         return self._known
+
+    # ReplicaAttacher, and the powers over servers
+
+    one_leads = False
+
+    async def _places(self) -> tuple[str, ...]:
+        if not self._known:
+            await self.read()
+        return tuple(m.address for m in self._known)
+
+    def _set_at(self, node: str) -> None:
+        for look in self._looks.values():
+            if look.link.where == node:
+                look.look_anew()
+
+    def _reached(self, node: str) -> Address:
+        return elsewhere(self._seeds[0], node)
+
+    async def leader(self, node: str) -> str:
+        """The primary that the map gives one of its replicas."""
+        member = await self.member(node)
+        found = ClusterReading(0, self._known, 0).member(member.primary) if member.primary else None
+        return found.address if found is not None else ""
+
+    async def attach(self, node: str, host: str, port: int) -> None:
+        """CLUSTER REPLICATE: it is a replica of that primary from now on."""
+        taker, lead = await self.member(node), await self.member(f"{host}:{port}")
+        await self._looks[taker.address].link.one("CLUSTER", "REPLICATE", lead.id, deadline=self.deadline)
 
     # the powers FailoverDriver and SlotMover
 

@@ -23,6 +23,9 @@ from perftui.model.keydumps import SUM, KeyDump
 AT_ONCE = 128
 """Keys of one server in one write: it is held up for well under a millisecond, as long as they are small."""
 
+FEW = 16
+"""Keys of one script, each of which is serialised in it."""
+
 ANSWER = 8 * 1024 * 1024
 """Bytes that keys of one answer may take in the server; a larger key comes alone."""
 
@@ -106,9 +109,7 @@ class DumpPowers(PurgePowers):
         try:
             await self._scripts(UNLINK_SAME, groups, tally, replies)
         finally:  # DUMP is a lookup
-            met = [one for row in replies if isinstance(row, list) for one in row]
-            self.own_hits += len(met) - met.count(0)
-            self.own_misses += met.count(0)
+            self._met_by_scripts(replies)
         if replies and all(isinstance(reply, hiredis.ReplyError) for reply in replies):
             verify(replies[0], "EVAL", self._work.where)  # it would be so with every other batch
 
@@ -246,13 +247,12 @@ class DumpScript(DumpPowers):
     async def dump_keys(self, keys: Sequence[bytes], tally: KeyTally) -> tuple[list[KeyDump], list[bytes]]:
         """By a script; where that is refused step by step, which says what the login lacks."""
         first = list(keys[:AT_ONCE])
-        asked: list[Any] = ["EVAL", SAVE, len(first), *first, ANSWER, LARGEST]
-        (rows,) = await self._work.ask([asked], WORK_DEADLINE)
-        if not isinstance(rows, list):
+        rows = await self._saved(first)
+        if rows is None:
             return await super().dump_keys(keys, tally)
         dumps: list[KeyDump] = []
-        later: list[bytes] = []
-        for key, row in zip(first, rows, strict=True):
+        later = first[len(rows) :]
+        for key, row in zip(first, rows, strict=False):
             if isinstance(row, list):
                 dumps.append(KeyDump(key, int(row[0]), row[1]))
             elif row == 2:
@@ -263,6 +263,33 @@ class DumpScript(DumpPowers):
                 tally.absent += 1
         self.own_hits += 2 * len(dumps)
         return dumps, [*later, *keys[AT_ONCE:]]
+
+    async def _saved(self, keys: list[bytes]) -> list[Any] | None:
+        """What SAVE says of the first of them, until one has to wait for the next answer; None: refused."""
+        rows: list[Any] = []
+        room = ANSWER
+        for some in self._sliced(keys, FEW):
+            asked: list[Any] = ["EVAL", SAVE, len(some), *some, room, LARGEST]
+            (reply,) = await self._timed(self._work.ask([asked], WORK_DEADLINE))
+            if not isinstance(reply, list):
+                return None
+            rows += reply
+            room -= sum(len(row[1]) for row in reply if isinstance(row, list))
+            if room <= 0 or 2 in reply:
+                break
+        return rows
+
+    async def _ask_scripts(self, script: bytes, groups: Sequence[Group], replies: list[Any]) -> None:
+        """One after another, for others wait for the server as well."""
+        for group in groups:
+            some: list[Any] = []
+            try:
+                await self._timed(super()._ask_scripts(script, [group], some))
+            finally:
+                replies += some
+
+    def _together(self, names: Iterable[bytes]) -> list[list[bytes]]:
+        return [list(some) for some in self._sliced(list(names), FEW)]
 
 
 def elsewhere(reply: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import groupby
 from typing import Any
 
@@ -12,11 +12,11 @@ import hiredis
 from perftui.backends.valkey import info, latency
 from perftui.backends.valkey.info import Counters, Info
 from perftui.backends.valkey.link import translated
-from perftui.model.cache import CacheReading, CommandLatency
+from perftui.model.cache import CacheReading, CommandLatency, HeldBytes, Loose
 from perftui.model.errors import Protocol
 from perftui.model.reading import Measure
 from perftui.model.series import SeriesKey
-from perftui.model.tierview import CAUSES, TierFacts, together
+from perftui.model.tierview import CAUSES, TierFacts, TierNode, TierTraffic, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +61,87 @@ def latency_measures(source: str, parts: Iterable[CommandLatency]) -> Iterator[M
             yield Measure(key, rate, "1/s")
 
 
+Labels = tuple[tuple[str, str], ...]
+
 NAMESPACES = 20
-"""Busiest ones whose misses are kept by cause: history has room for so many series."""
+"""Busiest ones whose requests and misses are kept: history has room for so many series."""
+
+
+def client_measures(source: str, facts: TierFacts | None) -> Iterator[Measure]:
+    """Quantiles of what callers at nodes of the library wait for, and of how late they hear of changes."""
+    for one in facts.client if facts is not None else ():
+        for name, value in (("p50_s", one.p50_s), ("p95_s", one.p95_s), ("p99_s", one.p99_s)):
+            yield Measure(SeriesKey(source, f"client.{name}", (("op", one.name),)), value, "s")
+    for late in facts.heard[:NAMESPACES] if facts is not None else ():
+        if late.p99_s is not None:
+            yield Measure(SeriesKey(source, "heard_p99_s", (("namespace", late.namespace),)), late.p99_s, "s")
+
+
+HELD = ("mem_clients_normal", "mem_clients_slaves", "mem_replication_backlog")
+"""INFO's names of what HeldBytes has, in its order."""
+
+
+def held_measures(source: str, facts: CacheReading, labels: Labels = ()) -> Iterator[Measure]:
+    """Memory of one server beside the keys, in bytes."""
+    names = ("client_buffer_bytes", "replica_buffer_bytes", "backlog_bytes")
+    for name, value in zip(names, astuple(facts.held), strict=True) if facts.held is not None else ():
+        yield Measure(SeriesKey(source, name, labels), float(value), "bytes")
+
+
+def limit_measures(source: str, facts: CacheReading, labels: Labels = ()) -> Iterator[Measure]:
+    """How near one server is to its limit of memory; a replica has no say in that, its primary evicts."""
+    if facts.memory_ratio is None or facts.replication.role != "primary":
+        return
+    yield Measure(SeriesKey(source, "memory_ratio", labels), facts.memory_ratio, "ratio")
+    keeps = float(not facts.policy.startswith("allkeys"))
+    yield Measure(SeriesKey(source, "keeps_keys", labels), keeps, "1")
 
 
 def cause_measures(source: str, facts: TierFacts | None) -> Iterator[Measure]:
-    """Misses a second by cause, of each namespace that has any request."""
+    """Requests and hits of nodes of the library, and of each namespace that has any, with misses by cause."""
     nodes = sorted(facts.nodes if facts is not None else (), key=lambda node: node.namespace)
     grouped = groupby(nodes, key=lambda node: node.namespace)
     told = [(name, together(node.traffic for node in mine)) for name, mine in grouped]
+    if (rates := together(mine for _, mine in told)) is not None:
+        yield Measure(SeriesKey(source, "requests_per_s"), rates.requests, "1/s")
+        yield Measure(SeriesKey(source, "l1_hits_per_s"), rates.l1_hits, "1/s")
+        yield from _misses(source, (), rates)
     busy = sorted(((name, rates) for name, rates in told if rates), key=lambda pair: -pair[1].requests)
     for name, rates in busy[:NAMESPACES]:
-        for cause in CAUSES:
-            key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), ("namespace", name)))
-            yield Measure(key, getattr(rates, cause), "1/s")
+        labels = (("namespace", name),)
+        yield Measure(SeriesKey(source, "requests_per_s", labels), rates.requests, "1/s")
+        yield Measure(SeriesKey(source, "fresh_per_s", labels), rates.l1_hits + rates.l2_hits, "1/s")
+        yield from _l1_measures(source, labels, rates, [node for node in nodes if node.namespace == name])
+        yield from _misses(source, labels, rates)
+
+
+def _misses(source: str, labels: Labels, rates: TierTraffic) -> Iterator[Measure]:
+    """Misses of a namespace, or of all, by cause."""
+    for cause in CAUSES:
+        key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), *labels))
+        yield Measure(key, getattr(rates, cause), "1/s")
+
+
+def _l1_measures(
+    source: str, labels: Labels, rates: TierTraffic, nodes: Iterable[TierNode]
+) -> Iterator[Measure]:
+    """L1 of the nodes of a namespace whose L1 is bounded by bytes."""
+    bounded = [node for node in nodes if node.l1_bound]
+    if not bounded:
+        return
+    yield Measure(SeriesKey(source, "l1_bytes", labels), sum(node.l1_bytes for node in bounded), "bytes")
+    bound = sum(node.l1_bound for node in bounded)
+    yield Measure(SeriesKey(source, "l1_bound_bytes", labels), bound, "bytes")
+    yield Measure(SeriesKey(source, "l1_evicted_per_s", labels), rates.evicted, "1/s")
+
+
+def loose_of(fields: Info) -> Loose | None:
+    """What jemalloc keeps beside values; other allocators do not say."""
+    if not fields.get("mem_allocator", "").startswith("jemalloc"):
+        return None
+    sizes = (info.whole(fields, f"allocator_{name}") for name in ("allocated", "active", "resident"))
+    allocated, active, resident = sizes
+    return Loose(max(0, resident - active), max(0, active - allocated))
 
 
 def reading_of(fields: Info, now: Counters, before: Counters | None, **rest: Any) -> CacheReading:
@@ -97,6 +164,8 @@ def reading_of(fields: Info, now: Counters, before: Counters | None, **rest: Any
         max_bytes=info.whole(fields, "maxmemory"),
         policy=fields.get("maxmemory_policy", "?"),
         allocator=fields.get("mem_allocator", "?"),
+        held=HeldBytes(*(info.whole(fields, name) for name in HELD)) if HELD[0] in fields else None,
+        loose=loose_of(fields),
         clients=info.whole(fields, "connected_clients"),
         blocked_clients=info.whole(fields, "blocked_clients"),
         max_clients=info.whole(fields, "maxclients"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from perftui.model.cache import CommandCost, ReplicaLink, Replication
 from perftui.model.errors import Protocol
@@ -13,13 +15,19 @@ Info = Mapping[str, str]
 
 def parse(text: bytes) -> dict[str, str]:
     """All `field:value` lines of an INFO reply; Protocol when there are none."""
+    fields = part(text)
+    if "uptime_in_seconds" not in fields:
+        raise Protocol("the server answered INFO with something else: is it a Redis or Valkey server?")
+    return fields
+
+
+def part(reply: Any) -> dict[str, str]:
+    """The lines of one section; none where it is refused."""
     fields: dict[str, str] = {}
-    for line in text.decode("utf-8", "replace").splitlines():
+    for line in reply.decode("utf-8", "replace").splitlines() if isinstance(reply, bytes) else ():
         name, colon, value = line.partition(":")
         if colon and not line.startswith("#"):
             fields[name] = value
-    if "uptime_in_seconds" not in fields:
-        raise Protocol("the server answered INFO with something else: is it a Redis or Valkey server?")
     return fields
 
 
@@ -31,9 +39,10 @@ def whole(info: Info, name: str) -> int:
 def real(info: Info, name: str) -> float:
     """A number of INFO; 0.0 when missing or odd."""
     try:
-        return float(info.get(name, 0))
+        value = float(info.get(name, 0))
     except ValueError:
         return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def pairs(text: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Paged(Protocol):
         ...
 
     async def weigh(self, names: Sequence[bytes]) -> tuple[KeyInfo, ...]:
-        """Type, TTL and bytes of those that exist."""
+        """Type, encoding, TTL and bytes of those that exist."""
         ...
 
     async def page_keys(self, pattern: bytes, cursor: int, want: int) -> KeyPage:
@@ -86,17 +86,17 @@ class KeyPowers(Paged):
         return int(following), tuple(names)
 
     async def weigh(self, names: Sequence[bytes]) -> tuple[KeyInfo, ...]:
-        """Type, TTL and bytes of each key that still exists, in one round trip."""
+        """Type, encoding, TTL and bytes of each key that still exists, in one round trip."""
         unique = list(dict.fromkeys(names))
         asked: list[tuple[Any, ...]] = []
-        wanted = 4 if self.lfu else 3
+        wanted = 5 if self.lfu else 4
         for name in unique:
-            questions = (("TYPE", name), ("PTTL", name), ("MEMORY", "USAGE", name), ("OBJECT", "FREQ", name))
-            asked += questions[:wanted]
+            asked += (("TYPE", name), ("PTTL", name), ("MEMORY", "USAGE", name), ("OBJECT", "ENCODING", name))
+            asked += [("OBJECT", "FREQ", name)] * self.lfu
         replies = await self._work.ask(asked, WORK_DEADLINE)
         rows = []
         for i, name in enumerate(unique):
-            kind, ttl, size, freq = (*replies[wanted * i : wanted * (i + 1)], None)[:4]
+            kind, ttl, size, encoding, freq = (*replies[wanted * i : wanted * (i + 1)], None)[:5]
             verify(kind, "TYPE", self._work.where)
             if kind == b"none":
                 self.own_misses += wanted - 1  # MEMORY USAGE alone is no lookup
@@ -104,7 +104,8 @@ class KeyPowers(Paged):
                 self.own_hits += wanted - 1
                 left = _number(ttl)
                 seconds = left / 1000 if left is not None and left >= 0 else None
-                rows.append(KeyInfo(name, kind.decode(), seconds, _number(size), _number(freq)))
+                inside = encoding.decode("utf-8", "replace") if isinstance(encoding, bytes) else ""
+                rows.append(KeyInfo(name, kind.decode(), seconds, _number(size), _number(freq), inside))
         return tuple(rows)
 
     @property

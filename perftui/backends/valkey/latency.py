@@ -25,8 +25,8 @@ zrem zincrby zpopmin zpopmax zremrangebyscore zremrangebyrank xadd xdel xtrim xa
 eval evalsha fcall publish
 """
 _OWN = """
-info latency slowlog config client ping hello auth replconf psync sync command select monitor scan dbsize
-memory cluster acl quit debug
+info latency slowlog commandlog config client ping hello auth replconf psync sync command select monitor
+scan dbsize memory cluster acl quit debug
 """
 READS, WRITES, OWN = (frozenset(names.split()) for names in (_READS, _WRITES, _OWN))
 """Classes of commands. OWN is what consoles and replicas ask: left out, so that looking changes nothing."""

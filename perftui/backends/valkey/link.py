@@ -22,7 +22,7 @@ from perftui.model.errors import BackendError, ConfigError, Lost, Protocol, Refu
 Command = Sequence[bytes | str | float]
 
 REPLY_LIMIT = 64 * 1024 * 1024
-"""Bytes one pipeline may answer with; more is dropped, with the connection."""
+"""Bytes one pipeline may answer with, if nothing else is said; more is dropped, with the connection."""
 
 SETTLE = 1.0
 """Seconds a cancelled change may wait for the answers that are already on their way."""
@@ -82,7 +82,8 @@ def translated(reply: hiredis.ReplyError, asked: str, where: str) -> BackendErro
     if word in {"NOAUTH", "WRONGPASS"} or "AUTH" in word or "invalid password" in text:
         return Refused(f"{where} refused the login: set the right username and password")
     if word == "NOPERM":
-        return Refused(f"{where} does not let this user run {asked}: its ACL needs +{asked.lower()}")
+        rule = asked.lower().replace(" ", "|")
+        return Refused(f"{where} does not let this user run {asked}: its ACL needs +{rule}")
     if word == "DENIED":
         return Refused(f"{where} is in protected mode: it accepts local clients only")
     if (
@@ -107,12 +108,12 @@ def verify(reply: Any, asked: str, where: str) -> Any:
 class Link:
     """A connection that opens when first needed and again after any failure; one pipeline at a time.
 
-    `client` is the name the server knows it by.
+    `client` is the name the server knows it by, `limit` the bytes one pipeline may answer with.
     """
 
-    def __init__(self, address: Address, client: str = "perftui") -> None:
+    def __init__(self, address: Address, client: str = "perftui", limit: int = REPLY_LIMIT) -> None:
         self.address = address
-        self.client = client
+        self.client, self.limit = client, limit
         self.where = str(address)
         self.opened = 0
         self._lock, self._watching = asyncio.Lock(), asyncio.Lock()
@@ -150,10 +151,13 @@ class Link:
             raise Lost(f"{self.where}: {error.strerror or error or 'connection closed'}") from error
         return replies
 
-    async def one(self, *command: bytes | str | float, deadline: float) -> Any:
-        """One command's reply; an error reply is raised in the house's words."""
+    async def one(self, *command: bytes | str | float, deadline: float, asked: str = "") -> Any:
+        """One command's reply; an error reply is raised in the house's words.
+
+        `asked` names the command as rights do, where its first word alone would ask for too many.
+        """
         (reply,) = await self.ask([command], deadline)
-        return verify(reply, str(command[0]), self.where)
+        return verify(reply, asked or str(command[0]), self.where)
 
     async def _exchange(self, commands: Sequence[Command], replies: list[Any]) -> None:
         assert self._writer is not None
@@ -176,8 +180,8 @@ class Link:
             got += len(chunk)
             if not chunk:
                 raise ConnectionResetError(104, "connection closed by the server")
-            if got > REPLY_LIMIT:
-                raise Protocol(f"{self.where} answered with more than {REPLY_LIMIT >> 20} MiB")
+            if got > self.limit:
+                raise Protocol(f"{self.where} answered with more than {self.limit >> 20} MiB")
             try:
                 self._announced.see(chunk)
             except ValueError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 from perftui.analysis.keyspace import proportion_error
 from perftui.backends.valkey.latency import group
 from perftui.backends.valkey.link import Link
+from perftui.backends.valkey.prefixhits import HitPowers
+from perftui.backends.valkey.streamlines import SCRIPT, SCRIPTS, arguments, client, if_absent, life
 from perftui.model.cache import CommandSample, HotKey
 
 MOST_COMMANDS = 5000
@@ -18,18 +20,10 @@ MOST_KEYS = 100  # of one command that are looked at
 LOADS = frozenset({"set", "setex", "psetex", "getset"})  # they put a whole value in its place
 ASKS = frozenset({"get", "mget"})
 LETS_GO = frozenset({"del", "unlink", "getdel"})
-SCRIPTS = frozenset({"eval", "evalsha", "eval_ro", "evalsha_ro"})  # what they do to keys has lines of its own
-_LINE = re.compile(rb"[\d.]+ \[\d+ ([^ ]*)\] ")
-_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
-_IF_ABSENT = re.compile(rb' "NX"', re.IGNORECASE)  # a value's own quotes are escaped: only a word matches
-_LIFE = re.compile(rb' "(EX|PX)" "(\d{1,15})"', re.IGNORECASE)
-TAIL = 80  # bytes of a line that hold its options
-_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
-_PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 
-class MonitorPowers:
-    """CommandSampler: MONITOR for a moment on a connection of its own."""
+class MonitorPowers(HitPowers):
+    """CommandSampler: MONITOR for a moment on a connection of its own, then EXISTS on the other."""
 
     _stream: Link
     name: str
@@ -40,7 +34,8 @@ class MonitorPowers:
         """At most `limit` commands or `seconds`, whichever is first; slows the server meanwhile."""
         most, longest = min(limit, MOST_COMMANDS), min(seconds, MOST_SECONDS)
         lines, took = await self._stream.watch(("MONITOR",), longest, most, 2.0)
-        self.watched = tally(lines, time.time(), took)
+        hits, why = await self.hits_by_prefix(lines)  # at once: what is there changes
+        self.watched = replace(tally(lines, time.time(), took), hits=hits, hits_limit=why)
         return self.watched
 
 
@@ -51,7 +46,7 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
     loads: Counter[bytes] = Counter()
     writes: dict[bytes, list[bytes]] = defaultdict(list)
     lives: dict[bytes, float | None] = {}
-    absent = IfAbsent()
+    absent, caller = IfAbsent(), b""
     for line in lines:
         words = arguments(line)
         name = words[0].decode("ascii", "replace").lower() if words else ""
@@ -60,11 +55,14 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
             continue
         names[name] += 1
         absent.see(name, line)
-        if len(words) > 1 and name not in SCRIPTS:
+        who = client(line)
+        if name in SCRIPTS:
+            caller = who
+        elif len(words) > 1:
             keys[words[1]] += 1
             if kind == "write":
-                writes[words[1]].append(client(line))
-                loads[words[1]] += name in LOADS and not _IF_ABSENT.search(line)
+                writes[words[1]].append(caller if who == SCRIPT else who)
+                loads[words[1]] += name in LOADS and not if_absent(line)
                 if name in LOADS:
                     lives[words[1]] = life(name, line)
     total = sum(names.values())
@@ -84,20 +82,6 @@ def tally(lines: list[bytes], at: float, took: float) -> CommandSample:
     return CommandSample(at, took, total, hot, tuple(names.most_common(20)))
 
 
-def life(name: str, line: bytes) -> float | None:
-    """Seconds that what a SET or its kin put there lives; None where it says nothing of that."""
-    if name in {"setex", "psetex"}:
-        words = arguments(line, 3)
-        told = words[2] if len(words) > 2 else b""
-        unit = b"px" if name == "psetex" else b"ex"
-    else:
-        found = _LIFE.search(line[-TAIL:])
-        unit, told = (found[1].lower(), found[2]) if found else (b"", b"")
-    if not told.isdigit() or len(told) > 15:
-        return None
-    return int(told) / 1000 if unit == b"px" else float(int(told))
-
-
 class IfAbsent:
     """Tells a cache's fills by `SET … NX` or SETNX from locks, which are taken in the same words.
 
@@ -113,12 +97,12 @@ class IfAbsent:
 
     def see(self, name: str, line: bytes) -> None:
         """One more command, in order."""
-        if name in ASKS and client(line) != b"lua":
+        if name in ASKS and client(line) != SCRIPT:
             self._looks.update(set(arguments(line, MOST_KEYS)[1:]))
             return
         if name in LETS_GO:
             self._let_go.update(arguments(line, MOST_KEYS)[1:])
-        elif name == "setnx" or (name == "set" and _IF_ABSENT.search(line)):
+        elif name == "setnx" or (name == "set" and if_absent(line)):
             for key in arguments(line)[1:]:
                 self._puts[key] += 1
                 self._unasked[key] += self._puts[key] > self._looks[key] + self._unasked[key]
@@ -127,25 +111,3 @@ class IfAbsent:
         """How often a value was put there if there was none."""
         lock = key in self._let_go or self._unasked[key] * UNASKED > self._puts[key]
         return 0 if lock else self._puts[key]
-
-
-def client(line: bytes) -> bytes:
-    """The address a MONITOR line came from."""
-    head = _LINE.match(line)
-    return head.group(1) if head else b""
-
-
-def arguments(line: bytes, most: int = 2) -> list[bytes]:
-    """The command and its first key from one MONITOR line (`most` words of it), escapes undone."""
-    head = _LINE.match(line)
-    if head is None:
-        return []
-    words = _WORD.finditer(line, head.end())
-    return [_ESCAPE.sub(_unescape, word.group(1)) for word, _ in zip(words, range(most), strict=False)]
-
-
-def _unescape(found: re.Match[bytes]) -> bytes:
-    code = found.group(1)
-    if len(code) == 3:
-        return bytes([int(code[1:], 16)])
-    return _PLAIN.get(code, code)

@@ -10,17 +10,22 @@ import hiredis
 
 from perftui.analysis.clusternodes import NodeLine
 from perftui.analysis.wholecluster import whole
-from perftui.backends.valkey import clustermap, info, latency, slowlog
+from perftui.backends.valkey import clustermap, info, latency, setup, slowlog
 from perftui.backends.valkey.facts import (
     Before,
+    Labels,
     cause_measures,
+    client_measures,
+    held_measures,
     latency_measures,
+    limit_measures,
     optional,
     reading_of,
     slow_threshold,
 )
 from perftui.backends.valkey.info import Counters
-from perftui.backends.valkey.link import Address, Link, verify
+from perftui.backends.valkey.largelog import LargeLog
+from perftui.backends.valkey.link import Address, Command, Link, verify
 from perftui.draw.clean import inert
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import ClusterMember, ClusterReading
@@ -50,7 +55,7 @@ SECTIONS = ("server", "clients", "memory", "stats", "replication", "cpu", "comma
 SLOW_ENTRIES = 16
 """Slow log entries read of each node with every look."""
 
-THRESHOLD_EVERY = 30  # looks between two readings of the slow log's threshold
+SETUP_EVERY = 30  # looks between two readings of how it is set up
 
 
 class NodeLook:
@@ -68,6 +73,12 @@ class NodeLook:
         self.own = {"keyspace_hits": 0, "keyspace_misses": 0}  # what was looked up for this console
         self._tracked: tuple[str, ...] = ()
         self._threshold: float | None = None
+        self._risks: tuple[tuple[str, str], ...] = ()
+        self._large = LargeLog(SLOW_ENTRIES)
+        self._looks = 0
+
+    def look_anew(self) -> None:
+        """With the next look, ask how it is set up."""
         self._looks = 0
 
     async def facts(self, deadline: float) -> CacheReading:
@@ -86,32 +97,37 @@ class NodeLook:
         self, more: Sequence[tuple[str, ...]], deadline: float
     ) -> tuple[CacheReading, Sequence[Any]]:
         """One round trip: INFO, slow log, latency, and what else is asked for."""
-        asked: list[tuple[str | int, ...]] = [
+        now_and_then = self._looks % SETUP_EVERY == 0
+        self._looks += 1
+        large = self._large.asked(anew=now_and_then)
+        asked: list[Command] = [
             ("INFO", *self._sections),
             ("SLOWLOG", "GET", SLOW_ENTRIES),
             ("LATENCY", "HISTOGRAM", *self._tracked),
             *more,
+            *large,
         ]
-        now_and_then = self._looks % THRESHOLD_EVERY == 0
-        self._looks += 1
         if now_and_then:
-            asked.append(("CONFIG", "GET", "slowlog-log-slower-than"))
+            asked += [("CONFIG", "GET", "slowlog-log-slower-than"), *setup.ASKED]
         replies = await self.link.ask(asked, deadline)
         if isinstance(replies[0], hiredis.ReplyError) and "syntax error" in str(replies[0]):
             self._sections = ("all",)  # before 7.0 INFO takes one section
             replies[0] = await self.link.one("INFO", "all", deadline=deadline)
+        at = 3 + len(more)
+        logged, told = replies[at : at + len(large)], replies[at + len(large) :]
         if now_and_then:
-            self._threshold = slow_threshold(replies.pop())
-        return self._facts(replies), replies[3:]
+            self._threshold, self._risks = slow_threshold(told[0]), setup.told(told[1:])
+        return self._facts(replies, logged), replies[3:at]
 
     def _added(self) -> dict[str, int]:
         return {name: count + self.lent.get(name, 0) for name, count in self.own.items()}
 
-    def _facts(self, replies: Sequence[Any]) -> CacheReading:
+    def _facts(self, replies: Sequence[Any], logged: Sequence[Any]) -> CacheReading:
         fields = info.parse(verify(replies[0], "INFO", self.link.where))
         limits: list[tuple[str, str]] = []
         slow = optional(replies[1], "slow log", "SLOWLOG", self.link.where, limits)
         groups = latency.parse(optional(replies[2], "latency", "LATENCY", self.link.where, limits) or [])
+        large = self._large.take(logged, self.link.where, limits)
         now = time.monotonic()
         mine, before = Before(Counters.of(fields, now, self._added()), groups), self._before
         self._tracked = tuple(name for name in mine.counters.commands if latency.group(name))
@@ -126,12 +142,17 @@ class NodeLook:
             latency=old.latency(mine) if old else (),
             slow=slowlog.parse(slow or []),
             slow_threshold_s=self._threshold,
+            large=large,
             limits=tuple(limits),
+            settings=self._risks,
         )
 
 
 def measures(source: str, reading: ClusterReading) -> Iterator[Measure]:
-    """Traffic, memory, keys and lag of every node that told of itself, and the primaries' together."""
+    """Traffic, memory, keys and lag of every node that told of itself, and the primaries' together.
+
+    What its own limit, its connections and the backlog of whom it follows let a node do is told of it alone.
+    """
     if reading.hit_ratio is not None:
         yield Measure(SeriesKey(source, "hit_ratio"), reading.hit_ratio, "ratio")
     for name, unit in WHOLE.items():
@@ -145,23 +166,33 @@ def measures(source: str, reading: ClusterReading) -> Iterator[Measure]:
                 yield Measure(SeriesKey(source, name), float(getattr(one, name)), unit)
         yield from latency_measures(source, one.latency)
         yield from cause_measures(source, one.tiers)
+        yield from client_measures(source, one.tiers)
+        if one.served_ratio is not None:
+            yield Measure(SeriesKey(source, "served_ratio"), one.served_ratio, "ratio")
         traffic = one.tiers.traffic if one.tiers is not None else None
         if traffic is not None and traffic.l1_hit_ratio is not None:
             yield Measure(SeriesKey(source, "l1_hit_ratio"), traffic.l1_hit_ratio, "ratio")
     for member in reading.members:
-        facts, labels = member.reading, (("node", member.address),)
+        labels = (("node", member.address),)
+        yield from _behind(source, reading, member, labels)
+        facts = member.reading
         if facts is None:
             continue
-        lag = reading.lag(member)
-        figures: Mapping[str, tuple[float | None, str]] = {
-            "ops_per_s": (facts.ops_per_s, "1/s"),
-            "used_bytes": (float(facts.used_bytes), "bytes"),
-            "keys": (float(facts.keys), "1"),
-            "lag_bytes": (None if lag is None else float(lag), "bytes"),
-        }
-        for name, (value, unit) in figures.items():
-            if value is not None:
-                yield Measure(SeriesKey(source, name, labels), value, unit)
+        yield Measure(SeriesKey(source, "used_bytes", labels), float(facts.used_bytes), "bytes")
+        yield Measure(SeriesKey(source, "keys", labels), float(facts.keys), "1")
+        if facts.ops_per_s is not None:
+            yield Measure(SeriesKey(source, "ops_per_s", labels), facts.ops_per_s, "1/s")
+        yield from held_measures(source, facts, labels)
+        yield from limit_measures(source, facts, labels)
+
+
+def _behind(source: str, reading: ClusterReading, member: ClusterMember, labels: Labels) -> Iterator[Measure]:
+    """How far a replica is behind, and what may be without a whole copy: both are its primary's to tell."""
+    lag, ahead = reading.lag(member), reading.member(member.primary)
+    if lag is not None:
+        yield Measure(SeriesKey(source, "lag_bytes", labels), float(lag), "bytes")
+    if ahead is not None and ahead.reading is not None and (kept := ahead.reading.replication.backlog):
+        yield Measure(SeriesKey(source, "backlog_limit_bytes", labels), float(kept), "bytes")
 
 
 def named(reading: ClusterReading, node: str, source: str) -> ClusterMember:

@@ -16,6 +16,8 @@ from perftui.analysis import misscurves, reuse
 from perftui.analysis.namespacedetail import CODECS, below
 from perftui.analysis.quantile import Sketch
 from perftui.backends.valkey.link import verify
+from perftui.backends.valkey.purges import waiting
+from perftui.backends.valkey.waits import Waits
 from perftui.model.noderecord import (
     EVERY,
     INDEX,
@@ -27,6 +29,7 @@ from perftui.model.noderecord import (
     NoRecord,
     unpack,
 )
+from perftui.model.purgequeue import PurgesWaiting
 from perftui.model.reuse import Reuse
 from perftui.model.tiers import TierStats
 from perftui.model.tierview import RelayLink, TierFacts, TierNode, between
@@ -35,6 +38,7 @@ from perftui.model.warmused import warmed
 
 MOST = 500  # nodes read in a look
 LONGEST_KEY = 1024
+PURGES_EVERY = 10.0  # seconds between two looks at what waits for the edge
 RELAY = "relay."  # begins the names of what nodes tell of their relays
 DEADLINE = 2.0
 CURVES = 16  # nodes of a namespace whose curves are merged
@@ -46,11 +50,12 @@ class TierRates:
 
     def __init__(self) -> None:
         self._before: dict[tuple[str, str], tuple[NodeRecord, TierNode]] = {}
-        self.asked = -math.inf
+        self.asked = self.asked_purges = -math.inf
         self.facts = TierFacts()
+        self._waits = Waits()
 
-    async def take(self, look: NodesLook) -> None:
-        """The newest records."""
+    async def take(self, look: NodesLook, purges: tuple[PurgesWaiting, ...] = ()) -> None:
+        """The newest records, and what waits for the edge."""
         loads, again = await load_quantiles(look.records), await _reuses(look.records)
         before, self._before = self._before, {}
         for record in look.records:
@@ -66,6 +71,9 @@ class TierRates:
             again,
             tuple(misscurves.by_namespace(look, CURVES).items()),
             _warm(look.records),
+            purges,
+            await self._waits.told(look.records),
+            self._waits.heard,
         )
 
 
@@ -90,14 +98,20 @@ class NodePowers:
     async def tiers(self, now: float, within: float) -> TierFacts:
         """What the nodes do, asked for as often as they publish; `now` is the server's epoch seconds.
 
-        Two round trips, of `within` seconds at most each.
+        Two round trips, of `within` seconds at most each, and each ten seconds two more for what waits for
+        the edge.
 
         Raises:
             BackendError: the server does not answer, or forbids it.
         """
         rates, asked = self._tiers, time.monotonic()
         if asked - rates.asked >= 0.9 * EVERY:
-            await rates.take(await self._records(self._look, now, within))
+            records, purges = await self._records(self._look, now, within), rates.facts.purges
+            if asked - rates.asked_purges >= PURGES_EVERY:
+                purges, looked = await waiting(self._look, now, within)
+                self._looked_up(looked)
+                rates.asked_purges = asked
+            await rates.take(records, purges)
             rates.asked = asked
         return rates.facts
 
@@ -161,11 +175,11 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         traffic,
         l1_entries=gauge("l1.entries", 0.0),
         l1_bytes=gauge("l1.bytes", 0.0),
-        waiting=gauge("recovery.queue", 0.0),
+        waiting=gauge("recovery.queue", 0.0) + gauge("notices.queue", 0.0),
         linked=gauge("linked", 1.0) > 0,
         breaker_open=gauge("breaker.open", 0.0) > 0,
         relays=tuple(_relays(stats)),
-        waiting_s=gauge("recovery.oldest_s", 0.0),
+        waiting_s=max(gauge("recovery.oldest_s", 0.0), gauge("notices.oldest_s", 0.0)),
         writes=gauge("writes.waiting", 0.0),
         writes_s=gauge("writes.oldest_s", 0.0),
         raw_bytes=float(stats.of("codec.bytes_in")),
@@ -179,6 +193,9 @@ def _node(record: NodeRecord, before: tuple[NodeRecord, TierNode] | None) -> Tie
         work=stats.work,
         codecs=below(stats.counters, CODECS),
         warmed=warmed(stats.gauges),
+        local=stats.local,
+        l1_bound=max(0.0, gauge("l1.bound_bytes", 0.0)),
+        early=stats.early,
     )
 
 

@@ -13,12 +13,18 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from perftui.backends.valkey.accesses import AccessPowers
 from perftui.backends.valkey.attaching import AttachPowers, elsewhere
 from perftui.backends.valkey.beats import Beats
 from perftui.backends.valkey.link import Address, Link, parse_url
+from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
+from perftui.backends.valkey.pairjudge import due, heir, latest
+from perftui.backends.valkey.published import PublishedPowers
 from perftui.backends.valkey.regions import RegionPowers
-from perftui.model.cache import CacheReading
+from perftui.backends.valkey.serverpowers import ServerPowers
+from perftui.model.accesses import AccessBurst
+from perftui.model.cache import CacheReading, CommandSample
 from perftui.model.cachecluster import SLOTS, ClusterMember, ClusterReading
 from perftui.model.errors import BackendError, ConfigError, Lost
 from perftui.model.options import ValkeyRegionsOptions
@@ -26,6 +32,7 @@ from perftui.model.reading import Measure, Reading
 from perftui.model.regionlag import lag_of
 from perftui.model.regions import EPOCH_KEY, epoch_of
 from perftui.model.series import SeriesKey
+from perftui.model.tierview import TierFacts
 
 HEALTH: Final = 1.0  # seconds between questions, and until an answer to one
 FAILURES: Final = 5
@@ -34,7 +41,6 @@ HASTE: Final = 100  # questions so close to each other
 PROOF: Final = 2.0  # seconds that a replica has to reach anew a primary that owes us answers
 SHORTEST: Final = 3.0  # a pause of a second or two is no loss
 LONGEST: Final = 3600.0
-SILENT: Final = 12.0  # a primary says something to its replicas every 10 s, however little there is to do
 MOST: Final = 8
 
 
@@ -58,27 +64,35 @@ def parse_regions(options: ValkeyRegionsOptions) -> list[Address]:
     return found
 
 
-class Region(RegionPowers):
+class Region(RegionPowers, MonitorPowers, AccessPowers):
     """One of the servers, with the powers of a replica."""
 
     def __init__(self, address: Address) -> None:
         self.look = NodeLook(address)
-        self._work = Link(address)
+        self._work, self._stream = Link(address), Link(address)
+        self.own_hits = self.own_misses = 0
+        self.name = self._work.where
         self.watching = Link(address, "perftui-watch")
         self.last: CacheReading | None = None
         self.epoch = 0
 
     async def facts(self, deadline: float) -> CacheReading:
         """What it says of itself, and how often somebody was promoted."""
+        self.look.lent = {"keyspace_hits": self.own_hits, "keyspace_misses": self.own_misses}
         self.last = await self.look.facts(deadline)
         (said,) = await self.look.link.ask([("GET", EPOCH_KEY)], deadline)
         self.look.own["keyspace_hits" if said else "keyspace_misses"] += 1
         self.epoch = epoch_of(said)
         return self.last
 
+    @property
+    def work(self) -> Link:
+        """The working connection."""
+        return self._work
+
     async def close(self) -> None:
         """Hang up."""
-        for link in (self.look.link, self._work, self.watching):
+        for link in (self.look.link, self._work, self._stream, self.watching):
             await link.close()
 
 
@@ -105,8 +119,11 @@ class Silence:
         return self.owed > 0 and time.monotonic() - self.since >= seconds
 
 
-class ValkeyRegions(AttachPowers):
-    """Servers that share the login of the URL or the options."""
+class ValkeyRegions(PublishedPowers, AttachPowers, ServerPowers):
+    """Servers that share the login of the URL or the options.
+
+    Nodes of the cache library publish at the primary.
+    """
 
     kind: ClassVar[str] = "valkey-regions"
     layer: ClassVar[str] = "cache"
@@ -117,7 +134,8 @@ class ValkeyRegions(AttachPowers):
 
     def __init__(self, name: str, options: ValkeyRegionsOptions) -> None:
         self.name = name
-        self.bound = options.bound
+        self.bound, self.watch_every = options.bound, options.watch_every
+        self.watched: CommandSample | None = None
         if not SHORTEST <= options.lost_after <= LONGEST:
             raise ConfigError(f"`lost_after` is {SHORTEST:g} to {LONGEST:g} s, not {options.lost_after:g}")
         self._lost_after = options.lost_after
@@ -126,6 +144,7 @@ class ValkeyRegions(AttachPowers):
         self._known: tuple[ClusterMember, ...] = ()
         self._refusing: set[str] = set()  # machines that are there, without a server
         self._silence = Silence()
+        self._route(name, self._working_at, self._looking_at, self._looked_at)
         self._beats = Beats(options.heartbeat, self._addresses.__getitem__) if options.heartbeat > 0 else None
 
     def __repr__(self) -> str:
@@ -163,6 +182,8 @@ class ValkeyRegions(AttachPowers):
             self._beats is not None,
             slotted=False,
             regions=True,
+            tiers=await self._of_nodes(self.deadline * 0.9 - (time.monotonic() - started)),
+            watched=self.watched,
         )
         return Reading(self.name, at, time.monotonic() - started, tuple(self._measures(reading)), reading)
 
@@ -215,7 +236,13 @@ class ValkeyRegions(AttachPowers):
         same = [at for at in self._regions if at.rpartition(":")[2] == place.rpartition(":")[2]]
         return same[0] if len(same) == 1 else place
 
-    # the powers RegionPair and ReplicaAttacher
+    # RegionPair, ReplicaAttacher, and the powers over servers
+
+    async def _places(self) -> tuple[str, ...]:
+        return tuple(self._regions)
+
+    def _set_at(self, node: str) -> None:
+        self._regions[node].look.look_anew()
 
     def region(self, node: str) -> Region:
         """The powers of one region.
@@ -226,6 +253,40 @@ class ValkeyRegions(AttachPowers):
         members = self._known or tuple(ClusterMember(at, at, "unknown") for at in self._regions)
         return self._regions[named(ClusterReading(0, members, 0), node, self.name).address]
 
+    # the powers of a server where nodes of the library publish: replicas have copies of what is there
+
+    def _leading(self) -> Region:
+        led = latest(self._known)
+        if led is None:
+            raise Lost(f"{self.name} has no primary now, or two that were promoted as often")
+        return self._regions[led.address]
+
+    async def _of_nodes(self, left: float) -> TierFacts | None:
+        return await self.published(max(0.1, left / 4)) if latest(self._known) is not None else None
+
+    async def sample_commands(self, limit: int, seconds: float) -> CommandSample:
+        """At most `limit` commands or `seconds` at the primary; slows it meanwhile."""
+        self.watched = await (await self._led()).sample_commands(limit, seconds)
+        return self.watched
+
+    async def watch_accesses(self, limit: int, seconds: float) -> AccessBurst:
+        """Reads among as many there."""
+        return await (await self._led()).watch_accesses(limit, seconds)
+
+    async def _led(self) -> Region:
+        if not self._known:
+            await self.read()
+        return self._leading()
+
+    async def _working_at(self, _key: bytes) -> Link:
+        return (await self._led()).work
+
+    async def _looking_at(self, _key: bytes) -> Link:
+        return self._leading().look.link
+
+    def _looked_at(self, _key: bytes, found: bool) -> None:
+        self._leading().look.own["keyspace_hits" if found else "keyspace_misses"] += 1
+
     def _reached(self, node: str) -> Address:
         return self._addresses.get(node) or elsewhere(next(iter(self._addresses.values())), node)
 
@@ -233,9 +294,8 @@ class ValkeyRegions(AttachPowers):
         """The primary that answers and was promoted last; empty where there is none, or two say the same."""
         self.region(node)
         members = await self._members(self.deadline * 0.45)
-        led = sorted((m for m in members if m.role == "primary" and m.reading is not None), key=_epoch)
-        alone = len(led) == 1 or (len(led) > 1 and led[-1].epoch > led[-2].epoch)
-        return led[-1].address if alone else ""
+        led = latest(members)
+        return led.address if led is not None else ""
 
     async def attend(self) -> tuple[str, str, str]:
         """Wait until something is to be done: what, for which region, and its primary.
@@ -258,17 +318,17 @@ class ValkeyRegions(AttachPowers):
             primaries = [m for m in members if m.role == "primary" and m.reading is not None]
             if primaries:
                 self._silence = Silence()
-                due = _due(primaries, members, self._lost_after)
-                if due is not None:
-                    return due
+                wanted = due(primaries, members, self._lost_after)
+                if wanted is not None:
+                    return wanted
                 await self._held(primaries[0])
                 continue
             silence = self._silence
             refused = any(m.address in self._refusing for m in members if m.role != "replica")
             silence.more(began, refused=refused)
             lost = silence.refused >= FAILURES or silence.lasts(self._lost_after)
-            if lost and (heir := _heir(await self._replicas(members))) is not None:
-                return ("takeover", heir.address, heir.primary)
+            if lost and (one := heir(await self._replicas(members))) is not None:
+                return ("takeover", one.address, one.primary)
             if silence.lasts(self._lost_after - PROOF) and not silence.proved:
                 silence.proved = True
                 await self._prove(members)
@@ -312,53 +372,3 @@ class ValkeyRegions(AttachPowers):
             await asyncio.sleep(AGAIN)
         except BackendError:  # it may not subscribe: then questions alone
             await asyncio.sleep(HEALTH)
-
-
-def _epoch(member: ClusterMember) -> int:
-    return member.epoch
-
-
-def _due(
-    primaries: list[ClusterMember], members: tuple[ClusterMember, ...], patience: float
-) -> tuple[str, str, str] | None:
-    """What is to be done while a primary answers."""
-    latest, strays = max(primaries, key=_epoch), _strays(primaries)
-    if strays:
-        return ("rejoin", strays[0].address, latest.address)
-    cut = next((m for m in members if _cut_off(m, latest.address, patience)), None)
-    return ("reattach", cut.address, latest.address) if cut is not None and len(primaries) == 1 else None
-
-
-def _strays(primaries: list[ClusterMember]) -> list[ClusterMember]:
-    """Primaries that somebody was promoted after."""
-    newest = max(member.epoch for member in primaries)
-    return [member for member in primaries if member.epoch < newest]
-
-
-def _cut_off(member: ClusterMember, leader: str, patience: float) -> bool:
-    """A replica of another one than the primary, which has not reached that one for a while."""
-    if member.role != "replica" or member.reading is None or member.primary == leader:
-        return False
-    now = member.reading.replication
-    return not now.link_up and not now.syncing and (now.link_down_s or 0.0) >= patience
-
-
-def _heir(replicas: list[ClusterMember]) -> ClusterMember | None:
-    """The whole replica that lost its primary too and got most of it; none while one still hears it."""
-    if any(_hears(member) for member in replicas):
-        return None
-    lost = [member for member in replicas if _orphaned(member)]
-    return max(lost, key=lambda m: m.reading.replication.offset if m.reading else 0, default=None)
-
-
-def _hears(member: ClusterMember) -> bool:
-    """Whether it gets something from its primary; whoever takes over a copy does not say so."""
-    now = member.reading.replication if member.reading is not None else None
-    return now is not None and now.link_up and (now.last_io_s is None or now.last_io_s < SILENT)
-
-
-def _orphaned(member: ClusterMember) -> bool:
-    """A whole replica that does not hear its primary either."""
-    if member.role != "replica" or member.reading is None:
-        return False
-    return not _hears(member) and not member.reading.replication.syncing

@@ -8,7 +8,17 @@ from typing import Any, Final, TypeVar
 import hiredis
 
 from perftui.backends.valkey.link import verify
-from perftui.model.namespacepolicy import SHARED, TTL, policy_key, shared_of, ttl_of
+from perftui.model.namespacepolicy import (
+    EARLY,
+    LOCAL,
+    SHARED,
+    TTL,
+    early_of,
+    local_of,
+    policy_key,
+    shared_of,
+    ttl_of,
+)
 
 T = TypeVar("T")
 
@@ -16,7 +26,7 @@ DEADLINE: Final = 3.0
 
 
 class PolicyPowers:
-    """TtlKeeper and LoadSharer, with NodePowers, over the working connection."""
+    """TtlKeeper, LoadSharer, LocalKeeper and EarlyKeeper, with NodePowers, over the working connection."""
 
     _work: Any  # a Link, or a whole cluster as one
     own_hits: int
@@ -53,6 +63,38 @@ class PolicyPowers:
             BackendError: the server does not answer, or forbids it.
         """
         await self._keep(namespace, SHARED, None if shared is None else float(shared))
+
+    async def namespace_local(self, namespace: str) -> int | None:
+        """Entries that nodes without an L1 keep in one, 0: none has any; None: nothing that nodes would obey.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        return await self._kept(namespace, LOCAL, local_of)
+
+    async def set_namespace_local(self, namespace: str, entries: int | None) -> None:
+        """Set it, or take it away with None; what else is there and no policy goes.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        await self._keep(namespace, LOCAL, None if entries is None else float(entries))
+
+    async def namespace_early(self, namespace: str) -> float | None:
+        """XFetch's beta for nodes that have none, 0: none loads early; None: nothing that nodes would obey.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        return await self._kept(namespace, EARLY, early_of)
+
+    async def set_namespace_early(self, namespace: str, beta: float | None) -> None:
+        """Set it, or take it away with None; what else is there and no policy goes.
+
+        Raises:
+            BackendError: the server does not answer, or forbids it.
+        """
+        await self._keep(namespace, EARLY, beta)
 
     async def _kept(self, namespace: str, field: bytes, read: Callable[[Any], T | None]) -> T | None:
         (reply,) = await self._work.ask([("ZSCORE", policy_key(namespace), field)], DEADLINE)

@@ -6,9 +6,11 @@ import contextlib
 import getpass
 import json
 import socket
+import time
 from typing import Any, Final
 
 from perftui.backends.valkey.keys import WORK_DEADLINE
+from perftui.backends.valkey.link import Link
 from perftui.model.purgelease import Purging
 
 KEY: Final = b"perftui:quarantine:lease"  # hidden from scans with what is in quarantine
@@ -25,7 +27,7 @@ return 0"""
 
 
 class PurgeLeasePowers:
-    """PurgeLease over the working connection."""
+    """PurgeLease and PurgeProbe over the working connection."""
 
     _work: Any  # a Link, or a whole cluster as one
 
@@ -45,8 +47,19 @@ class PurgeLeasePowers:
         """Give it back, if it is ours."""
         await self._of_lease("EVAL", RELEASE, 1, KEY, token)
 
+    async def probe_purge(self) -> float:
+        """Seconds of a PING there and back."""
+        return await pinged(self._work)
+
     async def _of_lease(self, *command: bytes | str | float) -> Any:
         return await self._work.one(*command, deadline=WORK_DEADLINE)
+
+
+async def pinged(link: Link) -> float:
+    """Seconds of a PING there and back on a connection."""
+    started = time.monotonic()
+    await link.one("PING", deadline=WORK_DEADLINE)
+    return time.monotonic() - started
 
 
 def told_by(value: Any) -> Purging | None:

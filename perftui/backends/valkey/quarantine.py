@@ -8,7 +8,9 @@ wrapped in braces, which makes the whole key the tag.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import hiredis
@@ -18,6 +20,12 @@ from perftui.backends.valkey.link import translated, verify
 from perftui.draw.clean import inert
 from perftui.model.cache import KeySurvey, KeyTally
 from perftui.model.errors import Protocol
+
+SLICE = 32
+"""Keys of one script, for a server serves nobody else meanwhile."""
+
+NEAR = 0.005
+"""Seconds there and back up to which it is done slice by slice; a server further away gets all at once."""
 
 # Per key: 1 moved, 0 absent, or the error's text. TIME + PTTL rather than PEXPIRETIME, which Redis 6 lacks.
 MOVE = b"""
@@ -71,6 +79,10 @@ return out
 RESTORE_OVER = RESTORE.replace(b"'RENAMENX'", b"'RENAME'")  # it never answers 0
 
 
+Script = tuple[Sequence[bytes], tuple[Any, ...]]
+"""Keys as they are counted, and the command."""
+
+
 def home(quarantine: str) -> bytes:
     """Where the keys of one quarantine live."""
     return QUARANTINE + quarantine.encode() + b":"
@@ -104,6 +116,8 @@ def original(name: bytes, quarantine: str) -> tuple[bytes, int]:
 class PurgePowers(KeyPowers):
     """KeyPurger: survey, move away, delete, bring back."""
 
+    _trip = math.inf  # seconds of the quickest slice there and back
+
     async def survey_keys(self, pattern: bytes, sample: int = 200) -> KeySurvey:
         """Count what matches by a full SCAN (bounded in time) and weigh an even sample of it."""
         from perftui.backends.valkey.survey import survey
@@ -120,14 +134,16 @@ class PurgePowers(KeyPowers):
         self, keys: Sequence[bytes], quarantine: str, keep: float, tally: KeyTally
     ) -> None:
         """Move `keys` away for `keep` seconds; counts into `tally`, also when cancelled meanwhile."""
-        where = home(quarantine)
-        words = (where, int(keep * 1000), *map(written, keys))
-        before, absent = tally.done + tally.failed, tally.absent
+        where, life = home(quarantine), int(keep * 1000)
+
+        def move(some: Sequence[bytes]) -> Script:
+            return some, ("EVAL", MOVE, len(some), *some, where, life, *map(written, some))
+
+        answers: list[Any] = []
         try:
-            await self._each(keys, ("EVAL", MOVE, len(keys), *keys, *words), tally)
+            await self._each(keys, move, tally, answers)
         finally:  # PTTL is a lookup
-            self.own_hits += tally.done + tally.failed - before
-            self.own_misses += tally.absent - absent
+            self._met_by_scripts(answers)
 
     async def delete_keys(self, keys: Sequence[bytes], tally: KeyTally) -> None:
         """UNLINK `keys`: gone for good, their memory freed in the background."""
@@ -145,22 +161,67 @@ class PurgePowers(KeyPowers):
         self, names: Sequence[bytes], quarantine: str, tally: KeyTally, over: bool = False
     ) -> None:
         """Bring quarantined `names` back with their TTLs; one whose place is taken stays, unless `over`."""
-        pairs = [original(name, quarantine) for name in names]
-        keys = [k for name, (key, _) in zip(names, pairs, strict=True) for k in (name, key)]
-        dies = [d for _, d in pairs]
-        await self._each(
-            [k for k, _ in pairs], ("EVAL", RESTORE_OVER if over else RESTORE, len(keys), *keys, *dies), tally
-        )
+        script = RESTORE_OVER if over else RESTORE
 
-    async def _each(self, keys: Sequence[bytes], command: tuple[Any, ...], tally: KeyTally) -> None:
-        replies: list[Any] = []
-        try:
-            await self._work.ask([command], WORK_DEADLINE, replies)
-            verify(replies[0], "EVAL", self._work.where)
-        finally:
-            rows = replies[0] if replies and isinstance(replies[0], list) else []
-            refused = bool(replies) and not rows
-            self._count(keys, rows, tally, sent=not refused)
+        def bring(some: Sequence[bytes]) -> Script:
+            pairs = [original(name, quarantine) for name in some]
+            keys = [part for name, (key, _) in zip(some, pairs, strict=True) for part in (name, key)]
+            return [key for key, _ in pairs], ("EVAL", script, len(keys), *keys, *(dies for _, dies in pairs))
+
+        await self._each(names, bring, tally)
+
+    async def hand_on(self, within: float) -> bool:
+        """Wait up to `within` seconds for one replica, of a server that has any; False: none confirms it.
+
+        What only a primary has is lost with it, and purged keys are back.
+        """
+        told = await self._work.one("INFO", "replication", deadline=WORK_DEADLINE)
+        if not isinstance(told, bytes) or b"connected_slaves:0" in told:
+            return True
+        heard = await self._work.one("WAIT", 1, round(within * 1000), deadline=WORK_DEADLINE + within)
+        return bool(heard)
+
+    async def _each(
+        self,
+        names: Sequence[bytes],
+        make: Callable[[Sequence[bytes]], Script],
+        tally: KeyTally,
+        into: list[Any] | None = None,
+    ) -> None:
+        """A script over some at a time; what each key's answer was is counted, and the answers put `into`."""
+        for some in self._sliced(names):
+            keys, command = make(some)
+            replies: list[Any] = []
+            try:
+                await self._timed(self._work.ask([command], WORK_DEADLINE, replies))
+                verify(replies[0], "EVAL", self._work.where)
+            finally:
+                if into is not None:
+                    into += replies
+                rows = replies[0] if replies and isinstance(replies[0], list) else []
+                refused = bool(replies) and not rows
+                self._count(keys, rows, tally, sent=not refused)
+
+    def _met_by_scripts(self, answers: Sequence[Any]) -> None:
+        """Count as ours what scripts looked up, once for each key; 0 says that it was not there."""
+        met = [one for row in answers if isinstance(row, list) for one in row]
+        self.own_hits += len(met) - met.count(0)
+        self.own_misses += met.count(0)
+
+    def _sliced(self, names: Sequence[bytes], most: int = SLICE) -> Iterator[Sequence[bytes]]:
+        """Names for one script each: a slice, but where the way there takes longer all that are left."""
+        at = 0
+        while at < len(names):
+            some = names[at:] if NEAR < self._trip < math.inf else names[at : at + most]
+            at += len(some)
+            yield some
+
+    async def _timed(self, asked: Awaitable[Any]) -> Any:
+        """The answer; the quickest tells the way, for a server that is busy now was quicker once."""
+        started = time.monotonic()
+        answer = await asked
+        self._trip = min(self._trip, time.monotonic() - started)
+        return answer
 
     def _count(
         self,

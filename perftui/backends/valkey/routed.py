@@ -9,7 +9,8 @@ from typing import Any
 from perftui.backends.valkey.link import Link, verify
 
 KEYLESS = {"TIME"}
-LOOKUPS = {"ZRANGEBYSCORE", "GETRANGE"}  # what a server counts as a hit or a miss, of what is asked here
+# What a server counts as a hit or a miss, of what is asked here.
+LOOKUPS = {"ZRANGEBYSCORE", "GETRANGE", "ZRANGE", "XLEN", "XRANGE"}
 LATER = {"XGROUP": 2, "EVAL": 3}  # where the key stands, if not after the name
 
 

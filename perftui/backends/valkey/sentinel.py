@@ -17,9 +17,13 @@ from perftui.backends.valkey.beats import Beats
 from perftui.backends.valkey.labnodes import LabNodes
 from perftui.backends.valkey.link import Address, Link, parse_url, verify
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
+from perftui.backends.valkey.published import ShardPublished
+from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.rehearsinggroup import LabGroup
+from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
+from perftui.backends.valkey.tagkeys import TagPowers
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import SLOTS, ClusterMember, ClusterReading
 from perftui.model.errors import BackendError, ConfigError, Lost, PlanRejected, Protocol
@@ -75,10 +79,12 @@ def parse_group(options: ValkeySentinelOptions) -> tuple[list[Address], str]:
     return found, name
 
 
-class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
+class ValkeySentinel(
+    ShardPowers, ShardLooks, TagPowers, PurgeLeasePowers, ShardPublished, AttachPowers, ServerPowers
+):
     """Servers by the login of the URL or the options, sentinels by `sentinel_password`.
 
-    Keys are looked at, and purged, at the primary of the moment.
+    Keys are looked at, and purged, at the primary of the moment; nodes of the cache library publish there.
     """
 
     kind: ClassVar[str] = "valkey-sentinel"
@@ -98,6 +104,8 @@ class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
         self._shards: dict[str, Shard] = {}
         self._scanned: tuple[str, ...] = ()
         self.address = self._server
+        self._route_shards(name)
+        self.watch_every = options.watch_every
         self._beats = Beats(options.heartbeat, self._server) if options.heartbeat > 0 else None
         if options.control:  # else it has no such power
             nodes, known = LabNodes(options.control), lambda: tuple(self._sentinels)
@@ -162,8 +170,18 @@ class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
             self._beats.follow([replace(m, slots=whole) for m in told if m.role == "primary"])
         outages = self._beats.outages() if self._beats is not None else ()
         quorum = int(newest.master.get("quorum", "0"))
+        left = self.deadline * 0.9 - (time.monotonic() - started)
+        led = any(m.role == "primary" and m.reading is not None for m in told)
         reading = ClusterReading(
-            newest.epoch, self._known, len(views), outages, self._beats is not None, False, quorum
+            newest.epoch,
+            self._known,
+            len(views),
+            outages,
+            self._beats is not None,
+            slotted=False,
+            quorum=quorum,
+            tiers=await self.published(max(0.1, left / 4)) if led else None,
+            watched=self.watched,
         )
         return Reading(
             self.name, at, time.monotonic() - started, tuple(measures(self.name, reading)), reading
@@ -235,6 +253,9 @@ class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
     async def _facts(
         self, places: Sequence[str], deadline: float
     ) -> tuple[dict[str, CacheReading], dict[str, str]]:
+        for at in places:
+            if at in self._shards:
+                self._looks[at].lent = self._shards[at].own
         answers = await asyncio.gather(
             *(self._looks[at].facts(deadline) for at in places), return_exceptions=True
         )
@@ -261,7 +282,17 @@ class ValkeySentinel(ShardPowers, ShardLooks, AttachPowers):
         """Bytes a replica is behind its primary, as that one says; None where it says nothing."""
         return ClusterReading(0, self._known, 0).lag(member)
 
-    # the power ReplicaAttacher
+    # ReplicaAttacher, and the powers over servers
+
+    async def _places(self) -> tuple[str, ...]:
+        if not self._known:
+            await self.read()
+        return tuple(m.address for m in self._known if m.role != "sentinel")
+
+    def _set_at(self, node: str) -> None:
+        for look in self._looks.values():
+            if look.link.where == node:
+                look.look_anew()
 
     def _reached(self, node: str) -> Address:
         return elsewhere(self._login[0], node)

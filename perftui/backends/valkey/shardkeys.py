@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from perftui.backends.valkey.dumps import DumpPowers, DumpShards, Group, elsewhe
 from perftui.backends.valkey.keys import WORK_DEADLINE, Paged
 from perftui.backends.valkey.link import Address, Link, verify
 from perftui.backends.valkey.monitor import MonitorPowers
+from perftui.backends.valkey.purgelease import pinged
 from perftui.backends.valkey.quarantine import (
     MOVE,
     RESTORE,
@@ -23,6 +25,7 @@ from perftui.backends.valkey.quarantine import (
     original,
     written,
 )
+from perftui.backends.valkey.values import ValuePowers, ValueShards
 from perftui.model.cache import CacheReading, KeyInfo, KeySurvey, KeyTally
 from perftui.model.cachecluster import ClusterMember, Range
 from perftui.model.errors import Lost
@@ -31,7 +34,7 @@ MOST = 1000
 """Primaries: a cursor over all of them has room for as many."""
 
 
-class Shard(DumpPowers, MonitorPowers, AccessPowers):
+class Shard(DumpPowers, MonitorPowers, AccessPowers, ValuePowers):
     """One primary over a working connection of its own. A script's keys share a slot.
 
     `slots` are those it holds as far as is known.
@@ -99,7 +102,11 @@ class Shard(DumpPowers, MonitorPowers, AccessPowers):
         """Move `keys` away; Lost when some of them are another node's by now."""
         where, life = home(quarantine), int(keep * 1000)
         groups = [(names, [len(names), *names, where, life, *map(written, names)]) for names in by_slot(keys)]
-        await self._scripts(MOVE, groups, tally)
+        answers: list[Any] = []
+        try:
+            await self._scripts(MOVE, groups, tally, answers)
+        finally:  # PTTL is a lookup
+            self._met_by_scripts(answers)
 
     async def restore_keys(
         self, names: Sequence[bytes], quarantine: str, tally: KeyTally, over: bool = False
@@ -113,14 +120,18 @@ class Shard(DumpPowers, MonitorPowers, AccessPowers):
         await self._scripts(RESTORE_OVER if over else RESTORE, groups, tally)
 
     async def delete_keys(self, keys: Sequence[bytes], tally: KeyTally) -> None:
-        """UNLINK each; Lost when some are another node's by now."""
+        """UNLINK those of a slot by one command; Lost when some are another node's by now."""
+        groups = by_slot(keys)
         replies: list[Any] = []
         try:
-            await self._work.ask([("UNLINK", key) for key in keys], WORK_DEADLINE, replies)
+            await self._work.ask([("UNLINK", *names) for names in groups], WORK_DEADLINE, replies)
         finally:
-            here = [(k, r) for k, r in zip(keys, replies, strict=False) if not elsewhere(r)]
-            tally.unsure += len(keys) - len(replies)
-            self._count([k for k, _ in here], [r for _, r in here], tally, sent=False)
+            tally.unsure += sum(map(len, groups[len(replies) :]))
+            for names, reply in zip(groups, replies, strict=False):
+                if type(reply) is int:
+                    self._count(names, [1] * reply + [0] * (len(names) - reply), tally, sent=False)
+                elif not elsewhere(reply):
+                    self._count(names, [reply] * len(names), tally, sent=False)
         self._whole(replies)
 
 
@@ -140,7 +151,7 @@ def by_slot(names: Iterable[bytes]) -> list[list[bytes]]:
     return list(found.values())
 
 
-class ShardPowers(DumpShards, Paged):
+class ShardPowers(DumpShards, Paged, ValueShards):
     """KeyPurger over all primaries. A change of the map in the middle of a scan is Lost: it begins anew."""
 
     name: str
@@ -162,6 +173,19 @@ class ShardPowers(DumpShards, Paged):
             raise Lost(f"{self.name} is not whole: {why}")
         return tuple(self._shard(m.address) for m in sorted(serving, key=lambda m: m.slots))
 
+    async def probe_purge(self) -> float:
+        """Seconds of a PING there and back, the slowest primary's.
+
+        Raises:
+            Lost: no primary is known, or one does not answer.
+        """
+        if not self._known:
+            await self.read()
+        places = [member.address for member in self._known if member.role == "primary" and not member.failed]
+        if not places:
+            raise Lost(f"{self.name} has no primary that answers")
+        return max(await asyncio.gather(*(pinged(self._shard(place).work) for place in places)))
+
     def _shard(self, place: str) -> Shard:
         if place not in self._shards:
             self._shards[place] = Shard(self.address(place))
@@ -174,10 +198,11 @@ class ShardPowers(DumpShards, Paged):
         """Names by who holds them, as the newest map has it."""
         claims = [(m.address, m.epoch, m.slots) for m in self._known if m.role == "primary" and not m.failed]
         ranges = owners(claims)
+        firsts, places = [first for (first, _), _ in ranges], [place for _, place in ranges]
         found: dict[str, list[bytes]] = {}
         for name in names:
             slot = slot_of(name)
-            place = next(place for (first, last), place in ranges if first <= slot <= last)
+            place = places[bisect_right(firsts, slot) - 1]
             if not place:
                 raise Lost(f"nobody serves slot {slot} of {self.name}")
             found.setdefault(place, []).append(name)
@@ -229,20 +254,21 @@ class ShardPowers(DumpShards, Paged):
         self, keys: Sequence[bytes], quarantine: str, keep: float, tally: KeyTally
     ) -> None:
         """Move `keys` away, each with its TTL."""
-        for shard, some in self._at(keys):
-            await shard.quarantine_keys(some, quarantine, keep, tally)
+        await self._every(keys, lambda shard, some: shard.quarantine_keys(some, quarantine, keep, tally))
 
     async def delete_keys(self, keys: Sequence[bytes], tally: KeyTally) -> None:
         """Delete `keys` for good."""
-        for shard, some in self._at(keys):
-            await shard.delete_keys(some, tally)
+        await self._every(keys, lambda shard, some: shard.delete_keys(some, tally))
 
     async def restore_keys(
         self, names: Sequence[bytes], quarantine: str, tally: KeyTally, over: bool = False
     ) -> None:
         """Bring quarantined `names` back."""
-        for shard, some in self._at(names):
-            await shard.restore_keys(some, quarantine, tally, over)
+        await self._every(names, lambda shard, some: shard.restore_keys(some, quarantine, tally, over))
+
+    async def hand_on(self, within: float) -> bool:
+        """Wait for a replica of each primary that has any."""
+        return all(await asyncio.gather(*(shard.hand_on(within) for shard in await self._primaries())))
 
 
 def together(parts: Sequence[KeySurvey], sample: int) -> KeySurvey:

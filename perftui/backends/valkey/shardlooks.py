@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from perftui.analysis.prefixhits import together
 from perftui.backends.valkey.keys import told
 from perftui.backends.valkey.shardkeys import Shard
 from perftui.model.accesses import AccessBurst
@@ -39,7 +40,7 @@ class ShardLooks:
         shards: tuple[Shard, ...] = await self._primaries()
         each = max(1, limit // len(shards))
         samples = await asyncio.gather(*(shard.sample_commands(each, seconds) for shard in shards))
-        self.watched = merged(samples)
+        self.watched = merged(samples, [shard.name for shard in shards])
         return self.watched
 
     async def watch_accesses(self, limit: int, seconds: float) -> AccessBurst:
@@ -55,8 +56,11 @@ class ShardLooks:
         return AccessBurst(took, sum(burst.commands for burst in bursts), tuple(kept))
 
 
-def merged(samples: Sequence[CommandSample]) -> CommandSample:
-    """Samples of several servers as one, each weighed by its commands a second: a busy one is full sooner."""
+def merged(samples: Sequence[CommandSample], places: Sequence[str] = ()) -> CommandSample:
+    """Samples of several servers as one, each weighed by its commands a second: a busy one is full sooner.
+
+    `places` are their addresses.
+    """
     rates = [sample.commands / max(sample.took_s, 1e-6) for sample in samples]
     total = sum(rates) or 1.0
     keys: dict[bytes, HotKey] = {}
@@ -74,7 +78,9 @@ def merged(samples: Sequence[CommandSample]) -> CommandSample:
                 hot.writes + (have.writes if have else 0),
                 hot.writers + (have.writers if have else 0),
                 hot.loads + (have.loads if have else 0),
+                hot.ttl_s if have is None or hot.ttl_s is not None else have.ttl_s,
             )
+    weighed = [(1 / max(sample.took_s, 1e-6), sample.hits) for sample in samples]
     hottest = sorted(keys.values(), key=lambda hot: -hot.share)[:50]
     return CommandSample(
         max(sample.at for sample in samples),
@@ -82,4 +88,7 @@ def merged(samples: Sequence[CommandSample]) -> CommandSample:
         sum(sample.commands for sample in samples),
         tuple(hottest),
         tuple(names.most_common(20)),
+        tuple((place, rate / total) for place, rate in zip(places, rates, strict=False)),
+        together(weighed),
+        next((sample.hits_limit for sample in samples if sample.hits_limit), ""),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,18 +19,27 @@ _SECRET_NAME = re.compile(r"pass|auth|secret|token|key-file", re.IGNORECASE)
 
 def parse(reply: Sequence[Any]) -> tuple[SlowCommand, ...]:
     """Entries of SLOWLOG GET, newest first, without our own; those of an unknown shape are left out."""
+    return tuple(map(_entry, others(reply)))
+
+
+def others(reply: Any) -> Iterator[Sequence[Any]]:
+    """Entries of a log that are not our own and have the shape of one."""
     known = (row for row in reply if isinstance(row, list) and len(row) >= 4)
-    return tuple(_entry(row) for row in known if len(row) < 6 or row[5] != LOOKER.encode())
+    return (row for row in known if len(row) < 6 or row[5] != LOOKER.encode())
+
+
+def named(row: Sequence[Any]) -> str:
+    """Who sent it, where the log says."""
+    return inert(row[4].decode("utf-8", "backslashreplace"), 64) if len(row) > 4 else ""
 
 
 def _entry(row: Sequence[Any]) -> SlowCommand:
-    client = row[4].decode("utf-8", "backslashreplace") if len(row) > 4 else ""
     return SlowCommand(
         id=int(row[0]),
         at=float(row[1]),
         took_s=int(row[2]) / 1e6,
         text=command_text(row[3]),
-        client=inert(client, 64),
+        client=named(row),
     )
 
 

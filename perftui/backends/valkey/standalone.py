@@ -17,14 +17,18 @@ from perftui.backends.valkey.dumps import DumpScript
 from perftui.backends.valkey.facts import (
     Before,
     cause_measures,
+    client_measures,
+    held_measures,
     latency_measures,
+    limit_measures,
     optional,
     reading_of,
     slow_threshold,
 )
 from perftui.backends.valkey.figures import FigurePowers
 from perftui.backends.valkey.info import Counters
-from perftui.backends.valkey.link import Address, Link, parse_url, verify
+from perftui.backends.valkey.largelog import LargeLog
+from perftui.backends.valkey.link import Address, Command, Link, parse_url, verify
 from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.nodes import NodePowers, TierRates
 from perftui.backends.valkey.orders import OrderPowers
@@ -33,12 +37,14 @@ from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.purges import PurgeQueuePowers
 from perftui.backends.valkey.queues import QueuePowers
 from perftui.backends.valkey.regions import RegionPowers
+from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.tagkeys import TagPowers
+from perftui.backends.valkey.values import ValuePowers
 from perftui.backends.valkey.warmqueue import WarmQueuePowers
 from perftui.model.cache import CacheReading
-from perftui.model.errors import BackendError, Unsupported
+from perftui.model.errors import BackendError
 from perftui.model.options import ValkeyOptions
-from perftui.model.reading import Measure, Reading
+from perftui.model.reading import Measure, Reading, apart
 from perftui.model.series import SeriesKey
 
 SECTIONS = ("server", "clients", "memory", "stats", "replication", "cpu", "commandstats", "keyspace")
@@ -100,6 +106,8 @@ class Valkey(
     TagPowers,
     PurgeLeasePowers,
     AttachPowers,
+    ServerPowers,
+    ValuePowers,
 ):
     """A standalone server, primary or replica.
 
@@ -130,6 +138,7 @@ class Valkey(
         self._tracked: tuple[str, ...] = ()
         self._sections: tuple[str, ...] = SECTIONS
         self._slow_after: float | None = None
+        self._large = LargeLog(self._slow_entries)
         self._risks: tuple[tuple[str, str], ...] = ()
         self.watched = None
         self.own_hits = self.own_misses = 0
@@ -152,12 +161,14 @@ class Valkey(
 
     async def read(self) -> Reading:
         """INFO, slow log and latency histogram in one round trip; every other second, nodes in two more."""
-        asked: list[tuple[str | int, ...]] = [
+        asked: list[Command] = [
             ("INFO", *self._sections),
             ("SLOWLOG", "GET", self._slow_entries),
             ("LATENCY", "HISTOGRAM", *self._tracked),
         ]
-        if self._looks % CONFIG_EVERY == 0:
+        anew = self._looks % CONFIG_EVERY == 0
+        asked += (large := self._large.asked(anew=anew))
+        if anew:
             asked += [("CONFIG", "GET", "slowlog-log-slower-than"), *setup.ASKED]
         at, started = time.time(), time.monotonic()
         replies = await self._look.ask(asked, self.deadline * 0.9)
@@ -165,17 +176,12 @@ class Valkey(
             self._sections = ("all",)  # before 7.0 INFO takes one section
             replies[0] = await self._look.one("INFO", "all", deadline=self.deadline * 0.9)
         took = time.monotonic() - started
-        facts = await self._with_tiers(*self._facts(replies, started), started)
+        logged, replies[3 : 3 + len(large)] = replies[3 : 3 + len(large)], []
+        said, server_now = self._facts(replies, logged, started)
+        facts = await self._with_tiers(said, server_now, started)
         self._looks += 1
-        return Reading(self.name, at, took, tuple(self._measures(facts)), facts)
-
-    async def parameter(self, name: str) -> str:
-        """CONFIG GET of exactly one parameter."""
-        reply = await self._work.one("CONFIG", "GET", name, deadline=self.deadline)
-        if len(reply) != 2 or reply[0] != name.encode():
-            raise Unsupported(f"{self._work.where} has no parameter of that name")
-        value: bytes = reply[1]
-        return value.decode("utf-8", "replace")
+        ahead = apart(server_now, at, took) if server_now else None
+        return Reading(self.name, at, took, tuple(self._measures(facts)), facts, ahead=ahead)
 
     async def settings(self) -> dict[str, str]:
         """CONFIG GET of what changes how it serves, in one round trip; of everything would cost it 10 ms."""
@@ -183,9 +189,7 @@ class Valkey(
         words = [part.decode("utf-8", "replace") for part in reply]
         return dict(zip(words[::2], words[1::2], strict=False))
 
-    async def set_parameter(self, name: str, value: str) -> None:
-        """CONFIG SET; what it changes shows with the next look."""
-        await self._work.one("CONFIG", "SET", name, value, deadline=self.deadline)
+    def _set_at(self, node: str) -> None:
         self._looks = 0
 
     async def _with_tiers(self, facts: CacheReading, server_now: float, started: float) -> CacheReading:
@@ -196,12 +200,13 @@ class Valkey(
         except BackendError as error:
             return replace(facts, limits=(*facts.limits, ("nodes", str(error))))
 
-    def _facts(self, replies: Sequence[Any], now: float) -> tuple[CacheReading, float]:
+    def _facts(self, replies: Sequence[Any], logged: Sequence[Any], now: float) -> tuple[CacheReading, float]:
         """What a look says, and the server's clock in epoch seconds (0: it does not say)."""
         fields = info.parse(verify(replies[0], "INFO", self._look.where))
         limits: list[tuple[str, str]] = []
         slow = optional(replies[1], "slow log", "SLOWLOG", self._look.where, limits)
         histogram = optional(replies[2], "latency", "LATENCY", self._look.where, limits)
+        large = self._large.take(logged, self._look.where, limits)
         if len(replies) > 3:
             self._slow_after, self._risks = slow_threshold(replies[3]), setup.told(replies[4:])
         before = self._before
@@ -216,6 +221,7 @@ class Valkey(
             latency=before.latency(mine) if before else (),
             slow=slowlog.parse(slow or []),
             slow_threshold_s=self._slow_after,
+            large=large,
             limits=tuple(limits),
             watched=self.watched,
             space=self.space,
@@ -228,8 +234,11 @@ class Valkey(
         for name, value, unit in _figures(facts):
             if value is not None:
                 yield Measure(SeriesKey(self.name, name), value, unit)
+        yield from held_measures(self.name, facts)
+        yield from limit_measures(self.name, facts)
         yield from latency_measures(self.name, facts.latency)
         yield from cause_measures(self.name, facts.tiers)
+        yield from client_measures(self.name, facts.tiers)
 
 
 def _figures(facts: CacheReading) -> tuple[tuple[str, float | None, str], ...]:
@@ -254,4 +263,5 @@ def _figures(facts: CacheReading) -> tuple[tuple[str, float | None, str], ...]:
         ("clients", float(facts.clients), "1"),
         ("keys", float(facts.keys), "1"),
         ("lag_bytes", None if lag is None else float(lag), "bytes"),
+        ("backlog_limit_bytes", float(repl.backlog) or None, "bytes"),
     )

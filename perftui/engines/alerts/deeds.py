@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from perftui.analysis.matchers import parse_matchers
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.model.action import Plan, Progress, Receipt, Risk
-from perftui.model.alerts import Matcher, Rule, Silence
+from perftui.model.alerts import Alert, AlertState, Matcher, Rule, Silence
 from perftui.model.desks import AlertDesk
 from perftui.model.errors import ConfigError, PlanRejected
 
@@ -21,6 +21,9 @@ Report = Callable[[Progress], None]
 DAY = 86400.0
 LONGEST_NOTE = 500
 LONGEST_SILENCE = 30 * DAY
+WEEK = 7 * DAY
+LEAST_HUSHED = 3  # alerts that fire; a silence of fewer is what silences are for
+MOST_AT_ONCE = 500  # alerts acknowledged together
 
 
 class _Deed:
@@ -33,50 +36,90 @@ class _Deed:
 class Acknowledge(_Deed):
     """Say that one knows of an alert; it stays, and is no longer counted as open.
 
-    `seconds` is how long that holds, 0: until it is resolved. Whoever acknowledges first stands.
+    `seconds` is how long that holds, 0: until it is resolved. Whoever acknowledges first stands. `others`
+    are fingerprints acknowledged with it; of those that somebody was first at, that is said.
     """
 
     id: ClassVar[str] = "alerts.ack"
     title: str = "Acknowledge the alert"
 
     def __init__(
-        self, power: AlertDesk, source: str, *, fingerprint: str, note: str = "", seconds: float = 0.0
+        self,
+        power: AlertDesk,
+        source: str,
+        *,
+        fingerprint: str,
+        note: str = "",
+        seconds: float = 0.0,
+        others: Sequence[str] = (),
     ) -> None:
         self._power = power
-        self._fingerprint, self._note, self._seconds = fingerprint, note[:LONGEST_NOTE], seconds
+        self._marks = tuple(dict.fromkeys((fingerprint, *others)))[:MOST_AT_ONCE]
+        self._note, self._seconds = note[:LONGEST_NOTE], seconds
         self.params = {"fingerprint": fingerprint, "note": self._note, "seconds": seconds}
-        self.target = f"{source} {fingerprint}"
+        self.params |= {"others": list(self._marks[1:])} if len(self._marks) > 1 else {}
+        more = f" and {len(self._marks) - 1} more" if len(self._marks) > 1 else ""
+        self.target = f"{source} {fingerprint}{more}"
+
+    async def _open(self) -> tuple[list[Alert], list[str]]:
+        """Those that nobody has acknowledged yet, and what is to be said of the others."""
+        found, said = [], []
+        for mark in self._marks:
+            alert = await self._power.alert(mark)
+            if alert.ack is None:
+                found.append(alert)
+            else:
+                said.append(_first(alert.ack.who, alert.ack.at, alert.ack.note))
+        return found, said
 
     async def plan(self) -> Plan:
-        """Which alert; PlanRejected when somebody has acknowledged it already."""
-        alert = await self._power.alert(self._fingerprint)
-        if alert.ack is not None:
-            raise PlanRejected(_first(alert.ack.who, alert.ack.at, alert.ack.note))
+        """Which; PlanRejected when somebody has acknowledged all of them already."""
+        found, said = await self._open()
+        if not found:
+            raise PlanRejected(said[0])
         until = f" for {fmt.age(self._seconds)}" if self._seconds else " until it is resolved"
+        words = f"acknowledge {named(found)}{until}"
+        shown = found[0].evidence[:3] if len(found) == 1 else [a.title for a in found[:10]]
         return Plan(
-            summary=f"acknowledge {inert(alert.title, 80)} of {inert(alert.source, 40)}{until}",
-            affects=tuple(inert(text, 200) for text in (*alert.evidence[:3], self._note) if text),
-            count=1,
+            summary=words,
+            affects=tuple(inert(text, 200) for text in (*shown, self._note) if text),
+            count=len(found),
             reversible=True,
-            undo_note="the alert is open again",
+            undo_note="the alert is open again" if len(found) == 1 else "they are open again",
+            warnings=tuple(said[:3]),
         )
 
     async def run(self, report: Report) -> Receipt:
         """Enter it; PlanRejected says who was first."""
-        alert = await self._power.alert(self._fingerprint)
         until = time.time() + self._seconds if self._seconds else None
-        stands, mine = await self._power.acknowledge(alert, self._note, until)
+        mine: list[Alert] = []
+        found, said = await self._open()
+        for alert in found:
+            stands, entered = await self._power.acknowledge(alert, self._note, until)
+            if entered:
+                mine.append(alert)
+            else:
+                said.append(_first(stands.who, stands.at, stands.note))
         if not mine:
-            raise PlanRejected(_first(stands.who, stands.at, stands.note))
-        return Receipt(
-            f"{inert(alert.title, 80)} is acknowledged", 1, undo={"fingerprint": self._fingerprint}
-        )
+            raise PlanRejected(said[0])
+        words = f"{named(mine)} {'is' if len(mine) == 1 else 'are'} acknowledged"
+        undo = {"fingerprint": mine[0].fingerprint, "others": [a.fingerprint for a in mine[1:]]}
+        return Receipt("; ".join((words, *said[:3])), len(mine), undo=undo)
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Take it back."""
-        alert = await self._power.alert(str((receipt.undo or {})["fingerprint"]))
-        await self._power.unacknowledge(alert)
-        return Receipt(f"{inert(alert.title, 80)} is open again", 1)
+        was = receipt.undo or {}
+        back = [await self._power.alert(str(mark)) for mark in (was["fingerprint"], *was.get("others", ()))]
+        for alert in back:
+            await self._power.unacknowledge(alert)
+        return Receipt(f"{named(back)} {'is' if len(back) == 1 else 'are'} open again", len(back))
+
+
+def named(alerts: Sequence[Alert]) -> str:
+    """One by its title and source, more by their number."""
+    if len(alerts) == 1:
+        return f"{inert(alerts[0].title, 80)} of {inert(alerts[0].source, 40)}"
+    return f"{len(alerts)} alerts"
 
 
 def _first(who: str, at: float, note: str) -> str:
@@ -110,14 +153,31 @@ class SilenceMatching(_Deed):
         if not 0 < self._seconds <= LONGEST_SILENCE:
             raise PlanRejected("a silence lasts from a second to 30 days")
         reached = await self._power.reached(self._matchers)
+        live = [a for a in reached if a.state is not AlertState.RESOLVED]
+        before = await self._power.fired(self._matchers, WEEK)
+        challenge, warnings = await self._doubts(live)
+        mutes = f"mutes {len(live)} now, {before} in the last week"
+        shown = (f"{a.word} {inert(a.title, 60)} of {inert(a.source, 40)}" for a in reached[:10])
         return Plan(
             summary=f"silence {inert(self._text, 120)} for {fmt.age(self._seconds)}",
-            affects=tuple(f"{a.word} {inert(a.title, 60)} of {inert(a.source, 40)}" for a in reached[:10]),
+            affects=(mutes, *shown),
             count=len(reached),
             reversible=True,
             undo_note="ends the silence",
-            warnings=() if reached else ("no alert matches now",),
+            warnings=warnings if reached else (*warnings, "no alert matches now"),
+            challenge=challenge,
         )
+
+    async def _doubts(self, live: Sequence[Alert]) -> tuple[str, tuple[str, ...]]:
+        """A word to type where it hushes most of what fires or lasts longer than a day, and why."""
+        firing = [a for a in await self._power.reached(()) if a.state is AlertState.FIRING]
+        hushed = sum(a.state is AlertState.FIRING for a in live)
+        long = fmt.age(self._seconds)
+        if hushed >= LEAST_HUSHED and hushed * 2 > len(firing):
+            return "silence", (f"it hushes {hushed} of the {len(firing)} alerts that fire",)
+        if self._seconds > DAY:
+            return long, (f"it lasts {long}: what begins in that time is not told either",)
+        return "", ()
 
     async def run(self, report: Report) -> Receipt:
         """Enter it."""

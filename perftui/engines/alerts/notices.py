@@ -1,12 +1,14 @@
-"""Testing a channel, assigning an alert, commenting on one."""
+"""Testing a channel, assigning alerts, commenting on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
+from perftui.engines.alerts.deeds import MOST_AT_ONCE, named
 from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.alerts import Alert
 from perftui.model.errors import Lost, PlanRejected, Refused
 from perftui.model.ports import NoticeDesk
 
@@ -53,74 +55,111 @@ class TestChannel:
         raise PlanRejected("what is sent is sent")
 
 
-class Assign:
-    """Say who sees to an alert."""
+class _Several:
+    """What is done about one alert, or about marked ones together: `others` are their fingerprints."""
 
-    id: ClassVar[str] = "alerts.assign"
-    title: str = "Assign the alert"
     risk: Risk = Risk.CHANGES
     deadline: float = 15.0
 
-    def __init__(self, power: NoticeDesk, source: str, *, fingerprint: str, who: str) -> None:
+    def __init__(self, power: NoticeDesk, source: str, fingerprint: str, others: Sequence[str]) -> None:
         self._power = power
-        self._fingerprint, self._who = fingerprint, who.strip()[:80]
-        self.params = {"fingerprint": fingerprint, "who": self._who}
-        self.target = f"{source} {inert(fingerprint, 40)}"
+        self._marks = tuple(dict.fromkeys((fingerprint, *others)))[:MOST_AT_ONCE]
+        self.params: dict[str, Any] = {"fingerprint": fingerprint}
+        self.params |= {"others": list(self._marks[1:])} if len(self._marks) > 1 else {}
+        more = f" and {len(self._marks) - 1} more" if len(self._marks) > 1 else ""
+        self.target = f"{source} {inert(fingerprint, 40)}{more}"
+
+    async def _alerts(self) -> list[Alert]:
+        return [await self._power.alert(mark) for mark in self._marks]
+
+
+class Assign(_Several):
+    """Say who sees to an alert, or to each of several."""
+
+    id: ClassVar[str] = "alerts.assign"
+    title: str = "Assign the alert"
+
+    def __init__(
+        self, power: NoticeDesk, source: str, *, fingerprint: str, who: str, others: Sequence[str] = ()
+    ) -> None:
+        super().__init__(power, source, fingerprint, others)
+        self._who = who.strip()[:80]
+        self.params |= {"who": self._who}
 
     async def plan(self) -> Plan:
-        """Which alert, and to whom."""
-        alert = await self._power.alert(self._fingerprint)
-        who = inert(self._who, 80) or "nobody"
+        """Which alerts, and to whom."""
+        found, who = await self._alerts(), inert(self._who, 80) or "nobody"
         return Plan(
-            summary=f"{inert(alert.title, 80)} of {inert(alert.source, 40)} is {who}'s to see to",
-            count=1,
+            summary=f"{named(found)} {_are(found)} {who}'s to see to",
+            affects=_titles(found),
+            count=len(found),
             reversible=True,
-            undo_note="gives it back to whoever had it",
+            undo_note="gives back to whoever had it",
         )
 
     async def run(self, report: Report) -> Receipt:
         """Enter it."""
-        alert = await self._power.alert(self._fingerprint)
-        before = await self._power.assign(alert, self._who)
-        undo = {"fingerprint": self._fingerprint, "who": before}
-        return Receipt(f"{inert(alert.title, 80)} is {inert(self._who, 80) or 'nobody'}'s", 1, undo=undo)
+        found = await self._alerts()
+        before = [[one.fingerprint, await self._power.assign(one, self._who)] for one in found]
+        text = f"{_short(found)} {_are(found)} {inert(self._who, 80) or 'nobody'}'s"
+        return Receipt(text, len(found), undo={"before": before})
 
     async def undo(self, receipt: Receipt) -> Receipt:
-        """Back to who had it."""
-        was = receipt.undo or {}
-        alert = await self._power.alert(str(was["fingerprint"]))
-        await self._power.assign(alert, str(was["who"]))
-        return Receipt(f"{inert(alert.title, 80)} is {inert(str(was['who']), 80) or 'nobody'}'s again", 1)
+        """Back to who had each."""
+        found, whose = [], []
+        for mark, who in (receipt.undo or {})["before"]:
+            alert = await self._power.alert(str(mark))
+            await self._power.assign(alert, str(who))
+            found.append(alert)
+            whose.append(f"{inert(str(who), 80) or 'nobody'}'s")
+        return Receipt(f"{_short(found)} {_are(found)} {', '.join(dict.fromkeys(whose))} again", len(found))
 
 
-class Comment:
-    """Leave a word in an alert's history."""
+class Comment(_Several):
+    """Leave a word in an alert's history, or in that of each of several."""
 
     id: ClassVar[str] = "alerts.comment"
     title: str = "Comment on the alert"
-    risk: Risk = Risk.CHANGES
-    deadline: float = 15.0
 
-    def __init__(self, power: NoticeDesk, source: str, *, fingerprint: str, text: str) -> None:
-        self._power = power
-        self._fingerprint, self._text = fingerprint, text.strip()[:LONGEST]
-        self.params = {"fingerprint": fingerprint, "text": self._text}
-        self.target = f"{source} {inert(fingerprint, 40)}"
+    def __init__(
+        self, power: NoticeDesk, source: str, *, fingerprint: str, text: str, others: Sequence[str] = ()
+    ) -> None:
+        super().__init__(power, source, fingerprint, others)
+        self._text = text.strip()[:LONGEST]
+        self.params |= {"text": self._text}
 
     async def plan(self) -> Plan:
         """On which."""
         if not self._text:
             raise PlanRejected("a comment needs words")
-        alert = await self._power.alert(self._fingerprint)
-        text = f"comment on {inert(alert.title, 80)}: {inert(self._text, 120)}"
-        return Plan(summary=text, count=1, reversible=False, undo_note="history is append-only")
+        found = await self._alerts()
+        return Plan(
+            summary=f"comment on {_short(found)}: {inert(self._text, 120)}",
+            affects=_titles(found),
+            count=len(found),
+            reversible=False,
+            undo_note="history is append-only",
+        )
 
     async def run(self, report: Report) -> Receipt:
         """Enter it."""
-        alert = await self._power.alert(self._fingerprint)
-        await self._power.comment(alert, self._text)
-        return Receipt(f"{inert(alert.title, 80)}: {inert(self._text, 120)}", 1)
+        found = await self._alerts()
+        for alert in found:
+            await self._power.comment(alert, self._text)
+        return Receipt(f"{_short(found)}: {inert(self._text, 120)}", len(found))
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """There is none."""
         raise PlanRejected("history is append-only")
+
+
+def _short(alerts: Sequence[Alert]) -> str:
+    return inert(alerts[0].title, 80) if len(alerts) == 1 else named(alerts)
+
+
+def _are(alerts: Sequence[Alert]) -> str:
+    return "is" if len(alerts) == 1 else "are"
+
+
+def _titles(alerts: Sequence[Alert]) -> tuple[str, ...]:
+    return tuple(inert(alert.title, 200) for alert in alerts[:10]) if len(alerts) > 1 else ()

@@ -62,13 +62,13 @@ class ScaleTo:
             f"{self.target}: {before.desired} → {self._n} wanted, {after.ready} ready",
             done=abs(self._n - before.desired),
             facts={"before": before.desired, "after": self._n, "revision": after.revision},
-            undo={"n": before.desired},
+            undo={"n": before.desired, "revision": after.revision},
         )
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Back to the former number, unless somebody else changed it meanwhile (PlanRejected)."""
         now = await self._power.scale(self._ref)
-        if now.revision != receipt.facts.get("revision") or receipt.undo is None:
+        if receipt.undo is None or now.revision != receipt.undo["revision"]:
             raise PlanRejected(f"{self.target} was changed since (now {now.desired}): not undone")
         former = int(receipt.undo["n"])
         await self._power.set_replicas(self._ref, former, revision=now.revision)

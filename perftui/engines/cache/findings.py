@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from perftui.analysis.localcopy import local_copy
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
-from perftui.engines.cache.hitfindings import HOT_AGE, hits, vanished
+from perftui.engines.cache.edgefindings import edge_purges
+from perftui.engines.cache.hearingfindings import hearing
+from perftui.engines.cache.heldfindings import held
+from perftui.engines.cache.hitfindings import hits, vanished
 from perftui.engines.cache.memoryfindings import memory
 from perftui.engines.cache.nodefindings import node_findings
 from perftui.engines.cache.predicted import turned_off
 from perftui.engines.cache.relayfindings import relays
 from perftui.engines.cache.replicafindings import replicas
 from perftui.engines.cache.riskfindings import fills, risks
-from perftui.engines.cache.shareloads import shared
+from perftui.engines.cache.streamfindings import hot, stampede
+from perftui.engines.cache.unreadfindings import unread
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.finding import Effort, Finding, Severity
-from perftui.model.noderecord import INDEX, PREFIX
 
-HOT_SHARE, HOT_COUNT = 0.20, 8
-STAMPEDE_LOADS = 4  # three processes that each load once are none
 SLOW_WINDOW = 300.0
+REPLICATION = frozenset({"PSYNC", "SYNC", "REPLCONF", "REPLICAOF", "SLAVEOF", "FAILOVER"})
+OF_CLUSTERS = frozenset({"FAILOVER", "REPLICATE", "SYNCSLOTS", "MIGRATESLOTS"})
 
 Rule = Callable[[float, CacheNode, CacheReading], Iterator[Finding]]
 
@@ -38,7 +40,8 @@ def findings(report: CacheReport) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (-f.severity, f.source, f.id)))
 
 
-def _evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+def evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    """Keys that go before their time."""
     if not facts.evicted_per_s:
         return
     yield Finding(
@@ -56,7 +59,8 @@ def _evictions(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Fi
 
 
 def _slow(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    recent = [entry for entry in facts.slow if now - entry.at <= SLOW_WINDOW]
+    new = (entry for entry in facts.slow if now - entry.at <= SLOW_WINDOW)
+    recent = [entry for entry in new if not replicates(entry.text)]
     if not recent:
         return
     worst = max(recent, key=lambda entry: entry.took_s)
@@ -73,6 +77,12 @@ def _slow(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]
         gain_unit="s/s",
         effort=Effort.HOURS,
     )
+
+
+def replicates(command: str) -> bool:
+    """Whether a command serves replication: it takes its time at the server's will, not a caller's."""
+    name, second, *_ = (*command.upper().split(maxsplit=2), "", "")
+    return second in OF_CLUSTERS if name == "CLUSTER" else name in REPLICATION
 
 
 def _whole_scans(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
@@ -95,61 +105,8 @@ def _whole_scans(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[
             )
 
 
-def _hot(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    watched = facts.watched
-    if watched is None or now - watched.at > HOT_AGE:
-        return
-    # What the cache library publishes of itself comes from all processes at once, and costs nothing.
-    top = next((key for key in watched.keys if not key.key.startswith((INDEX, PREFIX))), None)
-    if top is None or top.share - top.error < HOT_SHARE or top.count < HOT_COUNT:
-        return
-    name = inert(top.key[:80].decode("utf-8", "backslashreplace"), 80)
-    yield Finding(
-        "cache.hot-key",
-        Severity.WARNING,
-        node.source,
-        "One key takes a large part of the traffic",
-        (
-            (
-                f"{name}: {fmt.ratio(top.share)} ± {fmt.ratio(top.error)} of {fmt.count(watched.commands)}"
-                f" commands watched for {fmt.duration(watched.took_s)}"
-            ),
-            local_copy(facts.tiers, top.key),
-        ),
-        effort=Effort.HOURS,
-    )
-
-
-def _stampede(now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
-    watched = facts.watched
-    if watched is None or now - watched.at > HOT_AGE:
-        return
-    herds = [k for k in watched.keys if k.loads >= STAMPEDE_LOADS and k.writers >= 2]
-    if not herds:
-        return
-    worst = max(herds, key=lambda k: k.loads)
-    offer = shared(node.source, facts.tiers, worst.key) if node.role != "replica" else None
-    name = inert(worst.key[:80].decode("utf-8", "backslashreplace"), 80)
-    yield Finding(
-        "cache.stampede",
-        Severity.WARNING,
-        node.source,
-        "The same value is loaded several times at once",
-        (
-            (
-                f"{name} was loaded {worst.loads} times by {worst.writers} connections within"
-                f" {fmt.duration(watched.took_s)}; {fmt.many(len(herds), 'such key')}"
-            ),
-            "one load shared by all who wait for it, or an early refresh, would do",
-        ),
-        gain=sum(k.loads - 1 for k in herds) / max(watched.took_s, 0.1),
-        gain_unit="requests/s",
-        effort=Effort.KEY if offer is not None else Effort.HOURS,
-        offer=offer,
-    )
-
-
-def _clients(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+def clients(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
+    """Hardly any room for one more connection."""
     if not facts.max_clients or facts.clients < 0.8 * facts.max_clients:
         return
     yield Finding(
@@ -165,16 +122,20 @@ RULES: tuple[Rule, ...] = (
     hits,
     vanished,
     memory,
-    _evictions,
+    held,
+    evictions,
     risks,
     fills,
     node_findings,
+    hearing,
     replicas,
     _slow,
     _whole_scans,
-    _hot,
-    _stampede,
-    _clients,
+    hot,
+    stampede,
+    clients,
     relays,
+    edge_purges,
+    unread,
     turned_off,
 )

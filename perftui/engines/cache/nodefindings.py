@@ -84,7 +84,7 @@ def _recovery(source: str, namespace: str, nodes: tuple[TierNode, ...]) -> Itera
         "cache.recovery-old",
         source,
         namespace,
-        "writes and removals wait for L2",
+        "changes wait for L2, other nodes or the edge",
         late,
         "the oldest for {} at {}",
         *_items(nodes, writes=False),

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.obeyed import UNTOLD
 from perftui.engines.cache.restore import Report
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import BackendError, Cancelled, PartlyDone, PlanRejected
@@ -19,6 +20,7 @@ from perftui.model.tiers import TierStats
 LOOK: Final = 0.5  # seconds between two looks at the nodes' records
 PATIENCE: Final = 12.0  # seconds in which every node has looked, and the record of a dead one has ended
 NAMED: Final = 8  # nodes told of in a plan
+NOT_REACHED: Final = "not reached: processes that publish nothing (`publish=False`)"
 
 Said = Mapping[str, Obeyed]
 """What nodes said of an order, by node."""
@@ -45,7 +47,7 @@ class _Nodes:
         mine = [one.stats for one in look.records if one.stats.namespace == self._namespace]
         able = {stats.node: stats for stats in mine if stats.work is not None}
         if not able:
-            why = "its nodes are of a version that obeys no order" if mine else "no node publishes it"
+            why = "its nodes are of a version that obeys no order" if mine else UNTOLD
             raise PlanRejected(f"{self.target}: {why}")
         warnings = []
         if len(able) < len(mine):
@@ -144,6 +146,7 @@ class CancelLoad:
                 *((f"and {len(loads) - NAMED} more nodes",) if len(loads) > NAMED else ()),
                 "who waits gets the stale value if there is one, else LoadTimeout",
                 "nothing is stored; the next call that misses the key loads it again",
+                NOT_REACHED,
             ),
             count=len(loads) or None,
             warnings=warnings,
@@ -197,6 +200,7 @@ class RetryWrites:
             affects=(
                 *[line for one in nodes for line in _writes_of(one)][: 2 * NAMED],
                 "what failed has five more tries over some 20 s, then it is a dead letter again",
+                NOT_REACHED,
             ),
             count=dead + waiting,
             warnings=(*asked.warnings, over) if dead else asked.warnings,

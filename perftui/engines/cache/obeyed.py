@@ -17,6 +17,7 @@ from perftui.model.errors import BackendError, Cancelled, PlanRejected
 from perftui.model.noderecord import NodesLook
 from perftui.model.tiers import TierStats
 
+UNTOLD: Final = "no node publishes it: a cache with `publish=False` cannot be told"
 LOOK: Final = 0.5  # seconds between two looks at the nodes' records
 PATIENCE: Final = 10.0  # seconds in which every node has looked and published, several times
 
@@ -114,7 +115,7 @@ class SetPolicy(ABC, Generic[V, N]):
         nodes, mute, more = await self._look()
         self._before = await self.kept(self._namespace)
         if not nodes and (mute or value is not None or self._before is None):
-            raise PlanRejected(f"{self.target}: {self.mute if mute else 'no node publishes it'}")
+            raise PlanRejected(f"{self.target}: {self.mute if mute else UNTOLD}")
         if value == self._before and all(told.now == self.wanted(told, value) for told in nodes.values()):
             raise PlanRejected(f"{self.target}: {self.goal(value)} is in force already")
         self._nodes = nodes

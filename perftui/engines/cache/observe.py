@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from perftui.analysis.namespaces import namespaces
-from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio
+from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio, mean
 from perftui.engines.cache.leaders import with_leaders
 from perftui.model.cache import CacheNode, CacheReading, CacheReport
 from perftui.model.frame import SeriesReader
@@ -38,7 +38,6 @@ def _node(look: Look, history: SeriesReader, before: CacheNode | None) -> CacheN
         return CacheNode(look.source, look.health, None, replicas_seen=seen, replicas_known=known)
     facts, at = reading.facts, reading.at  # of one that is silent, the minute before its last answer
     ratio, lookups = hit_ratio(history, look.source, at - MINUTE, at)
-    served = [s.value for s in history.series(SeriesKey(look.source, "served_ratio"), at - MINUTE, at)]
     now = [replica.address for replica in facts.replication.replicas]
     return CacheNode(
         source=look.source,
@@ -47,7 +46,7 @@ def _node(look: Look, history: SeriesReader, before: CacheNode | None) -> CacheN
         at=at,
         hit_ratio_1m=ratio,
         lookups_1m=lookups,
-        served_ratio_1m=sum(served) / len(served) if served else None,
+        served_ratio_1m=mean(history, look.source, "served_ratio", at - MINUTE, at),
         keys_1m_ago=_first(history, SeriesKey(look.source, "keys"), at - MINUTE, at),
         full_in_s=full_in(history, look.source, facts.used_bytes, facts.max_bytes, at),
         replicas_seen=max(seen, len(now)),

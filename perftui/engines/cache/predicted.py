@@ -24,7 +24,7 @@ NAMED: Final = 3  # groups and nodes that are told one by one
 
 def turned_off(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     """A finding a namespace that has predictions off at any node; a replica has copies of the records."""
-    if node.role != "primary":
+    if node.role == "replica":
         return
     by_name: dict[str, list[TierNode]] = {}
     for one in facts.tiers.nodes if facts.tiers is not None else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
@@ -11,12 +12,14 @@ from typing import Any, ClassVar, TypeVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.edges import Edges
 from perftui.engines.cache.keyfile import OWN, Full
 from perftui.engines.cache.purgelease import Hold
-from perftui.engines.cache.restore import Report, batches, checked_id, count_quarantine, restore
+from perftui.engines.cache.purgepace import BOUND, Pace
+from perftui.engines.cache.restore import BATCH_KEYS, Report, batches, checked_id, count_quarantine, restore
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.cache import KeyInfo, KeySurvey, KeyTally
-from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, PlanRejected
+from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, PlanRejected, Refused, Unsupported
 from perftui.model.ports import KeyPurger
 from perftui.model.tagtokens import OWN as OWN_KEYS
 
@@ -25,8 +28,10 @@ T = TypeVar("T")
 KEEP = 3600.0
 """Seconds a purged key can be brought back."""
 
-STEP = 500
+DEADLINE = 1800.0
+STEP, LONGEST_STEP = 500, 1000  # keys that one SCAN looks at: more where few match
 SLOW_BATCH = 0.02
+HANDED_ON = 1.0  # seconds that a replica may take to have it
 RECONNECT = 30.0
 CONFIRM = 3.0
 MOST_NODES = 10
@@ -48,13 +53,14 @@ class PurgeKeys:
 
     With `namespace` these are the entries of that cache whose names match: its tags and leases stay, or undo
     could not make entries current again. `keep` 0 deletes at once. `quarantine` continues an earlier,
-    interrupted purge under its id, so that one undo covers both.
+    interrupted purge under its id, so that one undo covers both. `rate` keys a second go at most (0: as many
+    as the server takes), and none while a probe's p99 is over `pause_over` seconds (0: no such pause).
     """
 
     id: ClassVar[str] = "cache.purge"
     title: str = "Purge keys by pattern"
     risk: Risk = Risk.DESTROYS
-    deadline: float = 1800.0
+    deadline: float = DEADLINE
 
     def __init__(
         self,
@@ -66,6 +72,8 @@ class PurgeKeys:
         keys: Sequence[bytes] = (),
         keep: float = KEEP,
         quarantine: str = "",
+        rate: float = 0.0,
+        pause_over: float = BOUND,
     ) -> None:
         self._power = power
         self._pattern = pattern if isinstance(pattern, bytes) else pattern.encode("utf-8", "surrogateescape")
@@ -86,9 +94,12 @@ class PurgeKeys:
             "keep_s": keep,
             "quarantine": self.quarantine,
         }
+        self._edges = Edges(power)
+        self._pace = Pace(power, rate, pause_over)
+        self.params |= {"rate": rate, "pause_over_s": pause_over}
         self._hold = Hold(power, source, shown(self._pattern) if self._pattern else named)
         self._planned: int | None = None
-        self._interrupted = False
+        self._interrupted = self._alone = False
         self._there: int | None = None
 
     async def plan(self) -> Plan:
@@ -98,10 +109,13 @@ class PurgeKeys:
             PlanRejected: a replica, an unusable pattern, or somebody else purges there.
         """
         await self._hold.look()
+        await self._edges.look()
+        await self._pace.look()
         found = await self._look()
         if found.role != "primary":
             raise PlanRejected(f"{self._source} is a replica: purge on its primary")
         self._planned = found.count
+        self.deadline = DEADLINE + 2 * self._pace.seconds(found.count)
         size = fmt.bytes_(found.bytes_)
         about = "" if found.scanned == 1.0 else "about "
         return Plan(
@@ -154,9 +168,14 @@ class PurgeKeys:
         what = "of the keys named exist" if self._keys else f"{keys} {match} {shown(self._pattern)}"
         size = f"{fmt.bytes_(found.bytes_)}{error}"
         yield f"{fmt.count(found.count)} of {fmt.count(found.total)} {what}, {size}"
+        yield from self._pace.planned(found.count)
         yield from map(_line, found.sample[:10])
         if found.count > 10:
             yield f"… and {fmt.count(found.count - min(10, len(found.sample)))} more"
+        caches = {name for row in found.sample if (name := self._edges.of(row.key)) is not None}
+        if caches:
+            pages = f"pages at the edge made of {inert(', '.join(sorted(caches)), 80)}"
+            yield f"{pages}: queued for `perftui cdn relay`"
 
     def _warnings(self, found: KeySurvey) -> Iterator[str]:
         if found.scanned < 1.0:
@@ -203,6 +222,7 @@ class PurgeKeys:
             try:
                 async for names in self._names():
                     await self._take(names, tally, report)
+                await self._settle(tally)
             except Lost:
                 self._interrupted = True
                 now = time.monotonic()
@@ -215,23 +235,34 @@ class PurgeKeys:
             else:
                 return
 
+    async def _settle(self, tally: KeyTally) -> None:
+        """A primary that dies right after would take with it that keys are gone."""
+        if tally.done or tally.unsure:
+            with contextlib.suppress(Refused, Unsupported):
+                self._alone = not await self._power.hand_on(HANDED_ON)
+
     async def _take(self, names: Sequence[bytes], tally: KeyTally, report: Report) -> None:
         """What one page of the scan met."""
-        for batch in batches(names):
+        for batch in self._pace.slices(batches(names)):
             await self._hold.keep(tally.done, self._planned)
             await paced(self._remove(batch, tally))
+            self._edges.gone(batch)
             report(Progress(tally.done, self._planned, "keys moved" if self._keep else "keys deleted"))
+            await self._wait(len(batch), tally, report)
+
+    async def _wait(self, keys: int, tally: KeyTally, report: Report) -> None:
+        """Keep the pace after so many keys; a pause is told."""
+        await self._pace.after(keys, lambda why: report(Progress(tally.done, self._planned, why)))
 
     async def _names(self) -> AsyncIterator[Sequence[bytes]]:
         if self._keys:
             yield self._keys
             return
-        cursor = 0
-        while True:
-            cursor, names = await self._power.scan(self._pattern, cursor, STEP)
+        cursor, step = -1, STEP
+        while cursor:
+            cursor, names = await self._power.scan(self._pattern, max(0, cursor), step)
             yield [n for n in names if not n.startswith(self._own)] if self._own else names
-            if cursor == 0:
-                return
+            step = min(LONGEST_STEP, max(STEP, step * BATCH_KEYS // max(1, len(names))))  # for a whole batch
 
     async def _remove(self, batch: Sequence[bytes], tally: KeyTally) -> None:
         if self._keep:
@@ -248,6 +279,11 @@ class PurgeKeys:
             parts.append(f"{fmt.count(tally.unsure)} more were under way when the connection broke")
         if lead and self._undo_note:
             parts.append(f"`{self._resume}` goes on")
+        if self._alone:
+            parts.append("no replica has it yet, so a failover now may bring keys back")
+        if told := await self._edges.tell():
+            parts.append(told)
+        parts += self._pace.told()
         if len(tally.nodes) > 1:
             parts.append(f"by node: {_by_node(tally.nodes)}")
         return Receipt(
@@ -260,6 +296,7 @@ class PurgeKeys:
                 "failed": tally.failed,
                 "unsure": tally.unsure,
                 "nodes": dict(tally.nodes),
+                "pace": self._pace.facts,
             },
             undo=self._undo() if done else None,
         )

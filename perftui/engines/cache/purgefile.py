@@ -13,6 +13,7 @@ from perftui.engines.cache.filework import settled, whole
 from perftui.engines.cache.keyfile import Full, KeyFile, contents, path_text
 from perftui.engines.cache.keyrecords import HEAD, LONGEST_NAME, About
 from perftui.engines.cache.purge import CONFIRM, PurgeKeys, paced, shown
+from perftui.engines.cache.purgepace import BOUND
 from perftui.engines.cache.restore import BATCH_BYTES, BATCH_KEYS, Report
 from perftui.engines.cache.restorefile import restore_from
 from perftui.model.action import Progress, Receipt
@@ -54,10 +55,12 @@ class PurgeToFile(PurgeKeys):
         namespace: str = "",
         keys: Sequence[bytes] = (),
         quarantine: str = "",
+        rate: float = 0.0,
+        pause_over: float = BOUND,
     ) -> None:
-        super().__init__(
-            power, source, pattern=pattern, namespace=namespace, keys=keys, keep=0.0, quarantine=quarantine
-        )
+        what: dict[str, Any] = {"pattern": pattern, "namespace": namespace, "keys": keys}
+        how: dict[str, Any] = {"quarantine": quarantine, "rate": rate, "pause_over": pause_over}
+        super().__init__(power, source, keep=0.0, **what, **how)
         self._dumper = power
         self._path = whole(file)
         self._cap = cap
@@ -191,10 +194,12 @@ class PurgeToFile(PurgeKeys):
         file = self._file
         assert file is not None
         saved = await settled(lambda: file.append(page))
-        for batch in pieces(page[:saved]):
+        for batch in self._pace.slices(pieces(page[:saved])):
             await self._hold.keep(tally.done, self._planned)
             await paced(self._dumper.unlink_dumps(batch, tally))
+            self._edges.gone(dump.key for dump in batch)
             report(Progress(tally.done, self._planned, "keys saved and deleted"))
+            await self._wait(len(batch), tally, report)
         if saved < len(page):
             raise Full(file.why)
 
@@ -233,9 +238,11 @@ class PurgeToFile(PurgeKeys):
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Bring everything back; keys written again meanwhile are left alone and counted."""
-        found = await settled(lambda: contents(self._path))
-        if found.about.id != self.quarantine or found.damage:
-            raise PlanRejected(found.damage or f"{path_text(self._path)} is of purge {found.about.id}")
+        kept = receipt.undo or {}
+        path = whole(str(kept.get("file", self._path)))
+        found = await settled(lambda: contents(path))
+        if found.about.id != kept.get("quarantine", self.quarantine) or found.damage:
+            raise PlanRejected(found.damage or f"{path_text(path)} is of purge {found.about.id}")
         return await restore_from(self._dumper, found, lambda _progress: None)
 
 

@@ -22,7 +22,8 @@ class Reattach:
     """Lets the replica `node` (empty: the one server of the backend) follow the primary that is one now.
 
     That is who sentinels, or the promotions of regions, say; of a single server `to`, as whoever offers this
-    knows it from the other servers, else the primary at the end of whom it follows.
+    knows it from the other servers, else the primary at the end of whom it follows. In a cluster `to` is any
+    of its primaries: a replica of one becomes one of that.
     """
 
     id: ClassVar[str] = "cache.reattach"
@@ -102,7 +103,7 @@ class Reattach:
 
     def _goes_back(self, mine: Replication) -> bool:
         """Whether an undo makes sense: not to one that is gone, nor where others say who leads."""
-        return mine.link_up and not self._node
+        return mine.link_up and (not self._node or not self._power.one_leads)
 
     async def _settled(self) -> tuple[Standing, Standing]:
         """The replica, and the primary that is one now."""
@@ -113,7 +114,7 @@ class Reattach:
             raise PlanRejected(
                 f"{self._name} is a primary: what was written there would be lost (perftui cache follow)"
             )
-        if self._node and known and self._to not in {"", known}:
+        if self._node and self._power.one_leads and known and self._to not in {"", known}:
             raise PlanRejected(f"{inert(known, 60)} is the primary now, not {inert(self._to, 60)}")
         to = self._to or known
         if not to:

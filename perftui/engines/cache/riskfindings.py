@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perftui.analysis.cachesettings import Risk, risk
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.model.cache import CacheNode, CacheReading
 from perftui.model.finding import Effort, Finding, Offer, Severity
+from perftui.model.serverconfig import DEFAULT_USER
 
 FILLS_SOON = 3600.0
 LATENCY_MS = 100
 SMALLEST = 64 << 20
+TOLD = ("maxmemory", "maxmemory-policy", "latency-monitor-threshold", DEFAULT_USER)
 
 
 def risks(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding]:
     """What is risky, of a primary whose settings are known."""
-    known = dict(facts.settings)
-    if node.role == "primary" and not facts.max_bytes:
-        yield _no_limit(node, facts)
-    if node.role == "primary" and facts.max_bytes and facts.policy == "noeviction":
-        yield _noeviction(node, facts)
-    if known.get("latency-monitor-threshold") == "0":
+    known = {"maxmemory": str(facts.max_bytes), "maxmemory-policy": facts.policy, **dict(facts.settings)}
+    found = {name: one for name in TOLD if (one := risk(name, known, node.role)) is not None}
+    if (one := found.get("maxmemory")) is not None:
+        yield _no_limit(node, facts, one)
+    if (one := found.get("maxmemory-policy")) is not None:
+        yield _noeviction(node, facts, one)
+    if (one := found.get("latency-monitor-threshold")) is not None:
         yield Finding(
-            "cache.no-latency-monitor",
+            one.finding,
             Severity.INFO,
             node.source,
-            "The server does not notice its own stalls",
+            one.sentence,
             ("latency-monitor-threshold is 0: forks, evictions and slow disks leave no trace",),
             effort=Effort.KEY,
             offer=Offer(
@@ -36,12 +40,12 @@ def risks(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
                 (("parameter", "latency-monitor-threshold"), ("value", str(LATENCY_MS))),
             ),
         )
-    if known.get("default-user") == "nopass":
+    if (one := found.get(DEFAULT_USER)) is not None:
         yield Finding(
-            "cache.no-password",
+            one.finding,
             Severity.WARNING,
             node.source,
-            "Anybody who reaches the server may do everything",
+            one.sentence,
             (
                 "the default user is on and needs no password",
                 "give it one in the configuration file or an ACL: clients must know it at the same time",
@@ -50,13 +54,13 @@ def risks(_now: float, node: CacheNode, facts: CacheReading) -> Iterator[Finding
         )
 
 
-def _no_limit(node: CacheNode, facts: CacheReading) -> Finding:
+def _no_limit(node: CacheNode, facts: CacheReading, why: Risk) -> Finding:
     size = room_for(facts.used_bytes)
     return Finding(
-        "cache.no-memory-limit",
+        why.finding,
         Severity.WARNING,
         node.source,
-        "No memory limit: it grows until the host has none left",
+        why.sentence,
         (
             f"maxmemory is 0; {fmt.bytes_(facts.used_bytes)} used now",
             f"policy at the limit would be {inert(facts.policy, 32)}",
@@ -66,13 +70,13 @@ def _no_limit(node: CacheNode, facts: CacheReading) -> Finding:
     )
 
 
-def _noeviction(node: CacheNode, facts: CacheReading) -> Finding:
+def _noeviction(node: CacheNode, facts: CacheReading, why: Risk) -> Finding:
     used = f"{fmt.ratio(facts.memory_ratio)} of {fmt.bytes_(facts.max_bytes)} used"
     return Finding(
-        "cache.noeviction",
+        why.finding,
         Severity.WARNING,
         node.source,
-        "A full cache would refuse writes",
+        why.sentence,
         (f"maxmemory-policy is noeviction; {used}",),
         effort=Effort.KEY,
         offer=evict(node.source),

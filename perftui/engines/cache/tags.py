@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.edges import Edges
 from perftui.engines.cache.filework import settled, whole
 from perftui.engines.cache.keyfile import KeyFile, contents, path_text
 from perftui.engines.cache.keyrecords import About
@@ -53,6 +54,7 @@ class RemoveByTag:
         self._tags = tuple(dict.fromkeys(tags))
         self._path = whole(file) if file else None
         self._keep = 0.0 if file else keep
+        self._edges = Edges(power)
         self.undo_id = secrets.token_hex(4)
         named = ", ".join(inert(tag, 40) for tag in self._tags[:5])
         self.target = f"{source} {inert(namespace, 60)} {named}"
@@ -67,6 +69,7 @@ class RemoveByTag:
         if self._path is not None and os.path.lexists(self._path):
             raise PlanRejected(f"{path_text(self._path)} exists: name a file that does not")
         known = await self._known()
+        await self._edges.look()
         missing = [inert(tag, 60) for tag in self._tags if tag not in known]
         if not known:
             raise PlanRejected(
@@ -79,6 +82,11 @@ class RemoveByTag:
             affects=(
                 f"{fmt.many(len(known), 'tag')} with new tokens: no key is touched, and many take no longer",
                 *([f"not there, so no entry has them: {', '.join(missing[:10])}"] if missing else []),
+                *(
+                    ["pages at the edge made of them: queued for `perftui cdn relay`"]
+                    if self._relayed
+                    else []
+                ),
             ),
             reversible=bool(self._undo_note),
             undo_note=self._undo_note,
@@ -108,10 +116,15 @@ class RemoveByTag:
             except BackendError as error:
                 if not done:
                     raise
-                raise PartlyDone(str(error), self._receipt(done, changed, len(known))) from error
+                receipt = await self._receipt(done, changed, len(known))
+                raise PartlyDone(str(error), receipt) from error
             (done if swapped else changed).append(tag)
             report(Progress(len(done) + len(changed), len(known), "tags changed"))
-        return self._receipt(done, changed, len(known))
+        return await self._receipt(done, changed, len(known))
+
+    @property
+    def _relayed(self) -> bool:
+        return self._edges.of(f"{self._namespace}:".encode("utf-8", "surrogatepass")) == self._namespace
 
     @property
     def _undo_note(self) -> str:
@@ -136,7 +149,7 @@ class RemoveByTag:
         finally:
             file.close()
 
-    def _receipt(self, done: Sequence[str], changed: Sequence[str], planned: int) -> Receipt:
+    async def _receipt(self, done: Sequence[str], changed: Sequence[str], planned: int) -> Receipt:
         text = f"entries with {fmt.many(len(done), 'tag')} are removed"
         if done and self._path is not None:
             text += f", undo with id {self.undo_id} from {path_text(self._path)}"
@@ -144,6 +157,10 @@ class RemoveByTag:
             text += f", undo within {fmt.age(self._keep)} with id {self.undo_id}"
         if changed:
             text += f"; changed by others meanwhile, which removes as well: {fmt.many(len(changed), 'tag')}"
+        if done:
+            self._edges.removed(self._namespace, done)
+        if told := await self._edges.tell():
+            text += f"; {told}"
         undo: dict[str, Any] = {"id": self.undo_id, "source": self._source}
         undo |= {"file": str(self._path)} if self._path else {"until": time.time() + self._keep}
         return Receipt(
@@ -159,11 +176,13 @@ class RemoveByTag:
 
     async def undo(self, receipt: Receipt) -> Receipt:
         """Set the old tokens back, where ours still stand."""
-        id_, note = str((receipt.undo or {}).get("id", self.undo_id)), b""
-        if (path := self._path) is not None:
+        kept = receipt.undo or {}
+        id_, note = str(kept.get("id", self.undo_id)), b""
+        if self._path is not None:
+            path = whole(str(kept.get("file", self._path)))
             found = await settled(lambda: contents(path))
-            if found.about.id != self.undo_id:
-                raise PlanRejected(f"{path_text(path)} is of purge {found.about.id}, not of {self.undo_id}")
+            if found.about.id != id_:
+                raise PlanRejected(f"{path_text(path)} is of purge {found.about.id}, not of {id_}")
             note = found.note
         back = RestoreTag(self._power, self._source, id_=id_, note=note)
         await back.plan()

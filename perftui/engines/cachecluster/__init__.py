@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio
+from perftui.analysis.serverpast import MINUTE, full_in, hit_ratio, mean
 from perftui.analysis.wholecluster import whole
 from perftui.engines.cachecluster.findings import findings
 from perftui.engines.cachecluster.happenings import KEPT, happened
@@ -55,6 +55,7 @@ class ClusterEngine:
             if one is not None
             else None,
             self._hot.seen(look.source, reading.at, facts),
+            mean(history, look.source, "served_ratio", reading.at - MINUTE, reading.at),
         )
 
     def findings(self, report: ClusterReport) -> Sequence[Finding]:

@@ -6,27 +6,34 @@ from collections.abc import Callable, Iterator, Sequence
 
 from perftui.analysis.slots import SLOTS, owners
 from perftui.engines.cachecluster.astray import astray, strays, way_back
+from perftui.engines.cachecluster.behind import behind, spare
+from perftui.engines.cachecluster.hotkeys import hot_keys
+from perftui.engines.cachecluster.libraryfindings import library_findings
 from perftui.engines.cachecluster.regionfindings import LOOKS as REGIONS
+from perftui.engines.cachecluster.serverfindings import server_findings
+from perftui.engines.cachecluster.settingfindings import setting_findings
 from perftui.engines.cachecluster.slotfindings import NODE, hot_slots, uneven_keys
 from perftui.model.cachecluster import ClusterReading, ClusterReport, ClusterView, words
 from perftui.model.finding import Effort, Finding, Offer, Severity
 
 UNEVEN = 1.5  # times the mean from which a primary's share of the traffic is uneven
 BUSY = 50.0  # commands a second of a whole cluster from which its shares are judged
-BEHIND = 16 << 20  # bytes of the stream
 LOCAL = ("127.0.0.1", "::1")
 UNEVEN_TRAFFIC = "cluster.traffic-uneven"
 
 
 def findings(report: ClusterReport) -> Sequence[Finding]:
     """Of every cluster that is known, worst first within each."""
-    return tuple(
-        finding for view in report.clusters if view.reading is not None for finding in _of(view, view.reading)
-    )
+    known = [view for view in report.clusters if view.reading is not None]
+    rules = (lambda _now, view: _of(view), hot_keys, server_findings, setting_findings, library_findings)
+    return tuple(finding for view in known for rule in rules for finding in rule(report.at, view))
 
 
-def _of(view: ClusterView, reading: ClusterReading) -> Iterator[Finding]:
-    """Of one; a primary whose traffic is uneven for one hot slot is told of once, by that."""
+def _of(view: ClusterView) -> Iterator[Finding]:
+    """Of its servers; a primary whose traffic is uneven for one hot slot is told of once, by that."""
+    reading = view.reading
+    if reading is None:
+        return
     hot = tuple(hot_slots(view, reading))
     named = {pair for finding in hot for pair in finding.labels if pair[0] == NODE}
     for look in REGIONS if reading.regions else LOOKS:
@@ -88,7 +95,7 @@ def _alone(source: str, reading: ClusterReading) -> Iterator[Finding]:
             slots = [f"{primary.slot_count:,} slots"] if primary.slots else []
             evidence = (*slots, *(known or ["no replica is configured"]))
             back = [r for r in live if not reading.slotted and strays(r, primary)]
-            offer = way_back(source, back[0], primary) if back else None
+            offer = way_back(source, back[0], primary) if back else spare(source, reading, primary)
             yield Finding("cluster.replica-missing", Severity.CRITICAL, source, title, evidence, offer=offer)
 
 
@@ -104,20 +111,6 @@ def _together(source: str, reading: ClusterReading) -> Iterator[Finding]:
             evidence = (", ".join(r.address for r in near),)
             yield Finding(
                 "cluster.replica-same-host", Severity.CRITICAL, source, title, evidence, effort=Effort.HOURS
-            )
-
-
-def _behind(source: str, reading: ClusterReading) -> Iterator[Finding]:
-    for member in reading.members:
-        lag = reading.lag(member) if member.role == "replica" else None
-        if lag is not None and lag > BEHIND:
-            title = f"{source}: {member.address} is {lag / (1 << 20):.0f} MiB behind its primary"
-            yield Finding(
-                "cluster.replica-behind",
-                Severity.WARNING,
-                source,
-                title,
-                ("a failover now loses them: let it catch up before anything is switched over",),
             )
 
 
@@ -175,7 +168,7 @@ LOOKS: Sequence[Callable[[str, ClusterReading], Iterator[Finding]]] = (
     _alone,
     astray,
     _together,
-    _behind,
+    behind,
     _uneven,
     uneven_keys,
 )

@@ -37,7 +37,7 @@ def hot_slots(view: ClusterView, reading: ClusterReading) -> Iterator[Finding]:
         slot, node = one.traffic.slot, one.traffic.node
         key = hot_key(reading, slot, view.at)
         load = one.traffic.of(one.metric)[0] or 0.0
-        found = _relief(reading, dict(one.loads), node, slot, load)
+        found = relieved(reading, dict(one.loads), node, slot, load)
         yield Finding(
             "cache.slot-hot",
             Severity.WARNING,
@@ -47,7 +47,7 @@ def hot_slots(view: ClusterView, reading: ClusterReading) -> Iterator[Finding]:
             gain=found.before - found.after if found is not None and one.metric == "cpu" else 0.0,
             gain_unit="s/s" if found is not None and one.metric == "cpu" else "",
             effort=Effort.KEY if found is not None else Effort.HOURS,
-            offer=_offer(view.source, node, found) if found is not None else None,
+            offer=move(view.source, node, found) if found is not None else None,
             labels=((NODE, node), ("slot", str(slot))),
         )
 
@@ -73,21 +73,22 @@ def _keys(one: HotSlot, key: HotKey | None) -> Iterator[str]:
     held = f"{fmt.count(one.traffic.keys)} keys in it" if one.traffic.keys != 1 else "one key in it"
     if key is not None:
         part = f"{fmt.ratio(key.share)} ± {fmt.ratio(key.error)}"
-        yield f"{held}; {_name(key.key)} has {part} of the cluster's commands"
+        yield f"{held}; {shown(key.key)} has {part} of the cluster's commands"
     elif one.traffic.only:
-        yield f"{held}: {_name(one.traffic.only)}"
+        yield f"{held}: {shown(one.traffic.only)}"
     else:
         yield f"{held}; a look at the command stream (hot keys) names the one"
 
 
-def _name(key: bytes) -> str:
+def shown(key: bytes) -> str:
+    """A key as it is told: inert, and cut."""
     return inert(key[:80].decode("utf-8", "backslashreplace"), 80)
 
 
 def _says(one: HotSlot, found: Relief | None, reading: ClusterReading, key: HotKey | None) -> str:
-    unit, stuck = UNITS[one.metric], _stuck(reading, one.traffic.node)
-    if stuck:
-        return stuck
+    unit, why = UNITS[one.metric], stuck(reading, one.traffic.node)
+    if why:
+        return why
     if found is None:
         copy = local_copy(reading.tiers, key.key if key is not None else one.traffic.only)
         return f"one slot cannot be split, and moved it would load another as much; {copy}"
@@ -96,7 +97,7 @@ def _says(one: HotSlot, found: Relief | None, reading: ClusterReading, key: HotK
     return f"with {which} at {found.to} the busier of the two has {then}"
 
 
-def _stuck(reading: ClusterReading, node: str) -> str:
+def stuck(reading: ClusterReading, node: str) -> str:
     """Why no slots of that primary can be moved now; empty where they can."""
     holder = reading.member(node)
     if holder is None or not _free(holder):
@@ -106,12 +107,12 @@ def _stuck(reading: ClusterReading, node: str) -> str:
     return ""
 
 
-def _relief(
+def relieved(
     reading: ClusterReading, loads: Mapping[str, float], node: str, slot: int, load: float
 ) -> Relief | None:
     """The move that takes a slot's load off its primary; None where none helps, or none can be made now."""
     holder = reading.member(node)
-    if holder is None or _stuck(reading, node):
+    if holder is None or stuck(reading, node):
         return None
     return relief(_places(reading, loads, holder), node, slot, load, holder.slots)
 
@@ -127,7 +128,7 @@ def _free(member: ClusterMember) -> bool:
     return member.role == "primary" and member.state == "ok" and not member.moving
 
 
-def _offer(source: str, node: str, found: Relief) -> Offer:
+def move(source: str, node: str, found: Relief) -> Offer:
     """The move as ranges: a number alone would be how many."""
     count = sum(last - first + 1 for first, last in found.slots)
     what = f"slot {found.slots[0][0]}" if count == 1 else f"{count:,} slots"
@@ -148,15 +149,15 @@ def uneven_keys(source: str, reading: ClusterReading) -> Iterator[Finding]:
     if most <= UNEVEN * mean or holder is None:
         return
     slot, load = _fullest(reading.slots, place)
-    found, stuck = _relief(reading, keys, place, slot, load), _stuck(reading, place)
+    found, why = relieved(reading, keys, place, slot, load), stuck(reading, place)
     evidence = [
         f"{fmt.count(most)} of {fmt.count(total)} keys, {most / mean:.1f} times the mean of {len(keys)}",
         f"it holds {fmt.count(holder.slot_count)} slots",
     ]
     if load:
         evidence.append(f"slot {slot} alone has {fmt.count(load)} of them")
-    if stuck:
-        evidence.append(stuck)
+    if why:
+        evidence.append(why)
     elif found is None and load:
         evidence.append("one slot cannot be split: keys of one {tag} are all in it")
     elif found is not None:
@@ -168,7 +169,7 @@ def uneven_keys(source: str, reading: ClusterReading) -> Iterator[Finding]:
         f"{source}: {place} has {most / total:.0%} of all keys",
         tuple(evidence),
         effort=Effort.KEY if found is not None else Effort.HOURS,
-        offer=_offer(source, place, found) if found is not None else None,
+        offer=move(source, place, found) if found is not None else None,
         labels=((NODE, place),),
     )
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.errors import PlanRejected
-from perftui.model.ports import PurgeQueue
+from perftui.model.purgequeue import PurgeQueue
 
 
 class Dequeue:

@@ -108,7 +108,7 @@ class CancelQuery(_Stop):
             summary=f"Cancel the statement of pid {session.pid} on {self._source}",
             affects=_about(session),
             count=1,
-            undo_note="none: its client has to run it again",
+            undo_note="its client has to run it again",
             warnings=("its transaction, if it is in one, fails with it",)
             if session.xact_age is not None
             else (),
@@ -143,7 +143,7 @@ class TerminateSession(_Stop):
             summary=f"Terminate session {session.pid} on {self._source}",
             affects=_about(session),
             count=1,
-            undo_note="none: the transaction rolls back and the client has to connect again",
+            undo_note="the transaction rolls back and the client has to connect again",
             warnings=_loses(session),
             challenge=str(session.pid),
         )

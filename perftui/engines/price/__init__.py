@@ -11,6 +11,9 @@ from perftui.model.price import SOURCE, Budget, PriceReport, SourceCost
 from perftui.model.reading import Look
 
 ID = "console.over-budget"
+CROWDED = "console.series-crowded"
+FULL = 0.8  # of the series that are remembered
+CROWD = 400  # series of one metric
 SETTLED = 30.0  # seconds measured before anything is concluded: a start costs more than what follows
 
 
@@ -30,8 +33,8 @@ class PriceEngine:
         return self.measured
 
     def findings(self, report: PriceReport) -> Sequence[Finding]:
-        """One for each budget that is exceeded."""
-        return tuple(self._found(report)) if report.window >= SETTLED else ()
+        """One for each budget that is exceeded, and for metrics that fill the history with series."""
+        return (*self._found(report), *_crowded(report)) if report.window >= SETTLED else ()
 
     def actions(self, report: PriceReport) -> Sequence[Offer]:
         """None: what to look at less, only the operator knows."""
@@ -59,6 +62,28 @@ class PriceEngine:
 
 def _over(what: str, title: str, evidence: str) -> Finding:
     return Finding(ID, Severity.INFO, SOURCE, title, (evidence,), labels=(("what", what),))
+
+
+def _crowded(report: PriceReport) -> Iterator[Finding]:
+    """A label with ids in it makes a series of each: there is no room for others beside them."""
+    full = report.series >= FULL * report.most_series > 0
+    shown = report.crowds if full else [one for one in report.crowds if one.series >= CROWD]
+    for one in shown[: 1 if full else None]:
+        by = f"label {one.label} has {one.values:,} values" if one.values > 1 else "no label tells them apart"
+        known = f"{report.series:,} series are told at a time, {report.most_series:,} remembered"
+        yield Finding(
+            CROWDED,
+            Severity.WARNING,
+            one.source,
+            f"{one.name} of {one.source} takes {one.series:,} series",
+            (
+                by,
+                known,
+                "what comes beyond has no chart and no rule: leave the label out, or keep less of the metric",
+            ),
+            effort=Effort.MINUTES,
+            labels=(("metric", one.name),),
+        )
 
 
 def _asked_much(one: SourceCost, budget: float) -> Finding:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from perftui.engines.resources import apis, hosts, surges
 from perftui.engines.resources.backlog import Backlog
-from perftui.engines.resources.trends import growing, sustained
+from perftui.engines.resources.trends import growing, pools, sustained
 from perftui.model.endpoint import ApiReading, ApiView
 from perftui.model.finding import Finding, Offer
 from perftui.model.frame import SeriesReader
@@ -24,7 +24,7 @@ class ResourcesEngine:
     """One report over every host, scraped application and message broker."""
 
     stem: ClassVar[str] = "resources"
-    kinds: ClassVar[tuple[str, ...]] = ("host", "scrape", "targets", "promhosts", "kafka", "rabbitmq")
+    kinds: ClassVar[tuple[str, ...]] = (*TARGETS, "accesslog", "kafka", "rabbitmq")
 
     def __init__(self) -> None:
         self._growing: dict[str, tuple[float, tuple[Growth, ...]]] = {}
@@ -50,7 +50,7 @@ class ResourcesEngine:
                 host_views.append(self._host(name, at, facts, history))
             elif isinstance(facts, ApiReading):
                 surge = self._surges.look(name, at, facts, history)
-                api_views.append(ApiView(name, at, facts, surge))
+                api_views.append(ApiView(name, at, facts, surge, pools(name, at, facts, history)))
             elif isinstance(facts, QueuesReading):
                 queue_views += facts.views
         self._backlog.seen(queue_views)

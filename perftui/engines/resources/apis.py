@@ -10,6 +10,8 @@ from perftui.model.finding import Effort, Finding, Severity
 ERRORS_HIGH, ERRORS_CRITICAL = 0.01, 0.05
 P95_TARGET = 0.1  # seconds
 P99_TARGET = 1.0
+POOL_HIGH, POOL_FULL = 0.9, 0.98  # share of a pool's connections in use
+WAITING = 0.5  # requests that wait, on average
 ENOUGH = 20  # requests in the window below which a share or a quantile says little
 
 
@@ -19,6 +21,7 @@ def findings(view: ApiView) -> Iterator[Finding]:
     if reading.total.rate * reading.window >= ENOUGH:
         yield from _errors(view)
         yield from _slow(view)
+    yield from _pools(view)
 
 
 def _errors(view: ApiView) -> Iterator[Finding]:
@@ -66,6 +69,27 @@ def _slow(view: ApiView) -> Iterator[Finding]:
         gain_unit="s/s",
         effort=Effort.HOURS,
     )
+
+
+def _pools(view: ApiView) -> Iterator[Finding]:
+    """A pool whose connections are all lent out: requests wait for one, whatever the database could do."""
+    for use in view.pools:
+        pool, called = use.pool, f" {use.pool.name}" if use.pool.name else ""
+        if use.share is None or use.share < POOL_HIGH:
+            continue
+        waits = use.waiting is not None and use.waiting >= WAITING
+        evidence = [f"{use.share:.0%} of {pool.limit} connections in use over 30 s"]
+        evidence += [f"{use.waiting:.1f} requests wait for one"] if waits else []
+        evidence += [f"a wait took {_ms(pool.wait_s)}"] if pool.wait_s is not None else []
+        yield Finding(
+            "api.pool-exhausted",
+            Severity.CRITICAL if waits and use.share >= POOL_FULL else Severity.WARNING,
+            view.source,
+            f"{view.reading.service}: the connection pool{called} is {use.share:.0%} used",
+            tuple(evidence),
+            effort=Effort.MINUTES,
+            labels=(("pool", pool.name),) if pool.name else (),
+        )
 
 
 def name(endpoint: Endpoint) -> str:

@@ -52,9 +52,7 @@ class ReniceProcess:
             affects=(row.command[:200], f"now {row.nice}, then {self._nice}", f"{row.threads} threads"),
             count=1,
             reversible=back,
-            undo_note=f"sets it back to {row.nice}"
-            if back
-            else f"none: this login may not lower it to {row.nice}",
+            undo_note=f"sets it back to {row.nice}" if back else f"this login may not lower it to {row.nice}",
             warnings=self._warnings(row, mine=mine, lowest=rules.lowest, grouped=rules.by_session),
         )
 

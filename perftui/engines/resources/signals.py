@@ -54,7 +54,7 @@ class SignalProcess:
             summary=f"Send SIG{self._signal} to {row.name} {row.pid} of {row.user or 'a hidden user'}",
             affects=(row.command[:200], f"{row.threads} threads, {row.rss / (1 << 20):.0f} MiB resident"),
             count=1,
-            undo_note="none: what it held in memory is gone" if self._signal in ENDS else "none",
+            undo_note="what it held in memory is gone" if self._signal in ENDS else "",
             warnings=() if mine else (f"it belongs to {row.user or 'another user'}, not to you",),
             challenge=str(row.pid) if mine else row.name,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from perftui.analysis.hostmeasures import process_label
 from perftui.analysis.leak import theil_sen
+from perftui.model.endpoint import ApiReading, Pool, PoolUse
 from perftui.model.frame import SeriesReader
 from perftui.model.resources import Growth, HostReading, Sustained
 from perftui.model.series import SeriesKey
@@ -56,6 +57,15 @@ def _lasting(history: SeriesReader, key: SeriesKey, at: float) -> float | None:
     if len(times) < FEWEST or times[-1] - times[0] < 0.9 * LASTING:
         return None
     return sum(values) / len(values)
+
+
+def pools(source: str, at: float, reading: ApiReading, history: SeriesReader) -> tuple[PoolUse, ...]:
+    """Means over the last half minute: a pool that is full for a moment has done its work."""
+
+    def mean(name: str, pool: Pool) -> float | None:
+        return _mean(history, SeriesKey(source, name, (("pool", pool.name),) if pool.name else ()), at)
+
+    return tuple(PoolUse(p, mean("pool.used_ratio", p), mean("pool.waiting", p)) for p in reading.pools)
 
 
 def growing(source: str, at: float, reading: HostReading, history: SeriesReader) -> tuple[Growth, ...]:

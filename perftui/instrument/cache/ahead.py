@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from perftui.instrument.cache.context import LoadContext, LoadTimeout, takes_context
-from perftui.instrument.cache.core import DIRTY, Core
+from perftui.instrument.cache.core import Core
 from perftui.instrument.cache.flight import Flights
-from perftui.model.tiers import EntryOptions, Skip
+from perftui.instrument.cache.state import DIRTY
+from perftui.model.tiers import EntryOptions
 
 
 class Had(Enum):
@@ -65,8 +66,8 @@ async def present(core: Core, key: str, options: EntryOptions) -> Got:
         found.epoch = core.covered
         if not await core.settled(found, options.l2_hard):
             return Got(Had.ABSENT)
-        if not mark.void and not options.skip & Skip.L1_WRITE:
-            core.keep(key, found)
+        if not mark.void:
+            core.fill(key, found, options)
         return Got(Had.FILLED)
     finally:
         core.unmark(key, mark)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from perftui.instrument.cache.core import DIRTY, Core
+from perftui.instrument.cache.core import Core
 from perftui.instrument.cache.entry import Entry
 from perftui.instrument.cache.l2 import Kept
+from perftui.instrument.cache.state import DIRTY
 from perftui.instrument.cache.tags import Verdict
 
 ABSENT: Final = "miss.absent"
@@ -26,6 +27,8 @@ def cause(core: Core, kept: Kept, had: Entry | None, found: Entry | None) -> str
     silent = kept is Kept.FAILED and core.l2 is not None
     if kept is Kept.REMOVED:
         return REMOVED
+    if kept is Kept.EXPIRED:
+        return EXPIRED
     if newest is None:
         return AWAY if silent else ABSENT
     if core.tags.judge(newest.tags) in {Verdict.STALE, Verdict.GONE}:

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+
+from perftui.instrument.cache.tags import Tokens
 
 HEARD_FOR = 1.0  # seconds after a write in which L2 may still tell of it
 
 
 class Mark:
-    """Something that is being fetched: `void` once what comes of it must not be kept."""
+    """Something that is being fetched: `void` once what comes of it must not be kept.
 
-    __slots__ = ("void",)
+    `passed` once the key or one of `tags` was changed meanwhile: whoever asks from then on is not to get it
+    either. `told` hears of that, once. `ended` are all tags that were changed meanwhile.
+    """
+
+    __slots__ = ("ended", "passed", "tags", "told", "void")
 
     def __init__(self) -> None:
-        self.void = False
+        self.void = self.passed = False
+        self.tags: Tokens = ()
+        self.ended: set[str] = set()
+        self.told: Callable[[], object] | None = None
+
+    def overtaken(self) -> None:
+        """The key was changed."""
+        self.void = True
+        self._outdated()
+
+    def tags_ended(self, names: Collection[str]) -> None:
+        """Tags were changed: what has one of them is stored as what it is, no more current."""
+        self.ended.update(names)
+        if any(name in names for name, _, _ in self.tags):
+            self._outdated()
+
+    def _outdated(self) -> None:
+        if not self.passed:
+            self.passed = True
+            if self.told is not None:
+                self.told()
 
 
 class Echo:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from contextvars import ContextVar
 from email.utils import formatdate, parsedate_to_datetime
@@ -16,7 +15,16 @@ from typing import Any, Final
 
 from perftui.instrument.cache.names import stream_key
 from perftui.instrument.cache.ports import Store
-from perftui.model.purgequeue import QUEUES, pack
+from perftui.model.purgequeue import (
+    AT_ONCE,
+    QUEUED,
+    QUEUES,
+    edge_tag,
+    key_tag,
+    many_tag,
+    pack,
+    whole_tag,
+)
 from perftui.model.tiers import seconds
 
 Scope = MutableMapping[str, Any]
@@ -26,10 +34,6 @@ Headers = list[tuple[bytes, bytes]]
 STATUSES: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 HASHED: Final = 1 << 20  # bytes of a body that is held back to make its ETag
 MOST_TAG_BYTES: Final = 4000  # of the tags of a page: edges allow 8 to 16 KiB of headers in all
-LONGEST_TAG: Final = 128
-QUEUED: Final = 10_000  # purges that wait for whoever can reach the edge
-AT_ONCE: Final = 500
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@=+\-]{1,128}")
 _OURS: Final = frozenset({b"cache-control", b"cdn-cache-control", b"surrogate-key", b"cache-tag"})
 _KEPT: Final = frozenset(
     {b"date", b"expires", b"vary", b"content-location", b"etag", b"last-modified", *_OURS}
@@ -97,33 +101,6 @@ def used(namespace: str, key: str, tags: Iterable[str], left: float, last_modifi
         made.tags.update(dict.fromkeys([key_tag(namespace, key), *map(edge_tag, tags)]))
 
 
-def edge_tag(tag: str) -> str:
-    """A tag as it is in headers: printable ASCII without space or comma, 128 characters at most."""
-    if _PLAIN.fullmatch(tag):
-        return tag
-    from urllib.parse import quote
-
-    plain = quote(tag.encode("utf-8", "surrogatepass"), safe="_.:/@=+-")
-    if 0 < len(plain) <= LONGEST_TAG:
-        return plain
-    return "h:" + hashlib.blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def key_tag(namespace: str, key: str) -> str:
-    """The tag of pages made of this entry."""
-    return edge_tag(f"k:{namespace}:{key}")
-
-
-def whole_tag(namespace: str) -> str:
-    """The tag of all pages made of this namespace."""
-    return edge_tag(f"n:{namespace}")
-
-
-def many_tag(namespace: str) -> str:
-    """The tag of pages made of so many entries that their tags fit no header: any removal concerns them."""
-    return edge_tag(f"m:{namespace}")
-
-
 class EdgeHeaders:
     """ASGI middleware: writes Cache-Control, CDN-Cache-Control (RFC 9213), Surrogate-Key, Cache-Tag and ETag
     of declared pages, and answers If-None-Match and If-Modified-Since. A response with a cookie, of a request
@@ -161,7 +138,7 @@ class _Sender:
         """One message of the application."""
         if message["type"] == "http.response.start":
             self._start = message
-        elif self._start is not None and message["type"] == "http.response.body":
+        elif self._start is not None:
             start, self._start = self._start, None
             await self._begin(start, message)
         elif not (self._silent and message["type"] == "http.response.body"):
@@ -171,7 +148,7 @@ class _Sender:
         headers = [(name.lower(), value) for name, value in start.get("headers", ())]
         if self._page.ttl is not None and start["status"] in STATUSES:
             headers = self._with_edge(headers)
-            if start["status"] == 200:
+            if start["status"] == 200 and b"set-cookie" not in dict(headers):  # a 304 would lose it
                 headers = self._with_validators(headers, first)
                 if _not_modified(self._request, dict(headers)):
                     self._silent = True
@@ -212,7 +189,8 @@ class _Sender:
 
     def _with_validators(self, headers: Headers, first: MutableMapping[str, Any]) -> Headers:
         made, told = self._page, dict(headers)
-        whole = self._method == "GET" and not first.get("more_body", False)
+        body_told = first["type"] == "http.response.body"
+        whole = self._method == "GET" and body_told and not first.get("more_body", False)
         body = first.get("body", b"")
         if b"etag" not in told:
             if made.etag:

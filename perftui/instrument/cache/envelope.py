@@ -61,7 +61,7 @@ class Sealer:
         envelope = unpack(data, self.largest)
         if isinstance(envelope, Unreadable):
             return self._not(envelope.why)
-        if envelope.kind == Kind.REMOVED:
+        if envelope.removed:
             return envelope, None
         if envelope.serializer != self._number:
             return self._not(Why.SERIALIZER)
@@ -79,6 +79,6 @@ class Sealer:
         return Unreadable(why)
 
 
-def tombstone(stamp: bytes) -> bytes:
+def tombstone(stamp: bytes, kind: Kind = Kind.REMOVED) -> bytes:
     """What a removed key has for a while (`TOMBSTONE_S`), so that a load that began before is not stored."""
-    return pack(Kind.REMOVED, stamp, NEVER, 0.0, NEVER, 0.0, 0, 0, 0, 0, (), "", 0.0, b"")
+    return pack(kind, stamp, NEVER, 0.0, NEVER, 0.0, 0, 0, 0, 0, (), "", 0.0, b"")

@@ -14,6 +14,7 @@ from perftui.instrument.cache.ports import LinkChange, LinkEvent, Store
 from perftui.model.errors import BackendError
 
 LARGEST = 8192  # bytes of a payload: PostgreSQL's own limit is 8000
+TOLD = 8000  # bytes at which pg_notify fails, and the write with it
 MOST = 1000  # keys and tags of one payload
 BEAT = 2.0  # seconds between looks whether the connection still answers
 LONGEST_PAUSE = 10.0
@@ -65,24 +66,46 @@ def row_changed(payload: str) -> Change:
 def trigger(table: str, column: str = "id", channel: str = "perftui_cache") -> str:
     """The SQL that lets `table` announce each row that changes, as `row_changed` reads it.
 
-    Run it once, by a role that owns the table.
+    A row that gets another key is announced by both; TRUNCATE, and a key too long to be told, by the table
+    alone. Run it once, by a role that owns the table.
     """
     name, key = _quoted(table), _quoted(column)
-    label, to = table.replace("'", "''"), channel.replace("'", "''")
+    label, to = _text(table), _text(channel)
     function = _quoted(f"perftui_announce_{table}")
+    emptied = _quoted(f"perftui_announce_truncate_{table}")
     return f"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $perftui$
+DECLARE
+  said text;
 BEGIN
-  PERFORM pg_notify('{to}', '{label}:' || COALESCE(NEW.{key}, OLD.{key})::text);
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM pg_notify({to}, {label});
+    RETURN NULL;
+  END IF;
+  FOR said IN SELECT DISTINCT {label} || ':' || told FROM unnest(ARRAY[
+      CASE WHEN TG_OP <> 'INSERT' THEN OLD.{key}::text END,
+      CASE WHEN TG_OP <> 'DELETE' THEN NEW.{key}::text END]) AS told WHERE told IS NOT NULL LOOP
+    PERFORM pg_notify({to}, CASE WHEN octet_length(said) < {TOLD} THEN said ELSE {label} END);
+  END LOOP;
   RETURN NULL;
 END $perftui$;
 CREATE OR REPLACE TRIGGER {function} AFTER INSERT OR UPDATE OR DELETE ON {name}
-FOR EACH ROW EXECUTE FUNCTION {function}();"""
+FOR EACH ROW EXECUTE FUNCTION {function}();
+CREATE OR REPLACE TRIGGER {emptied} AFTER TRUNCATE ON {name}
+FOR EACH STATEMENT EXECUTE FUNCTION {function}();"""  # noqa: S608 - names are quoted
+
+
+def _named(name: str) -> str:
+    if not name or "\0" in name or "$" in name:
+        raise ValueError(f"{name!r} is no name of a table, column or channel")
+    return name
 
 
 def _quoted(name: str) -> str:
-    if not name or "\0" in name or "$" in name:
-        raise ValueError(f"{name!r} is no name of a table, column or channel")
-    return '"' + name.replace('"', '""') + '"'
+    return '"' + _named(name).replace('"', '""') + '"'
+
+
+def _text(name: str) -> str:
+    return "'" + _named(name).replace("'", "''") + "'"
 
 
 @dataclass(slots=True)
@@ -97,7 +120,10 @@ class Counts:
 
 
 class Applier:
-    """Tells the caches, in the order of what came; a burst of the same key or tag is told once."""
+    """Tells the caches, in the order of what came; a burst of the same key or tag is told once.
+
+    What `means` raises, for somebody else wrote it, ends no link: what it was given may mean anything.
+    """
 
     def __init__(self, caches: Sequence[Removing], counts: Counts) -> None:
         self._caches = caches
@@ -117,6 +143,16 @@ class Applier:
             self._keys.clear()
             self._tags = {"*": None}
         self._wake.set()
+
+    def read(self, means: Callable[..., Change], *said: str) -> None:
+        """Something was told: add what it means."""
+        try:
+            change = means(*said)
+        except Exception as error:  # noqa: BLE001 - the service's own code
+            self._counts.failed += 1
+            self._counts.last_error = type(error).__name__
+            change = Change(everything=True)
+        self.add(change)
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -214,7 +250,7 @@ class PostgresEvents:
             connection.terminate()
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        self._applier.add(self._means(payload))
+        self._applier.read(self._means, payload)
 
 
 @dataclass(slots=True)
@@ -272,5 +308,9 @@ class KeyspaceEvents:
         place, event = payload[2], payload[3]
         prefix = self._prefix.encode()
         if isinstance(place, bytes) and isinstance(event, bytes) and place.startswith(prefix):
-            name = place[len(prefix) :].decode("utf-8", "surrogatepass")
-            self._applier.add(self.means(name, event.decode("ascii", "replace")))
+            raw = place[len(prefix) :]
+            try:
+                name = raw.decode("utf-8", "surrogatepass")
+            except UnicodeDecodeError:
+                name = raw.decode("utf-8", "backslashreplace")
+            self._applier.read(self.means, name, event.decode("ascii", "replace"))

@@ -17,6 +17,8 @@ class Cache(Reading, Writing):
         lock: one loader over all processes; with an L2 there is one unless you give another.
         source, writer: where values come from and go to when no loader is passed, and for `write`.
         edge: told of every removal.
+        serializer, sealer: how values are written, and sealed for L2; MessagePack, LZ4 from 1 KiB on.
+        clock: what entries live by.
         defaults: what holds where a call says nothing else.
         copy: "never" hands out the value itself; "mutable" a deep copy of what could be changed.
         enabled: False loads each time and stores nothing.

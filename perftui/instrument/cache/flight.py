@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from perftui.analysis import xfetch
-from perftui.instrument.cache.causes import ABSENT, cause
+from perftui.instrument.cache.causes import cause
 from perftui.instrument.cache.context import MISS, LoadContext, LoadFailed, LoadTimeout, takes_context
-from perftui.instrument.cache.core import DIRTY, Core
+from perftui.instrument.cache.core import Core
+from perftui.instrument.cache.early import Rests, early
 from perftui.instrument.cache.echoes import Mark
-from perftui.instrument.cache.entry import Entry
+from perftui.instrument.cache.entry import LARGEST, Entry
+from perftui.instrument.cache.inflight import Flight
 from perftui.instrument.cache.l2 import Kept
-from perftui.instrument.cache.ports import LoadLease, NoticeKind
-from perftui.instrument.cache.waits import first, left, retrieved, waited
+from perftui.instrument.cache.ports import LoadLease
+from perftui.instrument.cache.state import DIRTY
+from perftui.instrument.cache.waits import first, left, outcome, waited
 from perftui.model.errors import BackendError
 from perftui.model.tiers import EntryOptions
 
 Loader = Callable[..., Awaitable[Any]]
 TURN = 60.0  # seconds a waiting process looks for another's value before it loads itself, whatever is said
-
-
-class Flight:
-    """A load that runs. Once `looked` is set, `stale` may be served instead; `why` nothing was fresh."""
-
-    __slots__ = ("began", "eager", "future", "looked", "stale", "task", "waiters", "why")
-
-    def __init__(self, *, eager: bool) -> None:
-        self.eager = eager
-        self.began = 0.0
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.future.add_done_callback(retrieved)
-        self.looked = asyncio.Event()
-        self.stale: Entry | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.waiters, self.why = 0, ABSENT
 
 
 class Flights:
@@ -47,7 +31,8 @@ class Flights:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.running: dict[str, Flight] = {}
-        self.alone: list[tuple[str, Flight]] = []  # beside one that is too slow for a waiter
+        self.alone: list[tuple[str, Flight]] = []  # beside another of the key: too slow, or overtaken
+        self.rests = Rests(core.now)
         self.watched: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self.pending: Callable[[str], Any] = lambda _key: MISS  # what write-behind has not written yet
 
@@ -58,6 +43,9 @@ class Flights:
     ) -> Any:
         """The value: another's load if one runs, else one of our own."""
         flight = self.running.get(key)
+        if flight is not None and self._passed(key, flight):
+            self._beside(key, flight)
+            flight = None
         joined = flight is not None
         if flight is None:
             flight = self.start(key, loader, options, tags)
@@ -73,13 +61,35 @@ class Flights:
         finally:
             flight.waiters -= 1
 
+    def _passed(self, key: str, flight: Flight) -> bool:
+        """Whether the key or one of its tags was changed since: what comes is for who waited before.
+
+        Two loads of a key run at most: one that is changed again and again is waited for as it is.
+        """
+        changed = flight.mark is not None and flight.mark.passed
+        return changed and all(name != key for name, _ in self.alone)
+
+    def _beside(self, key: str, flight: Flight) -> None:
+        """It runs beside another load of its key."""
+        self.alone.append((key, flight))
+        if flight.task is not None:
+            flight.task.add_done_callback(lambda _: self.alone.remove((key, flight)))
+
     def start(
-        self, key: str, loader: Loader, options: EntryOptions, tags: Iterable[str], *, eager: bool = False
+        self,
+        key: str,
+        loader: Loader,
+        options: EntryOptions,
+        tags: Iterable[str],
+        *,
+        eager: bool = False,
+        seen: Entry | None = None,
     ) -> Flight:
         """Begin a load; nobody has to wait for it."""
         memory = self._core.memory
         flight = Flight(eager=eager)
-        flight.stale = self._core.usable_stale(memory.look(key)) if memory is not None else None
+        flight.seen = seen
+        flight.stale = self._core.usable_stale(memory.look(key) if memory is not None else seen)
         self.running[key], flight.began = flight, self._core.now()
         flight.task = self._core.spawn(self._fly(key, flight, loader, options, tuple(tags)))
         flight.task.add_done_callback(lambda _: self._over(key, flight))
@@ -125,10 +135,11 @@ class Flights:
                 return self._instead(key, flight, options, "soft")
         if lock is not None and (hard is None or lock < hard):
             if not await waited(flight.future, left(lock, began)):
-                return flight.future.result()
+                return outcome(flight.future, options, default)
             if flight.stale is not None and options.fail_safe:
                 return self._instead(key, flight, options, "lock")
-            return await self._alone(key, loader, options, tags, None if hard is None else left(hard, began))
+            within = None if hard is None else left(hard, began)
+            return await self._alone(key, loader, options, tags, default, within)
         if await waited(flight.future, None if hard is None else left(hard, began)):
             if flight.stale is not None and options.fail_safe:
                 return self._instead(key, flight, options, "hard")
@@ -136,14 +147,7 @@ class Flights:
             if default is not MISS and options.fail_safe:
                 return default
             raise LoadTimeout(f"{key!r} was not there within {hard:g} s")
-        try:
-            return flight.future.result()
-        except LoadTimeout:
-            raise
-        except Exception:
-            if default is not MISS and options.fail_safe:
-                return default
-            raise
+        return outcome(flight.future, options, default)
 
     def _instead(self, key: str, flight: Flight, options: EntryOptions, why: str) -> Any:
         """The stale value, which counts as fresh for a while."""
@@ -166,21 +170,31 @@ class Flights:
             self.cancel(key, flight)
 
     async def _alone(
-        self, key: str, loader: Loader, options: EntryOptions, tags: Iterable[str], within: float | None
+        self,
+        key: str,
+        loader: Loader,
+        options: EntryOptions,
+        tags: Iterable[str],
+        default: Any,
+        within: float | None,
     ) -> Any:
         """A load beside the one that is too slow; its result is stored as any other."""
         own = Flight(eager=False)
         own.began = self._core.now()
         own.task = self._core.spawn(self._load(key, own, loader, options, tuple(tags)))
         own.task.add_done_callback(lambda _: self._over(key, own))
-        self.alone.append((key, own))
+        self._beside(key, own)
         try:
-            if await waited(own.future, within):
-                raise LoadTimeout(f"{key!r} was not there within {options.hard_timeout:g} s")
-            return own.future.result()
-        finally:
-            self.alone.remove((key, own))
-            own.task.cancel()
+            if not await waited(own.future, within):
+                return outcome(own.future, options, default)
+        except asyncio.CancelledError:
+            if not options.background:
+                own.task.cancel()
+            raise
+        self._late(key, own, options)
+        if default is not MISS and options.fail_safe:
+            return default
+        raise LoadTimeout(f"{key!r} was not there within {options.hard_timeout:g} s")
 
     # loading
 
@@ -188,8 +202,13 @@ class Flights:
         self, key: str, flight: Flight, loader: Loader, options: EntryOptions, tags: tuple[str, ...]
     ) -> None:
         core = self._core
-        had = core.memory.look(key) if core.memory is not None else None
+        had = core.memory.look(key) if core.memory is not None else flight.seen
         if await self._from_l2(key, flight, options, had):
+            seen = flight.seen
+            due = seen is not None and not flight.eager and early(seen, core.now(), options)
+            if due and key not in self.rests:
+                core.counters.count("early")
+                self.start(key, loader, options, tags, eager=True, seen=seen)
             return
         flight.looked.set()
         if not flight.eager:
@@ -214,7 +233,7 @@ class Flights:
     async def _from_l2(self, key: str, flight: Flight, options: EntryOptions, had: Entry | None) -> bool:
         """Whether L2 had a fresh value; a stale one is noted, as is that there is none."""
         core = self._core
-        mark = core.mark(key)
+        mark = flight.mark = core.mark(key)
         try:
             kept, found = await core.read_l2(key, options, flight.stale)
         except BackendError as error:
@@ -223,10 +242,12 @@ class Flights:
             return True
         finally:
             core.unmark(key, mark)
+            flight.mark = None
         gone = kept is Kept.REMOVED or (kept is Kept.ABSENT and had is not None and had.epoch == DIRTY)
-        if gone and core.memory is not None:
-            core.memory.drop(key)
+        if gone:
             flight.stale = None
+            if core.memory is not None:
+                core.memory.drop(key)
         if found is None:
             flight.why = cause(core, kept, had, None)
             return False
@@ -238,8 +259,9 @@ class Flights:
             if not flight.eager:
                 core.counters.event("hit", key)
             if not mark.void:
-                core.keep(key, found)
+                core.fill(key, found, options)
             flight.looked.set()
+            flight.seen = found if core.memory is None else None
             flight.future.set_result(found.value)
             return True
         usable = core.usable_stale(found)
@@ -268,7 +290,9 @@ class Flights:
                     return lease, False
                 await lease.release()
                 return None, True
-            if flight.eager:
+            if flight.eager and not flight.waiters:
+                if self.running.get(key) is flight:
+                    del self.running[key]  # whoever comes now waits for a load of their own
                 flight.future.set_result(flight.stale.value if flight.stale else None)
                 return None, True
             if first:
@@ -299,10 +323,12 @@ class Flights:
             "" if stale is None else stale.etag,
             0.0 if stale is None else stale.last_modified,
         )
-        mark = core.mark(key)
+        mark = flight.mark = core.mark(key)
+        if lease is not None:  # who asks after a change need not wait for this load
+            mark.told = lambda: core.spawn(lease.release())
         try:
             stamp = core.stamps.next()
-            tokens = await core.tags.tokens(tags, within=options.l2_hard)
+            tokens = mark.tags = await core.tags.tokens(tags, within=options.l2_hard)
             began = core.now()
             core.counters.count("load")
             try:
@@ -314,14 +340,16 @@ class Flights:
                 self._failed(key, flight, context.options, error)
                 return
             core.counters.count("load.ok")
+            self.rests.end(key)
             core.counters.event("load", key)
             if context.tags != tags:
-                tokens = await core.tags.tokens(context.tags, within=options.l2_hard)
+                tokens = await core.tags.tokens(context.tags, before=tokens, within=options.l2_hard)
+                mark.void = mark.void or not mark.ended.isdisjoint(set(context.tags).difference(tags))
             made = core.entry(value, context.options, tokens, stamp, context.ttl, 0.0)
-            made.load_s = core.now() - began
-            core.latencies.observe("load", made.load_s)
-            made.size = context.size or 0
-            made.etag, made.last_modified = context.etag, context.last_modified
+            took = core.now() - began
+            core.latencies.observe("load", took)
+            made.loaded(took, context.etag, context.last_modified)
+            made.size = min(max(0, int(context.size or 0)), LARGEST)
             await self._store(key, flight, made, context, mark, lease)
         finally:
             core.unmark(key, mark)
@@ -341,8 +369,7 @@ class Flights:
         dead = options.ttl is not None and options.ttl <= 0
         try:
             if not (mark.void or lost or dead):
-                if await core.save(key, made, options, fill=mark):
-                    await core.tell(NoticeKind.SET, key, made.stamp, options)
+                await core.save(key, made, options, fill=mark)
             elif not dead:
                 core.counters.count("load.void")
         except (BackendError, TypeError, ValueError) as error:
@@ -358,7 +385,10 @@ class Flights:
         core.counters.event("load_failed", key)
         if flight.future.done():
             return
-        if flight.eager or not options.fail_safe or flight.stale is None:
+        unseen = flight.eager and not flight.waiters  # the entry stays as it was
+        if flight.eager:
+            self.rests.begin(key, options.throttle)
+        if unseen or not options.fail_safe or flight.stale is None:
             flight.future.set_exception(error)
             return
         core.counters.count("stale")
@@ -366,16 +396,3 @@ class Flights:
         core.counters.event("stale", key)
         core.put_back(key, flight.stale, options)
         flight.future.set_result(flight.stale.value)
-
-
-def early(entry: Entry, now: float, options: EntryOptions) -> bool:
-    """Whether a fresh hit should begin a load: past the eager point, or by XFetch's draw."""
-    if entry.fresh_until == math.inf:
-        return False
-    if options.eager_at is not None and entry.fresh_until - now <= entry.ttl * (1 - options.eager_at):
-        return True
-    beta = options.early_beta
-    if not beta or not entry.load_s:
-        return False
-    draw = random.random()  # noqa: S311 - a draw, not a secret
-    return xfetch.early(entry.fresh_until - now, entry.load_s, beta, draw)

@@ -40,7 +40,9 @@ class GroupCommit:
         self._task = asyncio.create_task(self._run(), name="cache journal")
 
     async def keep(self, item: Item) -> None:
-        """Return once a journal has it; StoreError or BackendError when none would."""
+        """Return once a journal has it; StoreError or BackendError when none would, or none is open."""
+        if self._task is None:
+            raise StoreError("the journal is not open: `await writes.start()` opens it")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._added.append((item, kept))
         self._want()

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from perftui.instrument.cache.names import LEASE, TAG
+from perftui.instrument.cache.names import LEASE, TAG, entry_of
 from perftui.instrument.cache.ports import LinkChange, LinkEvent, Store
 
 log = logging.getLogger(__name__)
@@ -105,8 +105,13 @@ class Tracking:
             self._heard.everything_changed()
             return
         for key in keys:
-            if isinstance(key, bytes) and key.startswith(self._bytes):
-                self._changed(key[len(self._bytes) :].decode("utf-8", "surrogatepass"))
+            if not isinstance(key, bytes) or not key.startswith(self._bytes):
+                continue
+            try:
+                name = key[len(self._bytes) :].decode("utf-8", "surrogatepass")
+            except UnicodeDecodeError:  # somebody else's: names of entries are text
+                continue
+            self._changed(name)
 
     def _changed(self, name: str) -> None:
         if name.startswith(self._tag):
@@ -114,4 +119,4 @@ class Tracking:
         elif name.startswith(self._lease):
             self._heard.lease_changed(name[len(self._lease) :])
         else:
-            self._heard.dropped(name)
+            self._heard.dropped(entry_of(name))

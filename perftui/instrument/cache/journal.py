@@ -95,7 +95,12 @@ class FileJournal:
 
     async def open(self) -> list[Item]:
         """Open or make the file; StoreError when another process has it, or it is none of ours."""
-        return await self._run(self._open)
+        try:
+            return await self._run(self._open)
+        except StoreError:
+            if self._db is not None:  # its lock is another's to have
+                await self._run(self._db.close)
+            raise
 
     async def commit(self, added: Sequence[Item], done: Sequence[int]) -> None:
         """One transaction, and one fsync."""
@@ -138,7 +143,8 @@ class FileJournal:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, OSError, AttributeError, RuntimeError) as error:  # also once it is closed
+        except (sqlite3.Error, OSError, AttributeError, RuntimeError, ValueError, TypeError) as error:
+            # also once it is closed, and where a row is none of ours
             raise StoreError(f"{self._path}: the journal cannot be used: {error}") from error
 
     def _open(self) -> list[Item]:

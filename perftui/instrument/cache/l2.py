@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 from perftui.instrument.cache.breaker import Breaker
 from perftui.instrument.cache.counters import Counters
 from perftui.instrument.cache.entry import NEVER, Entry
-from perftui.instrument.cache.envelope import TOMBSTONE_S, Sealer
+from perftui.instrument.cache.envelope import TOMBSTONE_S, Sealer, tombstone
 from perftui.instrument.cache.names import value_key
 from perftui.instrument.cache.ports import Clock, Store
 from perftui.instrument.cache.resp import Full
 from perftui.model.envelope import MAGIC, STAMP, Envelope, Kind, Unreadable, pack, unpack
 from perftui.model.errors import BackendError, Lost
+from perftui.model.nodework import MOST
 from perftui.model.tiers import EntryOptions
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class Kept(Enum):
 
     VALUE = "value"
     REMOVED = "removed"
+    EXPIRED = "expired"  # a stale value that somebody has may still be served
     ABSENT = "absent"
     FAILED = "failed"  # it said nothing: no miss
 
@@ -51,6 +53,7 @@ class L2:
         self.store = store
         self.sealer = sealer
         self.breaker = Breaker(clock.monotonic)
+        self.unread: dict[str, tuple[str, float]] = {}  # the newest keys that were: why, and when
         self._namespace = namespace
         self._clock = clock
         self._counters = counters
@@ -97,19 +100,23 @@ class L2:
             data = await self.guarded(lambda: self.store.get(place, within=within))
         except BackendError as error:
             return Found(Kept.FAILED, error=error)
-        return self.opened(data)
+        return self.opened(key, data)
 
-    def opened(self, data: bytes | None) -> Found:
+    def opened(self, key: str, data: bytes | None) -> Found:
         """The entry these bytes are."""
         if data is None:
             return Found(Kept.ABSENT)
         opened = self.sealer.open(data)
         if isinstance(opened, Unreadable):
             self._counters.count(f"unreadable.{opened.why}")
+            self.unread.pop(key, None)
+            self.unread[key] = str(opened.why), self._clock.monotonic()
+            if len(self.unread) > MOST:
+                del self.unread[next(iter(self.unread))]
             return Found(Kept.ABSENT)
         envelope, value = opened
         if envelope.removed:
-            return Found(Kept.REMOVED)
+            return Found(Kept.EXPIRED if envelope.kind == Kind.EXPIRED else Kept.REMOVED)
         now = self._clock.monotonic()
         left = NEVER if envelope.fresh_until == NEVER else envelope.fresh_until - self.store.now()
         entry = Entry(
@@ -184,8 +191,12 @@ class L2:
         """
         return await self.write(key, tombstone(stamp), TOMBSTONE_S, if_newer=True, within=within)
 
-    async def expire(self, key: str, stamp: bytes, within: float | None) -> None:
+    async def expire(
+        self, key: str, stamp: bytes, within: float | None, *, life: float = TOMBSTONE_S
+    ) -> None:
         """Make what L2 has of a key stale, if it is older than `stamp`.
+
+        Where L2 has no value a tombstone lets others hear of it, for `life`: L1s may have one, or load it.
 
         Raises:
             BackendError: L2 did not do it.
@@ -193,7 +204,11 @@ class L2:
         place = self.key(key)
         data = await self.guarded(lambda: self.store.get(place, within=within))
         had = unpack(data) if data is not None else None
-        if not isinstance(had, Envelope) or had.removed or had.stamp > stamp:
+        if not isinstance(had, Envelope) or had.removed:
+            kind = Kind.REMOVED if isinstance(had, Envelope) and had.kind == Kind.REMOVED else Kind.EXPIRED
+            await self.write(key, tombstone(stamp, kind), life, if_newer=True, within=within)
+            return
+        if had.stamp > stamp:
             return
         now = self.store.now()
         left = had.kept if had.fresh_until == NEVER else max(0.0, had.fresh_until - now) + had.kept
@@ -215,19 +230,21 @@ class L2:
         except Full:
             self._counters.count("l2.full")
             data = await self.guarded(lambda: self.store.command("GETDEL", place, key=place, within=within))
-        return self.opened(data)
+        return self.opened(key, data)
 
 
-def tombstone(stamp: bytes) -> bytes:
-    """An envelope that says a key was removed."""
-    return pack(Kind.REMOVED, stamp, NEVER, 0.0, 0.0, 0.0, 0, 0, 0, 0, (), "", 0.0, b"")
+def lives(
+    options: EntryOptions, jitter: float, *, shared: bool
+) -> tuple[float | None, float | None, float, float]:
+    """L1's and L2's fresh life with one draw of jitter, and how much longer each keeps a stale value.
 
-
-def lives(options: EntryOptions, jitter: float) -> tuple[float | None, float | None, float, float]:
-    """L1's and L2's fresh life with one draw of jitter, and how much longer each keeps a stale value."""
+    `shared`: L2 holds it too, and L1 serves it for no longer than L2 would.
+    """
     first = options.l1_ttl if options.l1_ttl is not None else options.ttl
     second = options.l2_ttl if options.l2_ttl is not None else options.ttl
     first, second = (life if life is None or life <= 0 else life + jitter for life in (first, second))
+    if shared and second is not None and second > 0:
+        first = second if first is None else min(first, second)
     if not options.fail_safe:
         return first, second, 0.0, 0.0
     most = options.fail_safe_max
@@ -235,8 +252,8 @@ def lives(options: EntryOptions, jitter: float) -> tuple[float | None, float | N
     return (
         first,
         second,
-        0.0 if first is None else max(0.0, most - first),
-        0.0 if second is None else max(0.0, there - second),
+        most if first is None else max(0.0, most - first),
+        there if second is None else max(0.0, there - second),
     )
 
 

@@ -1,13 +1,14 @@
 """L1: entries of one process, bounded by count and bytes, the least useful let go first.
 
 Source: Yang et al., FIFO Queues are All You Need for Cache Eviction (S3-FIFO), SOSP 2023, the plain rules: a
-small queue of a tenth, a main one, and the names of what the small one let go.
+small queue of a tenth, a main one, and the names of what the small one let go; analysis/s3fifo.py says which
+use leads from one to the other.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from perftui.analysis.s3fifo import PROMOTED, SMALL_SHARE, USES
@@ -26,6 +27,10 @@ class Memory:
     `bytes_` bounds the sum of sizes given to `put`. `evictions` counts by cause: `capacity`, `expiry` (found
     by `sweep`), `explicit`. `get(key)` is the entry, whatever its age, and counts as a use.
 
+    `find(key)` is the entry too, and does not count: who looks often takes it, or `held`, which none may
+    change, and `get` only where `asked` is true or the entry's `uses` are not `USES`, for then there is
+    something to count or to tell.
+
     An entry's `uses` has them in its two lower bits; below 0 it is marked: its uses are told to the sampling.
 
     Raises:
@@ -38,13 +43,17 @@ class Memory:
         "_map",
         "_plain",
         "_queues",
+        "_resting",
         "_sampling",
         "_sweeping",
         "_told",
         "_watching",
+        "asked",
         "bytes",
         "evictions",
+        "find",
         "get",
+        "held",
     )
 
     def __init__(self, entries: int = 10_000, bytes_: int | None = None, policy: str = "s3fifo") -> None:
@@ -61,6 +70,10 @@ class Memory:
         self._told: Callable[[str], object] | None = None
         self._watching: list[Callable[[str], object]] = []
         self._plain = self.get = _getter(self._map)
+        self.held: Mapping[str, Entry] = self._map
+        self.find = self._map.get
+        self._resting = False
+        self.asked = False  # somebody wants to hear of each use, or nothing may be given
 
     def sampled_by(self, sampling: Sampling) -> None:
         """Tell it, from now on, of uses of the keys it looks at, and of all that are not here."""
@@ -76,6 +89,16 @@ class Memory:
         if self._bound_bytes is None or not self.bytes:
             return self._bound_entries
         return max(1, min(self._bound_entries, self._bound_bytes * len(self._map) // self.bytes))
+
+    @property
+    def most(self) -> int:
+        """How many entries it may hold, however large they are."""
+        return self._bound_entries
+
+    @property
+    def most_bytes(self) -> int | None:
+        """How many bytes it may hold; None where they are not bounded."""
+        return self._bound_bytes
 
     def __len__(self) -> int:
         return len(self._map)
@@ -99,7 +122,13 @@ class Memory:
         get = self._plain
         for told in self._watching:
             get = _watched(get, told)
-        self.get = get
+        self.get, self.asked = get, self._resting or bool(self._watching)
+
+    def rest(self, resting: bool) -> None:
+        """Empty it; while it rests `asked` is true: whether anything in it may be given is to be asked."""
+        self._resting = resting
+        self._watch()
+        self.clear()
 
     def tell_evictions(self, told: Callable[[str], object]) -> None:
         """From now on `told` hears each key that goes for want of room, or because its time is over."""
@@ -107,7 +136,7 @@ class Memory:
 
     def look(self, key: str) -> Entry | None:
         """The entry; it does not count as used."""
-        return self._map.get(key)
+        return self.find(key)
 
     def keys(self) -> tuple[str, ...]:
         """All there are."""
@@ -120,21 +149,20 @@ class Memory:
         if self._bound_bytes is not None and size > self._bound_bytes:
             self._refuse(key)
             return
-        entry.size = size
         if had is not None:
             if self._queues is None:
                 del self._map[key]  # its place in the order is the newest
             self._map[key] = entry
             self.bytes += size - before
-            entry.uses, entry.place = had.uses, had.place
+            entry.uses = had.uses
+            entry.settle(size, had.place)
             self._make_room(0, 0)
             return
         self._make_room(1, size)
         self._map[key] = entry
         self.bytes += size
         entry.uses = MARKED if self._sampling is not None and self._sampling.takes(key) else 0
-        if self._queues is not None:
-            entry.place = self._queues.append(key)
+        entry.settle(size, self._queues.append(key) if self._queues is not None else 0)
 
     def drop(self, key: str, cause: str = "explicit") -> Entry | None:
         """Let it go; what it was."""
@@ -299,7 +327,7 @@ class _Queues:
         return self._evict_main(held)
 
     def _evict_small(self, held: dict[str, Entry]) -> str | None:
-        """The oldest that was not used twice, its name kept; those that were move to the main queue."""
+        """The oldest that was not used, its name kept; those that were move to the main queue."""
         queue, gone = self._small, self._gone[0]
         while queue:
             key = queue.popleft()
@@ -311,7 +339,7 @@ class _Queues:
                 self.ghosts.add(key, self._names)
                 return key
             entry.uses &= MARKED
-            entry.place = _MAIN
+            entry.settle(entry.size, _MAIN)
             self._main.append(key)
         return None
 

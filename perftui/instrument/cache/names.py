@@ -8,12 +8,22 @@ from perftui.model import tagtokens
 
 EVERYTHING: Final = tagtokens.EVERYTHING  # removing by it is `clear`
 TAG, LEASE = tagtokens.TAG, ":__lease:"
+_OWN: Final = (TAG[1:], LEASE[1:])
+_MORE: Final = "\\"  # before a key that would be taken for one of these
+_ODD: Final = ("_", _MORE)
 tag_key = tagtokens.tag_key
 
 
 def value_key(namespace: str, key: str) -> bytes:
-    """Where the entry `key` is."""
+    """Where the entry `key` is: in its own place, also where it is called as a tag or a lease is."""
+    if key[:1] in _ODD and key.lstrip(_MORE).startswith(_OWN):
+        key = _MORE + key
     return f"{namespace}:{key}".encode("utf-8", "surrogatepass")
+
+
+def entry_of(name: str) -> str:
+    """The key whose entry is at this name, without the namespace; the other way of `value_key`."""
+    return name[1:] if name[:1] == _MORE and name.lstrip(_MORE).startswith(_OWN) else name
 
 
 def lease_key(namespace: str, key: str) -> bytes:

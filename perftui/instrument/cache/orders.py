@@ -24,6 +24,7 @@ from perftui.model.nodework import (
     LongLoad,
     NodeWork,
     Obeyed,
+    Unread,
     WaitingItem,
     mark_of,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WITHIN: Final = 1.0  # seconds for an answer
+UNREAD_FOR: Final = 600.0  # seconds for which a value that could not be read is told of
 SLACK: Final = 0.5  # seconds that two clocks may differ without a load being taken for a later one
 # What others may have put there is not sent here, however large it is.
 GIVEN: Final = """
@@ -78,7 +80,9 @@ class Orders:
             waiting = [*(WaitingItem(WRITE, key, age) for key, age in oldest), *waiting]
             if writes.waiting or writes.dead_own or writes.dead_shared:
                 error = writes.counts.last_error
-        return NodeWork(loads, len(long), tuple(waiting), error, tuple(self._obeyed))
+        newest = [] if core.l2 is None else list(reversed(core.l2.unread.items()))
+        unread = tuple(Unread(key, why, now - at) for key, (why, at) in newest if now - at < UNREAD_FOR)
+        return NodeWork(loads, len(long), tuple(waiting), error, tuple(self._obeyed), unread)
 
     async def look(self) -> None:
         """Count dead letters anew, and obey what is ordered. An L2 that does not answer orders nothing.

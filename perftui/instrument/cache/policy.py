@@ -1,7 +1,8 @@
-"""The policy that a console sets for a namespace, as a node obeys it: the default TTL, shared loads."""
+"""The policy that a console sets for a namespace, as a node obeys it: TTL, loads, local copies."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -9,8 +10,18 @@ from perftui.instrument.cache.entry import NEVER
 from perftui.instrument.cache.ports import Store
 from perftui.instrument.cache.resp import Answered
 from perftui.model.errors import BackendError
-from perftui.model.namespacepolicy import SHARED, TTL, policy_key, shared_of, ttl_of
-from perftui.model.tiers import DefaultTtl, SharedLoads
+from perftui.model.namespacepolicy import (
+    EARLY,
+    LOCAL,
+    SHARED,
+    TTL,
+    early_of,
+    local_of,
+    policy_key,
+    shared_of,
+    ttl_of,
+)
+from perftui.model.tiers import DefaultTtl, EarlyLoads, SharedLoads
 
 if TYPE_CHECKING:
     from perftui.instrument.cache.wiring import Wired
@@ -42,6 +53,11 @@ class Policy:
             return None
         return SharedLoads(self._in_force.shared_flight, self._own.shared_flight)
 
+    @property
+    def early(self) -> EarlyLoads:
+        """The same of loading before the end."""
+        return EarlyLoads(self._in_force.early_beta or 0.0, self._own.early_beta or 0.0)
+
     async def look(self) -> None:
         """Obey what L2 says now. An L2 that does not answer changes nothing.
 
@@ -52,11 +68,16 @@ class Policy:
         if store is None:
             return
         try:
-            ttl = await self._told(store, TTL, ttl_of)
-            shared = await self._told(store, SHARED, shared_of)
+            ttl, shared, local, early = await asyncio.gather(
+                self._told(store, TTL, ttl_of),
+                self._told(store, SHARED, shared_of),
+                self._told(store, LOCAL, local_of),
+                self._told(store, EARLY, early_of),
+            )
         except BackendError:
             return
-        self._obey(ttl, shared)
+        self._obey(ttl, shared, early)
+        self._cache.lending.obey(local)
 
     async def _told(self, store: Store, field: bytes, read: Callable[[Any], T | None]) -> T | None:
         key = policy_key(self._cache.name)
@@ -80,7 +101,7 @@ class Policy:
         now = self._in_force.ttl
         return ttl if ttl not in self._former or now is None else now
 
-    def _obey(self, ttl: float | None, shared: bool | None) -> None:
+    def _obey(self, ttl: float | None, shared: bool | None, early: float | None) -> None:
         cache = self._cache
         if cache.defaults is not self._in_force:  # the service chose others meanwhile
             self._own = self._in_force = cache.defaults
@@ -89,6 +110,8 @@ class Policy:
             wanted = wanted.but(ttl=ttl)
         if shared is not None and shared is not own.shared_flight:
             wanted = wanted.but(shared_flight=shared)
+        if early is not None and not (early and own.early_beta):  # a node that has a beta of its own keeps it
+            wanted = wanted.but(early_beta=early or None)
         if wanted == self._in_force:
             return
         if wanted.ttl != self._in_force.ttl:

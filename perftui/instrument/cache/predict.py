@@ -16,13 +16,13 @@ from perftui.instrument.cache.ahead import Got, Had
 from perftui.instrument.cache.allowance import Allowance
 from perftui.instrument.cache.asks import said
 from perftui.instrument.cache.context import LoadContext
-from perftui.instrument.cache.core import DIRTY
 from perftui.instrument.cache.entry import NEVER
 from perftui.instrument.cache.face import Cache
 from perftui.instrument.cache.habits import SLICE, Habit, Habits, prefix
 from perftui.instrument.cache.ports import Figures
 from perftui.instrument.cache.predictscore import Score
 from perftui.instrument.cache.sourcehealth import Judged, SourceHealth
+from perftui.instrument.cache.state import DIRTY
 from perftui.model.predicted import ASK
 from perftui.model.tiers import EntryOptions
 from perftui.model.warmask import LOOK_EVERY

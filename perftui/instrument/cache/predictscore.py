@@ -6,11 +6,11 @@ import logging
 from typing import Any, Final
 
 from perftui.analysis.accessprofile import whole
-from perftui.instrument.cache.core import DIRTY
 from perftui.instrument.cache.entry import Entry
 from perftui.instrument.cache.habits import Group, Habit, Habits
 from perftui.instrument.cache.memory import Memory
 from perftui.instrument.cache.ports import Clock
+from perftui.instrument.cache.state import DIRTY
 from perftui.model.predicted import HOURS, Predicted, PredictedGroup
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from perftui.model.errors import BackendError
 BOUND = 10_000
 FIRST, LONGEST = 0.1, 0.8  # seconds between tries: so short that the first after an answer comes within one
 AT_ONCE = 64
+PROBES = 16
 
 
 @dataclass(slots=True)
@@ -26,12 +27,15 @@ class Item:
     stamp: bytes
     do: Callable[[], Awaitable[None]]
     until: float
+    kind: str = ""
     tries: int = 0
     queued_at: float = field(default=0.0)
 
 
 class Recovery:
-    """One queue for one target (L2, the backplane, the edge); what needs two of them does both in its `do`.
+    """What waits for L2, or for the backplane and the edge; what needs two of them does both in its `do`.
+
+    One target that does not answer (a master of several, the edge) holds up nothing for another.
 
     One item for each (what, key): the newest stands. Beyond `bound` the oldest is let go, and counted. An
     item ends with its entry's life.
@@ -44,6 +48,7 @@ class Recovery:
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
         self._pause = FIRST
+        self._turn = 0
         self.done = self.expired = self.overflowed = self.replaced = 0
         self.last_error = ""
         self.told: Callable[[str], object] = _nobody  # hears the key of each item that was done
@@ -58,7 +63,13 @@ class Recovery:
         return self._clock.monotonic() - first.queued_at if first else 0.0
 
     def later(
-        self, what: str, key: str, stamp: bytes, do: Callable[[], Awaitable[None]], until: float
+        self,
+        what: str,
+        key: str,
+        stamp: bytes,
+        do: Callable[[], Awaitable[None]],
+        until: float,
+        kind: str = "",
     ) -> None:
         """Do it when it can be done, unless a later one for the same key comes; `until` = not after."""
         had = self._items.get((what, key))
@@ -70,11 +81,19 @@ class Recovery:
         elif len(self._items) >= self._bound:
             self._items.popitem(last=False)
             self.overflowed += 1
-        self._items[(what, key)] = Item(what, key, stamp, do, until, queued_at=self._clock.monotonic())
+        self._items[(what, key)] = Item(what, key, stamp, do, until, kind, queued_at=self._clock.monotonic())
         if self._task is None or self._task.done():
             self._nudge.clear()
             self._pause = FIRST
             self._task = asyncio.create_task(self._drain(), name="cache recovery")
+
+    def holds(self, what: str, key: str) -> bool:
+        """Whether it still waits."""
+        return (what, key) in self._items
+
+    def held(self, what: str, key: str) -> Item | None:
+        """What still waits."""
+        return self._items.get((what, key))
 
     def forget(self, what: str, key: str) -> None:
         """It was done another way."""
@@ -103,21 +122,31 @@ class Recovery:
                 async with asyncio.timeout(random.uniform(self._pause / 2, self._pause)):  # noqa: S311
                     await self._nudge.wait()
             self._nudge.clear()
-            first = next(iter(self._items.values()), None)
-            if first is None:
+            if not self._items:
                 return
-            if not await self._try(first):
+            if not any(await self._tried(self._probes())):
                 self._pause = min(self._pause * 2, LONGEST)
                 continue
             self._pause = FIRST
             await self._rest()
 
+    def _probes(self) -> list[Item]:
+        """The oldest, and some others in turn: what one of them needs may answer while another's does not."""
+        items = list(self._items.values())
+        start = self._turn % len(items)
+        self._turn = start + PROBES
+        return [items[0], *(item for item in items[start : start + PROBES] if item is not items[0])]
+
     async def _rest(self) -> None:
-        """The target answers: all that wait, some at a time, until one fails."""
-        while self._items:
-            batch = list(self._items.values())[:AT_ONCE]
-            if not all(await asyncio.gather(*(self._try(item) for item in batch))):
+        """Something answers: all that wait, some at a time, until none of these is done."""
+        items = list(self._items.values())
+        for start in range(0, len(items), AT_ONCE):
+            if not any(await self._tried(items[start : start + AT_ONCE])):
                 return
+
+    async def _tried(self, items: list[Item]) -> list[bool]:
+        waiting = [item for item in items if self._items.get((item.what, item.key)) is item]
+        return list(await asyncio.gather(*(self._try(item) for item in waiting)))
 
     async def _try(self, item: Item) -> bool:
         """Whether it is done with: done, or too late."""

@@ -10,13 +10,13 @@ from typing import Any, Final
 from perftui.instrument.cache.ahead import Had
 from perftui.instrument.cache.allowance import Allowance
 from perftui.instrument.cache.context import LoadContext
-from perftui.instrument.cache.core import DIRTY
 from perftui.instrument.cache.entry import NEVER, Entry
 from perftui.instrument.cache.face import Cache
 from perftui.instrument.cache.hot import Asked, Hot
 from perftui.instrument.cache.names import EVERYTHING
 from perftui.instrument.cache.ports import Figures
 from perftui.instrument.cache.sourcehealth import Judged, SourceHealth
+from perftui.instrument.cache.state import DIRTY
 from perftui.model.tiers import EntryOptions
 
 TICK: Final = 0.25  # seconds between two looks at the hot keys
@@ -135,7 +135,7 @@ class Refreshing:
         entry = self._memory.look(asked.key)
         if entry is None or entry.epoch == DIRTY or entry.ttl == NEVER:
             return False
-        left = entry.fresh_until - now
+        left = entry.ends - now
         draw = (hash((asked.key, entry.stamp)) & 0xFFFF) / 0xFFFF
         return (
             0 < left <= entry.ttl * self._ahead * (0.5 + 0.5 * draw)

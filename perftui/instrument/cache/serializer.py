@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from perftui.instrument.cache.ports import Serializer
-
-NUMBERS = {"msgpack": 1, "json": 2, "pickle": 3}  # as the envelope's header has them
+from perftui.model.envelope import SERIALIZERS
 
 
 def number_of(serializer: Serializer) -> int:
     """The header's byte for a serializer; one that we do not know gets a number of its name, 16 to 255."""
-    known = NUMBERS.get(serializer.name)
+    known = SERIALIZERS.get(serializer.name)
     return known if known is not None else 16 + sum(serializer.name.encode()) % 240
 
 

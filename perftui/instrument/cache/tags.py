@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from perftui.instrument.cache.entry import Entry
+from perftui.instrument.cache.entry import Entry, Facts
 from perftui.instrument.cache.names import EVERYTHING, tag_key
 from perftui.instrument.cache.ports import Clock, Store
 from perftui.instrument.cache.resp import Full
@@ -35,14 +35,19 @@ return left"""
 
 Tokens = tuple[tuple[str, bytes, bytes], ...]
 MOST_SHARED = 1000  # combinations of tags and tokens
+MOST_FACTS = 4000  # combinations of these with a ttl and a time of loading
 
 
 class Pair(NamedTuple):
-    """A tag's tokens as known here; `remove` is None while it is not known, b"" when L2 has none."""
+    """A tag's tokens as known here; `remove` is None while it is not known, b"" when L2 has none.
+
+    `own`: L2 did not say, and what it has of them may be others.
+    """
 
     expire: bytes
     remove: bytes | None
     touched: float = 0.0
+    own: bool = False
 
 
 class Verdict(Enum):
@@ -57,13 +62,13 @@ class Verdict(Enum):
 class Tags:
     """The tokens of one namespace as this process knows them, kept current by the invalidation link.
 
-    `changed` is called when entries that were found current may no longer be. Without a store the tokens
-    are this process' own. A tag that L2 does not have (evicted, flushed) counts as removed: nothing comes
-    back to life.
+    `changed` is called when entries that were found current may no longer be, with the tags of which it is
+    known that somebody changed them. Without a store the tokens are this process' own. A tag that L2 does not
+    have (evicted, flushed) counts as removed: nothing comes back to life.
     """
 
     def __init__(
-        self, namespace: str, store: Store | None, clock: Clock, changed: Callable[[], None]
+        self, namespace: str, store: Store | None, clock: Clock, changed: Callable[[Collection[str]], None]
     ) -> None:
         self.store = store
         self._namespace = namespace
@@ -74,6 +79,7 @@ class Tags:
         self._asking = 0
         self._turned: dict[str, int] = {}  # what changed while something was being asked
         self._carried: dict[Tokens, Tokens] = {}
+        self._facts: dict[Facts, Facts] = {}
 
     def shared(self, tags: Tokens) -> Tokens:
         """Equal tokens as one object: thousands of entries carry the same few."""
@@ -83,44 +89,60 @@ class Tags:
 
     def slim(self, entry: Entry) -> None:
         """Share what is equal in an entry and others, or twice in it."""
-        entry.tags = self.shared(entry.tags)
+        tags, ttl, load_s, etag, modified = entry.facts
+        facts = (self.shared(tags), ttl, load_s, etag, modified)
+        if len(self._facts) >= MOST_FACTS:
+            self._facts.clear()
+        entry.facts = facts if etag or modified else self._facts.setdefault(facts, facts)
         if entry.kept_until == entry.fresh_until:
             entry.kept_until = entry.fresh_until
+        if entry.ends == entry.fresh_until:
+            entry.ends = entry.fresh_until
 
     def judge(self, tags: Tokens) -> Verdict:
         """Whether an entry that carries `tags` is current, from what is known here."""
-        known, verdict = self._known, Verdict.FRESH
+        known, verdict, sure = self._known, Verdict.FRESH, True
         for name, expire, remove in tags:
             pair = known.get(name)
-            if pair is None:
-                return Verdict.UNKNOWN
-            if pair.remove is not None and (pair.remove != remove or not remove):
+            if pair is None or (pair.own and pair.remove != remove):
+                sure = False
+            elif pair.remove is not None and (pair.remove != remove or not remove):
                 return Verdict.GONE
-            if pair.expire != expire:
+            elif pair.expire != expire:
                 verdict = Verdict.STALE
-        return verdict
+        return verdict if sure else Verdict.UNKNOWN
 
-    async def tokens(self, names: Iterable[str], *, within: float | None = None) -> Tokens:
+    async def tokens(
+        self, names: Iterable[str], *, before: Tokens = (), within: float | None = None
+    ) -> Tokens:
         """The current tokens of `names` and of everything, as an entry loaded from now on carries them.
+
+        Of a tag that is in `before` the ones that are there: the load began when it had these.
 
         A new tag gets its tokens. When L2 does not answer, or has no room, a tag unknown here gets some of
         this process alone: its entries are current here, and gone once L2 takes them. It is asked again soon.
         """
         wanted = tuple(dict.fromkeys((EVERYTHING, *names)))
         old = self._clock.monotonic() - TOUCHED_EVERY
-        for _ in range(
-            _RACES
-        ):  # what is told of a tag while another is asked for lets its tokens be forgotten
+        # What is told of a tag while another is asked for lets its tokens be forgotten.
+        for _ in range(_RACES):
             unsure = [name for name in wanted if not self._usable(name, old)]
             if not unsure:
                 break
             try:
                 await self._make(unsure, within)
             except BackendError:
-                self._keep({name: _drawn(old + AGAIN) for name in unsure if not self._usable(name)})
+                self._keep(
+                    {name: self._instead(name, old + AGAIN) for name in unsure if not self._usable(name)}
+                )
                 break
         found = [(name, self._known.get(name) or _drawn(old)) for name in wanted]
-        return tuple((name, pair.expire, pair.remove or b"") for name, pair in found)
+        had = {one[0]: one for one in before}
+        return tuple(had.get(name) or (name, pair.expire, pair.remove or b"") for name, pair in found)
+
+    def _instead(self, name: str, touched: float) -> Pair:
+        """Tokens for a tag while L2 does not take any; what had others is gone if L2 said it has none."""
+        return _drawn(touched)._replace(own=name not in self._known)
 
     def _usable(self, name: str, since: float = float("-inf")) -> bool:
         pair = self._known.get(name)
@@ -147,11 +169,11 @@ class Tags:
         drawn = {}
         for name in dict.fromkeys(names):
             known = self._known.get(name)
-            kept = _token() if remove else (known.remove if known else None)
+            kept = _token() if remove else (known.remove if known and not known.own else None)
             drawn[name] = Pair(_token(), kept, self._clock.monotonic())
         self._change(drawn)
         self._keep(drawn)
-        self._changed()
+        self._changed(drawn)
         if self.store is not None:
             await self._write(self.store, drawn, within, remove=remove)
         else:
@@ -179,13 +201,13 @@ class Tags:
         """Another node, or somebody foreign, changed this tag."""
         self._change((name,))
         self._known.pop(name, None)
-        self._changed()
+        self._changed((name,))
 
     def forget(self) -> None:
         """Nothing known here counts: the link was lost, or L2 was flushed."""
         self._change(self._known)
         self._known.clear()
-        self._changed()
+        self._changed(())
 
     async def _make(self, names: list[str], within: float | None) -> None:
         """Learn the tokens of `names`, draw those that L2 lacks, and draw out all their lives."""
@@ -277,7 +299,7 @@ class Tags:
     def _keep(self, pairs: Mapping[str, Pair]) -> None:
         if len(self._known) + len(pairs) > REMEMBERED:
             self._known.clear()
-            self._changed()
+            self._changed(())
         self._known.update(pairs)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from perftui.instrument.cache.context import MISS, LoadTimeout
+from perftui.model.tiers import EntryOptions
+
 
 def left(limit: float, began: float) -> float:
     """What is left of a limit in seconds, by the loop's clock; never below 0."""
@@ -25,6 +28,18 @@ async def first(future: asyncio.Future[Any], event: asyncio.Event, timeout: floa
         await asyncio.wait((future, looked), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
         looked.cancel()
+
+
+def outcome(future: asyncio.Future[Any], options: EntryOptions, default: Any) -> Any:
+    """What came of a load that is over; the default in place of the loader's exception."""
+    try:
+        return future.result()
+    except LoadTimeout:
+        raise
+    except Exception:
+        if default is not MISS and options.fail_safe:
+            return default
+        raise
 
 
 def retrieved(future: asyncio.Future[Any]) -> None:

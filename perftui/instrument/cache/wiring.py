@@ -19,6 +19,7 @@ from perftui.instrument.cache.flight import Flights
 from perftui.instrument.cache.invalidation import Tracking
 from perftui.instrument.cache.l2 import L2
 from perftui.instrument.cache.lease import L2Lock
+from perftui.instrument.cache.localcopies import Lending
 from perftui.instrument.cache.memory import Memory
 from perftui.instrument.cache.orders import Orders
 from perftui.instrument.cache.policy import Policy
@@ -95,25 +96,20 @@ class Wired:
         self._publish = publish
         self._publisher: Publisher | None = None
         self.writes = writes
-        self._used: Callable[..., None] | None = None
-        if pages:
-            from perftui.instrument.cache.edge import used
-
-            self._used = used
-        clock = clock or SystemClock()
-        self._clock = clock
+        self._used = _lender() if pages else None
+        self._clock = clock or SystemClock()
         self.counters = Counters()
+        self._sealer = sealer or Sealer(serializer)
         memory = Memory(l1) if isinstance(l1, int) else l1
-        stamps = Stamps(self._server_now)
-        self._core = Core(name, memory, clock, stamps, self.counters)
+        self._core = self._cored(memory)
         self._sampling: Sampling | None = None
         if curve and enabled and memory is not None:
             self._sample(memory)
+        self.lending = Lending(self._core, self._is_told)
         self._flights = Flights(self._core)
         self.orders = Orders(self._core, self._flights, lambda: self.writes)
         if writes is not None:
             self._flights.pending = lambda key: writes.value(key) if writes.pending(key) else MISS
-        self._sealer = sealer or Sealer(serializer)
         self._tracking: Tracking | None = None
         self._own_store = False
         self._own_lock = lock is None
@@ -126,6 +122,15 @@ class Wired:
             self.attach_backplane(backplane)
         if l2 is not None:
             self.attach(l2)
+        self._hasten()
+
+    def _hasten(self) -> None:
+        """Take the quickest way for hits, now that all parts are known."""
+
+    def _cored(self, memory: Memory | None) -> Core:
+        packed = self._sealer.serializer.dumps
+        stamps = Stamps(self._server_now)
+        return Core(self.name, memory, self._clock, stamps, self.counters, lambda value: len(packed(value)))
 
     # tiers
 
@@ -134,7 +139,9 @@ class Wired:
         from perftui.instrument.cache.store import open_store
 
         if self._core.l2 is not None:
-            self.detach()
+            publisher, self._publisher = self._publisher, None
+            own, before = self._own_store, self.detach()
+            self._core.spawn(_left(publisher, before if own else None))
         self._own_store = isinstance(l2, str)
         store = open_store(l2) if isinstance(l2, str) else l2
         core = self._core
@@ -159,13 +166,17 @@ class Wired:
         await asyncio.gather(self.policy.look(), self.orders.look())
 
     def detach(self) -> Store | None:
-        """Go on without L2; the store, for its owner to close."""
+        """Go on without L2; the store, for its owner to close: the caller, where the cache had opened it."""
         core = self._core
         l2, core.l2 = core.l2, None
         if self._tracking is not None:
             self._tracking.close()
             self._tracking = None
+        self.lending.obey(None)
         core.tags.store = None
+        if self._publisher is not None:
+            core.spawn(self._publisher.close())
+            self._publisher = None
         if self._dictionaries is not None:
             self._dictionaries.stop()
         if self._own_lock:
@@ -217,6 +228,11 @@ class Wired:
         """Whether every server that is reached tells this cache of changes."""
         return self._tracking is not None and self._tracking.armed
 
+    def _is_told(self) -> bool:
+        """Whether others' changes are heard of at all, if the link is up."""
+        by_server = self._tracking is not None and self._tracking.refused is None
+        return self.enabled and self._listen and (by_server or self._core.backplane is not None)
+
     async def close(self) -> None:
         """Let what runs behind end (5 s at most), close what we opened; twice is harmless."""
         if self._closed:
@@ -231,6 +247,7 @@ class Wired:
         await self._core.end(END)
         if self._publisher is not None:
             await self._publisher.close()
+            self._publisher = None
         store = self.detach()
         if store is not None and self._own_store:
             await store.close()
@@ -250,8 +267,11 @@ class Wired:
         core = self._core
         counts = dict(self.counters.counts)
         gauges = {"recovery.queue": float(len(core.recovery)), "recovery.oldest_s": core.recovery.oldest_s}
+        gauges |= {"notices.queue": float(len(core.notices)), "notices.oldest_s": core.notices.oldest_s}
         if core.memory is not None:
             gauges |= {"l1.entries": float(len(core.memory)), "l1.bytes": float(core.memory.bytes)}
+            if core.memory.most_bytes is not None:
+                gauges["l1.bound_bytes"] = float(core.memory.most_bytes)
             counts |= {f"evicted.{cause}": n for cause, n in core.memory.evictions.items()}
         if core.l2 is not None:
             gauges["breaker.open"] = float(core.l2.breaker.state != "closed")
@@ -291,6 +311,8 @@ class Wired:
             policy.ttl,
             policy.shared,
             work=self.orders.work(),
+            local=self.lending.told,
+            early=policy.early,
         )
 
     def _sample(self, memory: Memory) -> None:
@@ -329,3 +351,18 @@ class Wired:
 
     def _out(self, value: Any) -> Any:
         return deepcopy(value) if self._copy and not isinstance(value, IMMUTABLE) else value
+
+
+def _lender() -> Callable[..., None]:
+    """Who hears what a page is made of."""
+    from perftui.instrument.cache.edge import used
+
+    return used
+
+
+async def _left(publisher: Publisher | None, store: Store | None) -> None:
+    """The record goes while the store that has it is open still."""
+    if publisher is not None:
+        await publisher.close()
+    if store is not None:
+        await store.close()

@@ -11,7 +11,6 @@ from perftui.instrument.cache.context import MISS
 from perftui.instrument.cache.core import RECOVERED_FOR
 from perftui.instrument.cache.names import EVERYTHING
 from perftui.instrument.cache.ports import Notice, NoticeKind, Write
-from perftui.instrument.cache.resp import Full
 from perftui.instrument.cache.wiring import Wired
 from perftui.model.errors import BackendError
 from perftui.model.tiers import EntryOptions, Skip
@@ -44,9 +43,7 @@ class Writing(Wired):
         made = core.entry(value, chosen, tokens, stamp, chosen.ttl, 0.0)
         core.counters.count("set")
         await self._across(core.save(key, made, chosen), NoticeKind.SET, (key,), stamp, chosen)
-        core.void(key)
         core.counters.event("set", key)
-        await core.tell(NoticeKind.SET, key, stamp, chosen)
 
     async def set_many(self, values: Mapping[str, Any], **how: Any) -> None:
         """Store all."""
@@ -64,26 +61,49 @@ class Writing(Wired):
         """Let a key be stale from now on: loaded at the next call, served if that fails."""
         await self._end(key, options or self.defaults, NoticeKind.EXPIRE)
 
+    async def expire_many(self, keys: Iterable[str], *, options: EntryOptions | None = None) -> None:
+        """Let all be stale."""
+        await asyncio.gather(*(self.expire(key, options=options) for key in keys))
+
     async def pull(self, key: str, *, default: Any = MISS, options: EntryOptions | None = None) -> Any:
-        """Read and remove: of all who pull a key at once, one gets its value."""
+        """Read and remove: of all who pull a key at once, one gets its value.
+
+        While L2 does not answer nobody gets it, so that nobody gets it twice: `default`, or with `raise_l2`
+        its error.
+        """
         chosen, core = options or self.defaults, self._core
+        if not self.enabled:
+            return default
         core.void(key)
         stamp = core.stamps.next()
-        had = self._forget(key)
-        found, l2 = had, core.l2
-        if l2 is not None:
+        found, l2 = self._forget(key), core.l2
+        if l2 is not None and not chosen.skip & Skip.L2_WRITE:
             pulled = l2.pull(key, stamp, chosen.l2_hard)
-            answer = await self._across(pulled, NoticeKind.REMOVE, (key,), stamp, chosen)
+            try:
+                answer = await self._across(pulled, NoticeKind.REMOVE, (key,), stamp, chosen)
+            except BackendError:
+                if chosen.raise_l2:
+                    raise
+                return default
             found = answer.entry
             if found is not None:
                 found.epoch = core.covered
         core.void(key)
+        self._removed(key)
         await core.tell(NoticeKind.REMOVE, key, stamp, chosen)
-        return (
-            self._out(found.value)
-            if found is not None and await core.settled(found, chosen.l2_hard)
-            else default
-        )
+        await self._purge(keys=(key,))
+        there = found is not None and await core.settled(found, chosen.l2_hard)
+        return self._out(found.value) if found is not None and there else default
+
+    async def pull_many(self, keys: Iterable[str], *, options: EntryOptions | None = None) -> dict[str, Any]:
+        """Read and remove; the values of those that had one."""
+        wanted = tuple(dict.fromkeys(keys))
+        values = await asyncio.gather(*(self.pull(key, options=options) for key in wanted))
+        return {key: value for key, value in zip(wanted, values, strict=True) if value is not MISS}
+
+    def _removed(self, key: str) -> None:
+        self._core.counters.count(NoticeKind.REMOVE.value)
+        self._core.counters.event("remove", key)
 
     async def _end(self, key: str, options: EntryOptions, kind: NoticeKind) -> None:
         if not self.enabled:
@@ -93,23 +113,16 @@ class Writing(Wired):
         stamp = core.stamps.next()
         if kind is NoticeKind.REMOVE:
             self._forget(key)
+            self._removed(key)
         else:
             had = core.memory.look(key) if core.memory is not None else None
             if had is not None:
-                had.fresh_until = min(had.fresh_until, core.now())
-        core.counters.count(kind.value)
-        if kind is NoticeKind.REMOVE:
-            core.counters.event("remove", key)
+                had.end(core.now())
+            core.counters.count(kind.value)
         failed: BackendError | None = None
         if l2 is not None and not options.skip & Skip.L2_WRITE:
-            work = l2.bury if kind is NoticeKind.REMOVE else l2.expire
-            try:
-                await self._across(work(key, stamp, options.l2_hard), kind, (key,), stamp, options)
-            except BackendError as error:
-                failed = error
-                if not isinstance(error, Full):  # it is gone from a full one
-                    again = _again(work, key, stamp, 1.0)
-                    core.recovery.later("entry", key, stamp, again, core.now() + 86400)
+            work = core.end_there(kind, key, stamp, options)
+            failed = await self._across(work, kind, (key,), stamp, options)
         core.void(key)
         await core.tell(kind, key, stamp, options)
         await self._purge(keys=(key,))
@@ -134,14 +147,19 @@ class Writing(Wired):
         except BackendError as error:
             failed = error
             for tag in tags:
-                again = _again(core.tags.bump, (tag,), remove=remove, within=1.0)
-                core.recovery.later("tag", tag, stamp, again, core.now() + 86400)
+                core.afterwards(_kind(tag), tag, stamp, self._bumped(tag, remove=remove), chosen)
         for tag in tags:
-            kind = NoticeKind.CLEAR if tag == EVERYTHING else NoticeKind.TAG
-            await core.tell(kind, tag, stamp, chosen)
+            await core.tell(_kind(tag), tag, stamp, chosen)
         await self._purge(tags=tags)
         if failed is not None and chosen.raise_l2:
             raise failed
+
+    def _bumped(self, tag: str, *, remove: bool) -> Callable[[], Awaitable[bool]]:
+        async def bump() -> bool:
+            await self._core.tags.bump((tag,), remove=remove, within=1.0)
+            return True
+
+        return bump
 
     async def clear(self, *, keep_stale: bool = False, options: EntryOptions | None = None) -> None:
         """Let every entry of this namespace be gone, or stale with `keep_stale`."""
@@ -155,21 +173,23 @@ class Writing(Wired):
         """Write to the database and the cache; None removes.
 
         "through": the database first; if it fails nothing is cached and its error is raised; if the cache
-        fails afterwards the call succeeds, and recovery brings it. "around": the database, and the key is
-        removed from the cache. "behind": the cache's `writes` acknowledges it, the database follows. All of
-        them keep the order of a key's writes.
+        fails afterwards the call succeeds, whatever its options raise, and recovery brings it. "around": the
+        database, and the key is removed from the cache. "behind": the cache's `writes` acknowledges it, the
+        database follows. All of them keep the order of a key's writes.
         """
         if how not in {"through", "around", "behind"}:
             raise ValueError(f'how is "through", "around" or "behind", not {how!r}')
+        chosen = more.pop("options", None) or self.defaults
+        options = chosen.but(raise_l2=False, raise_backplane=False, raise_serialization=False)
         if how == "behind":
-            await self._write_behind(key, value, tags, more)
-            return
-        await self._write_now(key, value)
-        self._core.void(key)
-        if how == "around" or value is None:
-            await self.remove(key)
+            await self._write_behind(key, value)
         else:
-            await self.set(key, value, tags=tags, **more)
+            await self._write_now(key, value)
+            self._core.void(key)
+        if how == "around" or value is None:
+            await self.remove(key, options=options)
+        else:
+            await self.set(key, value, tags=tags, options=options, **more)
 
     async def _write_now(self, key: str, value: Any) -> None:
         """To the database, after what waits of the key."""
@@ -180,15 +200,13 @@ class Writing(Wired):
         else:
             raise TypeError(f"{self.name}: write needs a writer")
 
-    async def _write_behind(self, key: str, value: Any, tags: Iterable[str], more: Mapping[str, Any]) -> None:
+    async def _write_behind(self, key: str, value: Any) -> None:
         if self.writes is None:
             raise TypeError(f"{self.name}: writing behind needs writes=WriteBehind(...)")
         if value is None:
             await self.writes.remove(key)
-            await self.remove(key)
         else:
             await self.writes.put(key, value)
-            await self.set(key, value, tags=tags, **more)
 
     async def arrived(self, notice: Notice, *, gone: bool, now: float, data: bytes | None = None) -> bool:
         """Do here what was done in another region; it is not told there. `arriving` says what the words mean.
@@ -244,6 +262,10 @@ class Writing(Wired):
             core.notices.later(
                 "edge", name, core.stamps.next(), _again(edge.purge, **how), core.now() + 86400
             )
+
+
+def _kind(tag: str) -> NoticeKind:
+    return NoticeKind.CLEAR if tag == EVERYTHING else NoticeKind.TAG
 
 
 def _again(work: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Callable[[], Awaitable[None]]:

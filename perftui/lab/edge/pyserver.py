@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from perftui.lab.folders import Folder, write_private
-from perftui.lab.processes import Command, LabError, free_port, python_env, spawn, tail, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Command, LabError, python_env, spawn, tail, until
 from perftui.lab.server import Server
 from perftui.lab.wire import status_of
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from perftui.lab.folders import Folder, write_private
-from perftui.lab.processes import Command, LabError, free_port, spawn, tail, until
+from perftui.lab.ports import free_port
+from perftui.lab.processes import Command, LabError, spawn, tail, until
 from perftui.lab.server import Server
 from perftui.lab.wire import status_of
 

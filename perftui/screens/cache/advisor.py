@@ -12,32 +12,35 @@ from textual.widget import Widget
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.failover import failover
+from perftui.draw.gain import gain, gain_order
 from perftui.draw.rows import Rows, Size
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line, wrap
-from perftui.model.cache import CacheReport
 from perftui.model.finding import Finding, Severity
 from perftui.model.frame import Frame
 from perftui.model.health import Link
 from perftui.model.rehearsal import TOPIC, Rehearsal
-from perftui.model.tierview import TierNode
-from perftui.screens.cache import applied, rehearsals
+from perftui.model.serverconfig import TOPIC as SETTINGS
+from perftui.model.serverconfig import SettingRow
+from perftui.screens.cache import applied, rehearsals, settings, waiting
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.library import node_key
-from perftui.screens.cache.tiers import WORDS
+from perftui.screens.cache.tierrows import WORDS
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 TOPICS = ("cache", "cachecluster")
-VIEWS = ("waiting", "rehearsals", "applied")
-KNOWN = {Link.LIVE, Link.LATE}
+VIEWS = ("waiting", "rehearsals", "applied", "settings", "heard")
+ALONE = frozenset({"heard", "applied", "settings"})  # views that take the whole width
 FULL, SPACE = "cache.memory-near-limit", "cache.keyspace"
 PAGES = 64  # random places of a sample of the keys
-NOBODY_WAITS = "no node has writes waiting for L2, and all hear what others change"
 
 
 class AdvisorTab(CacheTab):
-    """Findings with their evidence; below, nodes that have something waiting or hear nothing."""
+    """Findings with their evidence; below, nodes that have something waiting or hear nothing.
+
+    The settings of a server take the place of the findings.
+    """
 
     DEFAULT_CSS = """
     AdvisorTab { layout: vertical; }
@@ -51,10 +54,13 @@ class AdvisorTab(CacheTab):
     AdvisorTab.narrow #upper { layout: vertical; }
     AdvisorTab.narrow #found { width: 1fr; height: 1fr; margin-right: 0; }
     AdvisorTab.narrow #evidence { width: 1fr; height: 6; }
+    AdvisorTab.settings #upper { height: 7; }
+    AdvisorTab.settings #found { display: none; }
+    AdvisorTab.settings #evidence { width: 1fr; height: 1fr; }
     """
     id_: ClassVar[str] = "cache.advisor"
     title: ClassVar[str] = "Advisor"
-    topics: ClassVar[tuple[str, ...]] = (*TOPICS, TOPIC, "events")
+    topics: ClassVar[tuple[str, ...]] = (*TOPICS, TOPIC, "events", SETTINGS)
     empty: ClassVar[str] = (
         "would show what is wrong with the caches, on what evidence, and what mends it" + EMPTY
     )
@@ -66,6 +72,7 @@ class AdvisorTab(CacheTab):
         self._ledger = applied.Ledger()
         self._asked = False
         self._sampled: set[str] = set()
+        self._settings = settings.Asked()
 
     def compose(self) -> Iterable[Widget]:
         """The findings take the keys."""
@@ -74,7 +81,18 @@ class AdvisorTab(CacheTab):
             yield Panel("Evidence", id="evidence")
         with Widget(id="lower"):
             yield LiveTable(
-                waiting_columns(), key=node_key, title="Waiting at nodes", empty=NOBODY_WAITS, id="waiting"
+                waiting.waiting_columns(),
+                key=node_key,
+                title="Waiting at nodes",
+                empty=waiting.NOBODY,
+                id="waiting",
+            )
+            yield LiveTable(
+                waiting.heard_columns(),
+                key=waiting.heard_key,
+                title="Changes heard after",
+                empty=waiting.UNMEASURED,
+                id="heard",
             )
             yield LiveTable(
                 rehearsals.rehearsal_columns(self.look.tz),
@@ -94,6 +112,7 @@ class AdvisorTab(CacheTab):
                 sort="at",
                 reverse=True,
             )
+            yield LiveTable(settings.columns(), key=settings.setting_key, title="Settings", id="settings")
 
     def on_shown(self) -> None:
         """Others may have rehearsed meanwhile."""
@@ -103,9 +122,10 @@ class AdvisorTab(CacheTab):
         """Below 120 columns one below the other, and below these one table; `v` changes it."""
         wide = layout >= 120
         self.set_class(not wide, "narrow")
-        beside = wide and self.below != "applied"
+        self.set_class(self.below == "settings", "settings")
+        beside = wide and self.below not in ALONE
         for name in VIEWS:
-            self.query_one(f"#{name}").display = name == self.below or (beside and name != "applied")
+            self.query_one(f"#{name}").display = name == self.below or (beside and name not in ALONE)
 
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """All servers and clusters together."""
@@ -115,7 +135,9 @@ class AdvisorTab(CacheTab):
         )
         table = self.query_one("#found", LiveTable)
         age = fmt.age(max(0.0, frames["cache"].at - max((frame.at for frame in looked), default=0.0)))
-        silent = sorted(name for frame in looked for name, h in frame.health.items() if h.link not in KNOWN)
+        silent = sorted(
+            name for frame in looked for name, h in frame.health.items() if h.link not in waiting.KNOWN
+        )
         unknown = f"not known while {inert(', '.join(silent), 60)} does not answer" if silent else ""
         table.empty = unknown or (f"nothing to say; last looked {age} ago" if looked else "not looked yet")
         table.set_items(found)
@@ -127,10 +149,15 @@ class AdvisorTab(CacheTab):
             known = [name for frame in looked for name in frame.health]
             rows = self._ledger.rows(frames["events"], frames["cache"], known)
             self.query_one("#applied", LiveTable).set_items(rows)
+        if self.below == "settings" and (node := self.node) is not None:
+            self._settings.look(self, node, self.frame_of(node).at)
+            settings.show(self.query_one("#settings", LiveTable), self.told(SETTINGS, node), node.source)
         self._explain()
-        waiting = self.query_one("#waiting", LiveTable)
-        waiting.empty = unknown or NOBODY_WAITS
-        waiting.set_items(self._waiting())
+        queues, late = self.query_one("#waiting", LiveTable), self.query_one("#heard", LiveTable)
+        queues.empty = unknown or waiting.NOBODY
+        queues.set_items(waiting.waiting(self.nodes))
+        late.empty = unknown or waiting.UNMEASURED
+        late.set_items(waiting.heard(self.nodes))
 
     def _sample(self, found: Iterable[Finding]) -> None:
         """Which keys hold a memory that is nearly full is looked up once, where nobody has lately."""
@@ -145,6 +172,13 @@ class AdvisorTab(CacheTab):
     def _explain(self) -> None:
         """The finding under the cursor; while rehearsals have the keys, the one under theirs."""
         panel, table = self.query_one("#evidence", Panel), self.query_one("#rehearsals", LiveTable)
+        if self.below == "settings":
+            row = self.query_one("#settings", LiveTable).current
+            panel.title = "What it does"
+            panel.set_rows(
+                lambda size, _look: settings.explained(row, size) if isinstance(row, SettingRow) else []
+            )
+            return
         result = table.current if table.has_focus else None
         if isinstance(result, Rehearsal):
             panel.title = "Failover"
@@ -165,19 +199,21 @@ class AdvisorTab(CacheTab):
             self.go("cache.cluster")
             self.live.console_app.travel.reach(opened.item.seen.at - rehearsals.LEAD)
 
-    def _waiting(self) -> list[TierNode]:
-        report = self.report
-        every = report.nodes if isinstance(report, CacheReport) else ()
-        servers = [server for server in every if server.health.link in KNOWN]
-        tiers = [s.reading.tiers for s in servers if s.reading is not None and s.reading.tiers is not None]
-        nodes = [node for facts in tiers for node in facts.nodes]
-        return sorted((n for n in nodes if n.waiting or n.breaker_open or not n.linked), key=node_key)
+    @property
+    def _chosen(self) -> Finding | None:
+        """The finding under the cursor; of settings, the one about the setting there."""
+        found = self.query_one("#found", LiveTable)
+        if self.below != "settings":
+            return found.current if isinstance(found.current, Finding) else None
+        row = self.query_one("#settings", LiveTable).current
+        here = [one for one in found.view.items.values() if one.source == self.source]
+        return settings.finding_of(row, here) if isinstance(row, SettingRow) else None
 
     @property
     def selection(self) -> Mapping[str, Any] | None:
         """The finding under the cursor."""
-        current = self.query_one("#found", LiveTable).current if self.frames else None
-        if not isinstance(current, Finding):
+        current = self._chosen if self.frames else None
+        if current is None:
             return None
         return {"source": current.source, "finding": current.id, "title": current.title}
 
@@ -195,16 +231,15 @@ class AdvisorTab(CacheTab):
             self.query_one(f"#{self.below}").focus()
             self.redraw()
         elif id == "cache.advice-why":
-            current = self.query_one("#found", LiveTable).current
-            told = "; ".join(current.evidence) if isinstance(current, Finding) else "nothing to say"
+            told = "; ".join(self._chosen.evidence) if self._chosen is not None else "nothing to say"
             self.toast(inert(told, 400))
         else:
             return super().on_command(id)
         return True
 
     def _mend(self) -> None:
-        current = self.query_one("#found", LiveTable).current
-        offer = current.offer if isinstance(current, Finding) else None
+        current = self._chosen
+        offer = current.offer if current is not None else None
         if offer is None:
             self.toast(
                 "no action mends this by itself" if current is not None else "there is nothing to mend"
@@ -212,7 +247,7 @@ class AdvisorTab(CacheTab):
         elif offer.action == "cache.purge" and not offer.params:
             self.ask_purge("")
         else:
-            self.perform(offer.action, offer.source, **dict(offer.params))
+            self.perform(offer.action, offer.source, self._settings.forget, **dict(offer.params))
 
 
 def finding_key(finding: Finding) -> tuple[str, str, str]:
@@ -225,11 +260,8 @@ def _severity(severity: Severity) -> Cell:
     return word, word
 
 
-def _gain(finding: Finding) -> str:
-    if not finding.gain:
-        return "–"
-    known = finding.gain_unit in {"s", "bytes", "ratio", "1/s", "bytes/s"}
-    return fmt.value(finding.gain, finding.gain_unit) if known else f"{finding.gain:.3g} {finding.gain_unit}"
+def _short(text: str) -> str:
+    return text.replace("requests/s", "req/s")  # the evidence spells it out, with room for it
 
 
 def finding_columns() -> list[Column]:
@@ -238,22 +270,9 @@ def finding_columns() -> list[Column]:
         Column("severity", "", _severity, width=4),
         Column("title", "What", width=24, grow=True),
         Column("source", "Where", width=12, priority=2),
-        Column("gain", "Gain", lambda text: text, value=_gain, width=10, align="right", priority=3),
+        Column("gain", "Gain", _short, value=gain, width=12, align="right", priority=3, order=gain_order),
         Column("effort", "Effort", lambda effort: effort.name.lower(), width=8, priority=4),
         Column("offer", "Key", lambda offer: ("A", "accent") if offer else "", width=3),
-    ]
-
-
-def waiting_columns() -> list[Column]:
-    """Columns of nodes that wait."""
-    return [
-        Column("namespace", "Namespace", width=14, grow=True),
-        Column("node", "Node", lambda node: node[:8], width=8),
-        Column(
-            "waiting", "Writes waiting", fmt.count, width=14, align="right", help="that L2 did not take yet"
-        ),
-        Column("linked", "Hears", lambda on: ("yes", "ok") if on else ("◌ deaf", "lost"), width=7),
-        Column("breaker_open", "L2", lambda o: ("left alone", "warn") if o else ("used", ""), width=10),
     ]
 
 
@@ -263,7 +282,7 @@ def evidence_rows(finding: Finding, size: Size) -> Rows:
     for text in finding.evidence:
         rows += wrap(inert(text), size.width, "text")
     effort = finding.effort.name.lower()
-    rows.append(line(size.width, ("gain ", "muted"), _gain(finding), ("  effort ", "muted"), effort))
+    rows.append(line(size.width, ("gain ", "muted"), gain(finding), ("  effort ", "muted"), effort))
     if finding.offer is not None:
         rows += wrap(inert(f"A: {finding.offer.title}"), size.width, "accent")
     return rows

@@ -81,6 +81,7 @@ def columns(tz: str) -> list[Column]:
             title,
             form,
             value=lambda row: row.shifts[place],
+            order=lambda row: _moved(row.shifts[place]),
             width=21,
             align="right",
             priority=priority,
@@ -95,6 +96,10 @@ def columns(tz: str) -> list[Column]:
         figure(2, "Used", 2),
         figure(3, "Commands", 4),
     ]
+
+
+def _moved(shift: Shift | None) -> float | None:
+    return None if shift is None else shift.after - shift.before
 
 
 def _what(row: Applied) -> str:

@@ -22,7 +22,9 @@ EMPTY = '\nconnect one: [env.NAME.backends.cache] kind = "valkey", url = "redis:
 class CacheTab(Tab):
     """A tab about one server, or a cluster told as one: the primary, or the one chosen with `t`."""
 
-    verbs: ClassVar[Mapping[str, str]] = {"purge": "[--quarantine FILE] PATTERN  purge keys by pattern"}
+    verbs: ClassVar[Mapping[str, str]] = {
+        "purge": "[--rate N] [--quarantine FILE] PATTERN  purge keys by pattern"
+    }
 
     def __init__(self) -> None:
         super().__init__()

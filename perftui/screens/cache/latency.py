@@ -1,33 +1,50 @@
-"""Server-side latency: where the mass lies over time, quantiles, what was slow, what each command costs."""
+"""Latency: the server's mass over time, quantiles of both sides, what was slow, what each command costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import log2
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.widget import Widget
 
 from perftui.draw.chart import Line
+from perftui.draw.clientshare import ALONE, shares
 from perftui.draw.heatmap import Heat
-from perftui.model.cache import CacheNode
+from perftui.draw.largetext import nothing_large
+from perftui.draw.rows import Rows, Size
+from perftui.draw.text import line
+from perftui.model.cache import CacheNode, CacheReading
+from perftui.model.cacheclients import TOPIC as CLIENTS
+from perftui.model.cacheclients import Client, ClientGroup
+from perftui.model.commandlog import PANEL
 from perftui.model.frame import Frame, SeriesReader
 from perftui.model.series import SeriesKey
+from perftui.screens.cache import clients
 from perftui.screens.cache.base import EMPTY, CacheTab
-from perftui.screens.cache.rows import cost_columns, cost_key, slow_columns, slow_key
+from perftui.screens.cache.rows import (
+    cost_columns,
+    cost_key,
+    large_columns,
+    large_key,
+    slow_columns,
+    slow_key,
+)
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.heatmap import HeatmapPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 CLASSES = ("all", "read", "write")
+VIEWS = ("slow", "cost", "large", "groups", "clients")
+WHOLE = frozenset({"groups", "clients"})  # views that take the whole width
 STEP = 5.0
 COLUMNS = 180
 """A heat map of a quarter of an hour in steps of five seconds."""
 
 
 class LatencyTab(CacheTab):
-    """Heat map and quantiles above, slow log and command cost below."""
+    """Heat map and quantiles above; slow log and command cost below, or who is connected."""
 
     DEFAULT_CSS = """
     LatencyTab { layout: vertical; }
@@ -35,21 +52,26 @@ class LatencyTab(CacheTab):
     LatencyTab #heat, LatencyTab #slow { margin-right: 1; }
     LatencyTab.narrow #heat, LatencyTab.narrow #slow { margin-right: 0; }
     LatencyTab #upper { height: 1fr; layout: horizontal; }
+    LatencyTab #client { height: 4; }
+    LatencyTab.narrow #client { height: 3; }
+    LatencyTab.alone #client { height: 2; }
     LatencyTab #lower { height: 1fr; layout: horizontal; }
     LatencyTab #heat { width: 3fr; }
     LatencyTab #quantiles { width: 2fr; }
     LatencyTab #slow { width: 3fr; }
-    LatencyTab #cost { width: 2fr; }
+    LatencyTab #cost, LatencyTab #large { width: 2fr; }
+    LatencyTab #groups, LatencyTab #clients { width: 1fr; }
     """
     id_: ClassVar[str] = "cache.latency"
     title: ClassVar[str] = "Latency"
-    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster")
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", CLIENTS)
     empty: ClassVar[str] = "would show latency by command, the slow log and what each command costs" + EMPTY
 
     def __init__(self) -> None:
         super().__init__()
         self.shown = "all"
-        self.costs_in_front = False
+        self.view = "slow"
+        self._clients = clients.Clients()
         self._several = False  # whether the slow log is that of several nodes
         self._drawn: tuple[str, str, int] | None = None
 
@@ -59,6 +81,7 @@ class LatencyTab(CacheTab):
         with Widget(id="upper"):
             yield HeatmapPanel("Latency, server side", id="heat")
             yield ChartPanel("p50 p95 p99", unit="s", low=0, id="quantiles")
+        yield Panel("At the library's nodes", id="client")
         with Widget(id="lower"):
             yield LiveTable(
                 slow_columns(self.look.tz), key=slow_key, title="Slow log", id="slow", sort="at", reverse=True
@@ -66,14 +89,35 @@ class LatencyTab(CacheTab):
             yield LiveTable(
                 cost_columns(), key=cost_key, title="Command cost", id="cost", sort="share", reverse=True
             )
+            yield LiveTable(
+                large_columns(self.look.tz),
+                key=large_key,
+                title="Large requests and replies",
+                id="large",
+                sort="at",
+                reverse=True,
+            )
+            yield LiveTable(
+                clients.group_columns(), key=clients.group_key, id="groups", sort="clients", reverse=True
+            )
+            yield LiveTable(
+                clients.client_columns(),
+                key=clients.client_key,
+                id="clients",
+                sort="memory_bytes",
+                reverse=True,
+            )
 
     def arrange_for(self, layout: int) -> None:
         """Below 120 columns one picture and one table; `v` changes the table."""
         wide = layout >= 120
         self.set_class(not wide, "narrow")
         self.query_one("#quantiles").display = wide
-        self.query_one("#slow").display = wide or not self.costs_in_front
-        self.query_one("#cost").display = wide or self.costs_in_front
+        shown = {self.view}
+        if wide and self.view not in WHOLE:
+            shown |= {"slow", "large" if self.view == "large" else "cost"}
+        for name in VIEWS:
+            self.query_one(f"#{name}").display = name in shown
 
     def paint(self, _frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Both pictures from history, both tables from the newest reading."""
@@ -83,19 +127,40 @@ class LatencyTab(CacheTab):
             return
         self._heat(frame, node, facts.limit("latency"))
         self._quantiles(frame, node.source)
-        slow = self.query_one("#slow", LiveTable)
-        threshold = facts.slow_threshold_s
-        slow.empty = facts.limit("slow log") or (
-            "nothing was slower than the threshold" if threshold is not None else "the slow log is off"
+        client = facts.tiers.client if facts.tiers is not None else ()
+        told = list(shares(facts.latency, client))
+        waits = (
+            "not known yet: it takes two looks at what they publish"
+            if facts.tiers is not None and facts.tiers.nodes
+            else ALONE
         )
+        self.set_class(not told, "alone")
+        self.query_one("#client", Panel).set_rows(lambda size, _look: client_rows(told, waits, size))
+        self._logs(node, facts)
+        cost = self.query_one("#cost", LiveTable)
+        cost.empty = "no command ran since the last look"
+        cost.set_items(facts.commands)
+        if self.view in WHOLE:
+            self._clients.look(self, node, frame.at)
+            groups, listed = (self.query_one(f"#{name}", LiveTable) for name in ("groups", "clients"))
+            self._clients.show(groups, listed, self.told(CLIENTS, node), self.look.tz)
+
+    def _logs(self, node: CacheNode, facts: CacheReading) -> None:
+        """What took long, and what was large."""
+        slow, large = self.query_one("#slow", LiveTable), self.query_one("#large", LiveTable)
+        slow.empty = facts.limit("slow log") or (
+            "nothing was slower than the threshold"
+            if facts.slow_threshold_s is not None
+            else "the slow log is off"
+        )
+        large.empty = facts.limit(PANEL) or nothing_large(facts.large)
         several = node.role in {"cluster", "group"}
         if several is not self._several:
             self._several = several
             slow.view.columns = tuple(slow_columns(self.look.tz, nodes=several))
+            large.view.columns = tuple(large_columns(self.look.tz, nodes=several))
         slow.set_items(facts.slow)
-        cost = self.query_one("#cost", LiveTable)
-        cost.empty = "no command ran since the last look"
-        cost.set_items(facts.commands)
+        large.set_items(facts.large.entries if facts.large is not None else ())
 
     def _heat(self, frame: Frame, node: CacheNode, why: str) -> None:
         """The heat map, when a column was completed or something else is to be shown: it costs the most."""
@@ -114,24 +179,68 @@ class LatencyTab(CacheTab):
         kind = "read" if self.shown == "all" else self.shown
         chart.title = f"p50 p95 p99 of {kind}s"
         keys = [(q, SeriesKey(source, f"{q}_s", (("class", kind),))) for q in ("p50", "p95", "p99")]
+        op = (("op", "l2.get" if kind == "read" else "l2.set"),)
+        nodes = [(f"{q} at nodes", SeriesKey(source, f"client.{q}_s", op)) for q in ("p50", "p99")]
+        keys += [(name, key) for name, key in nodes if len(frame.window(key, chart.seconds))]
         chart.set_lines([Line.of(frame.window(key, chart.seconds), name=q) for q, key in keys], frame.at)
 
     def on_chart_panel_zoomed(self, _zoomed: ChartPanel.Zoomed) -> None:
         """Another window: hand over that much history."""
         self.redraw()
 
+    @property
+    def selection(self) -> Mapping[str, Any] | None:
+        """The line under the cursor of the table in front, with its server."""
+        if not self.source:
+            return None
+        return {"source": self.source, **self.query_one(f"#{self.view}", LiveTable).selection()}
+
+    def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
+        """Enter on a group lists its clients."""
+        if isinstance(opened.item, ClientGroup):
+            self._clients.group = opened.item
+            self._turn("clients")
+
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`m` turns all → reads → writes, `v` the table where there is room for one."""
+        """`m` turns all → reads → writes, `v` what is below, `b` by what clients are told together."""
         if id == "cache.class":
             self.shown = CLASSES[(CLASSES.index(self.shown) + 1) % len(CLASSES)]
+            self.redraw()
         elif id == "cache.lower":
-            self.costs_in_front = not self.costs_in_front
-            self.arrange_for(self.layout_now)
-            self.query_one("#cost" if self.costs_in_front else "#slow").focus()
+            self._clients.group = None
+            self._turn(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)])
+        elif id == "cache.clients-by":
+            if self.view == "groups":
+                self._clients.turn()
+            self._turn("groups")
+        elif id == "cache.kill-client":
+            self._kill()
+        elif id == "close" and self.view == "clients":
+            self._turn("groups")
         else:
             return super().on_command(id)
-        self.redraw()
         return True
+
+    def _turn(self, view: str) -> None:
+        self.view = view
+        self.arrange_for(self.layout_now)
+        self.query_one(f"#{view}").focus()
+        self.redraw()
+
+    def _kill(self) -> None:
+        one = self.query_one("#clients", LiveTable).current if self.view == "clients" else None
+        if not isinstance(one, Client):
+            self.toast("choose a client first: v shows them, enter lists those of a group")
+            return
+        what = {"client": one.id, "address": one.address, "node": one.node}
+        self.perform("cache.kill-client", self.source, self._clients.ask_again, **what)
+
+
+def client_rows(told: Sequence[tuple[str, str]], waits: str, size: Size) -> Rows:
+    """What callers wait for, a row each; or why that is not known."""
+    if not told:
+        return [line(size.width, (f" {waits}", "muted"))]
+    return [line(size.width, (f" {name:<12}", "muted"), (text, "text")) for name, text in told]
 
 
 def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> Heat | None:

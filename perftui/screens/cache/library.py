@@ -47,8 +47,8 @@ def namespace_columns() -> list[Column]:
         return Column(key, title, form, width=width, align="right", priority=priority, **more)
 
     return [
-        Column("namespace", "Namespace", width=8, grow=True, help="a cache's name, over all its nodes"),
-        right("nodes", "Nodes", fmt.count, 5, 5, help="processes that hold it"),
+        Column("namespace", "Namespace", width=10, grow=True, help="a cache's name, over all its nodes"),
+        right("nodes", "Nodes", fmt.count, 6, 5, help="processes that hold it"),
         right("requests", "Req/s", fmt.number, 5, value=_rate("requests")),
         right("hit_ratio", "Hit", hit_cell, 6, value=_rate("hit_ratio"), help="L1, L2"),
         right("stale_ratio", "Stale", _stale_cell, 6, value=_rate("stale_ratio")),
@@ -91,7 +91,15 @@ def node_columns(clock: Any) -> list[Column]:
         Column("l1_entries", "Entries", fmt.count, width=7, align="right", priority=3),
         Column("l1_bytes", "L1", fmt.bytes_, width=9, align="right", priority=4),
         Column("link", "L2", _state_cell, value=lambda node: node, width=8, help="how it stands with L2"),
-        Column("waiting", "Queue", fmt.count, width=5, align="right", priority=5, help="writes L2 lacks yet"),
+        Column(
+            "waiting",
+            "Queue",
+            fmt.count,
+            width=5,
+            align="right",
+            priority=5,
+            help="changes that L2, other nodes or the edge lack yet",
+        ),
         Column("at", "Told", clock, width=8, priority=6, help="when it published, by the server's clock"),
     ]
 

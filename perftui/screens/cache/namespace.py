@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from textual.widget import Widget
@@ -10,18 +10,28 @@ from textual.widget import Widget
 from perftui.analysis.namespacedetail import NamespaceDetail, detail
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.draw.hitpast import words
 from perftui.draw.rows import Row, Rows, Size
 from perftui.draw.stack import Layer
 from perftui.draw.text import fill, line
 from perftui.model.frame import Frame
+from perftui.model.hitpast import HitPast, PastRatio
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import CAUSES, NamespaceView, TierNode
-from perftui.screens.cache import nodework, shareloads, ttl
+from perftui.screens.cache import localcopies, nodeswitch, nodework, ttl
+from perftui.screens.tab import Tab
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 from perftui.widgets.stack import StackPanel
 
-NAMES = {"load": "load", "l2.get": "get from L2", "l2.set": "set in L2"}
+POLICIES: dict[str, Callable[[Tab, str, NamespaceView], None]] = {
+    "cache.set-ttl": ttl.edit,
+    "cache.share-loads": nodeswitch.SHARE.change,
+    "cache.local-copies": localcopies.change,
+    "cache.load-early": nodeswitch.EARLY.change,
+}
+
+NAMES = {"load": "load", "l2.get": "get from L2", "l2.set": "set in L2", "staleness": "heard after"}
 
 
 class NamespacePart(Widget):
@@ -65,9 +75,18 @@ class NamespacePart(Widget):
         return current if isinstance(current, nodework.WorkRow) else None
 
     def show(
-        self, source: str, view: NamespaceView | None, nodes: Sequence[TierNode], told: Frame, frame: Frame
+        self,
+        source: str,
+        view: NamespaceView | None,
+        nodes: Sequence[TierNode],
+        told: Frame,
+        frame: Frame,
+        past: HitPast | None = None,
     ) -> None:
-        """What is known of it: `view` and `nodes` of the newest look, `told` what the nodes' records say."""
+        """What is known of it: `view` and `nodes` of the newest look, `told` what the nodes' records say.
+
+        `past` has its hit ratios of longer windows.
+        """
         figures = self.query_one("#nsfigures", Panel)
         self._show_work(view.namespace if view is not None else "", nodes)
         if view is None:
@@ -78,9 +97,11 @@ class NamespacePart(Widget):
             counted = None
         figures.title = f"Namespace {inert(view.namespace, 40)}"
         figures.note = "esc back"
-        figures.set_rows(lambda size, _look: detail_rows(view, nodes, counted, size))
+        ratios = past.of(view.namespace) if past is not None else ()
+        figures.set_rows(lambda size, _look: detail_rows(view, nodes, counted, size, ratios))
         stacked = self.query_one("#nscauses", StackPanel)
-        stacked.set_layers(layers(frame, source, view.namespace, stacked.seconds), frame.at)
+        labels = (("namespace", view.namespace),)
+        stacked.set_layers(layers(frame, source, labels, stacked.seconds), frame.at)
 
     def turn(self) -> None:
         """Where there is room for one of both: what waits in place of the misses, or these again."""
@@ -98,11 +119,11 @@ class NamespacePart(Widget):
         table.set_items(nodework.rows(nodes))
 
 
-def layers(frame: Frame, source: str, namespace: str, seconds: float) -> list[Layer]:
-    """The misses of a namespace by cause, from history."""
+def layers(frame: Frame, source: str, labels: tuple[tuple[str, str], ...], seconds: float) -> list[Layer]:
+    """Misses by cause, of the namespace in `labels` or of all, from history."""
     found = []
     for cause in CAUSES:
-        key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), ("namespace", namespace)))
+        key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), *labels))
         series = frame.window(key, seconds)
         times, values = series.between(frame.at - seconds, frame.at)
         found.append(Layer(cause, times, values))
@@ -115,7 +136,11 @@ async def looked(power: Any, namespace: str) -> NamespaceDetail:
 
 
 def detail_rows(
-    view: NamespaceView, nodes: Sequence[TierNode], counted: NamespaceDetail | None, size: Size
+    view: NamespaceView,
+    nodes: Sequence[TierNode],
+    counted: NamespaceDetail | None,
+    size: Size,
+    past: Sequence[PastRatio] = (),
 ) -> Rows:
     """Its figures in short rows."""
     traffic = view.traffic
@@ -127,6 +152,8 @@ def detail_rows(
     if traffic is not None:
         say("requests", f"{fmt.rate(traffic.requests)}, {fmt.rate(traffic.coalesced)} joined a load or look")
         say("hit", f"{fmt.ratio(traffic.hit_ratio)}, L1 {fmt.ratio(traffic.l1_hit_ratio)}")
+        if past:
+            say("hit before", words(past))
         say("stale", fmt.ratio(traffic.stale_ratio))
         say("misses", f"{fmt.rate(traffic.misses)}, evicted from L1 {fmt.rate(traffic.evicted)}")
         if traffic.saved_ratio is not None:
@@ -136,21 +163,29 @@ def detail_rows(
             )
     if view.ttls:
         say("TTL", ttl.words(view))
-    if loads := shareloads.words(view):
+    if loads := nodeswitch.SHARE.words(view):
         say("loads", loads)
+    if before := nodeswitch.EARLY.words(view):
+        say("early loads", before)
+    if copies := localcopies.words(view):
+        say("L1 is", copies)
     if counted is not None:
         rows += _counted(counted, size)
     names = ", ".join(f"{node.node[:8]} {fmt.count(round(node.l1_entries))}" for node in nodes)
-    say("L1", f"{fmt.bytes_(view.l1_bytes)} in {fmt.many(view.nodes, 'node')}, entries: {inert(names, 400)}")
+    bound = f" of {fmt.bytes_(view.l1_bound)}" if view.l1_bound else ""
+    say(
+        "L1",
+        f"{fmt.bytes_(view.l1_bytes)}{bound} in {fmt.many(view.nodes, 'node')}, entries: {inert(names, 400)}",
+    )
     return fill(rows, size)
 
 
 def _counted(counted: NamespaceDetail, size: Size) -> list[Row]:
     """What was counted since the nodes began."""
     rows = [("went wrong", _counts(counted.troubles) or "nothing")]  # first: a low panel cuts what is last
-    for name, (p50, p95, p99) in counted.latencies:
-        text = f"p50 {fmt.duration(p50)}, p95 {fmt.duration(p95)}, p99 {fmt.duration(p99)}"
-        rows.append((NAMES[name], text))
+    for name, quantiles in counted.latencies:
+        named = zip(("p50", "p95", "p99", "p99.9"), quantiles, strict=True)
+        rows.append((NAMES[name], ", ".join(f"{at} {fmt.duration(value)}" for at, value in named)))
     if counted.ratio is not None:
         codecs = _counts(counted.codecs) or "none"
         rows.append(("packed", f"{counted.ratio:.2f} to 1 since they began"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from perftui.analysis.ranks import Move, Ranks
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.palette import state_span
@@ -12,7 +13,9 @@ from perftui.draw.rows import Look, Row, Span
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line
 from perftui.model.cache import CacheNode, CommandCost, HotKey, KeyInfo, PrefixShare, SlowCommand
+from perftui.model.commandlog import LargeCommand
 from perftui.model.health import Link
+from perftui.model.prefixhits import PrefixHits
 
 
 def key_text(key: bytes, limit: int = 200) -> str:
@@ -109,6 +112,18 @@ def slow_columns(tz: str, *, nodes: bool = False) -> list[Column]:
     ]
 
 
+def large_columns(tz: str, *, nodes: bool = False) -> list[Column]:
+    """Columns of large requests and replies, those of several `nodes` too."""
+    return [
+        Column("at", "Time", lambda at: fmt.clock(at, tz), width=8),
+        Column("bytes_", "Bytes", fmt.bytes_, width=9, align="right"),
+        Column("kind", "Of", lambda kind: kind.removeprefix("large-"), width=7),
+        *([Column("node", "Node", width=15, priority=2, help="whose log it is in")] if nodes else []),
+        Column("text", "Command", width=20, grow=True, help="secrets masked, cut at 4 KiB"),
+        Column("client", "Client", width=21, priority=3),
+    ]
+
+
 def cost_columns() -> list[Column]:
     """Columns of what each command costs."""
     return [
@@ -161,21 +176,41 @@ def ttl_text(ttl: float | None) -> Cell:
     return ("never", "muted") if ttl is None else fmt.duration(ttl)
 
 
-def key_columns() -> list[Column]:
-    """Columns of keys."""
+def _encoding(name: str) -> Cell:
+    return name or "–", "muted"
+
+
+def key_columns(*, freq: bool = True) -> list[Column]:
+    """Columns of keys, without how often they are used where that is not told."""
+    counted = Column(
+        "freq", "Freq", width=5, align="right", priority=4, help="OBJECT FREQ, LFU policies only"
+    )
     return [
         Column("key", "Key", key_text, width=24, grow=True),
         Column("kind", "Type", width=7, priority=2),
+        Column("encoding", "Encoding", _encoding, width=10, priority=3, help="how the server keeps it"),
         Column("ttl_s", "TTL", ttl_text, width=10, align="right"),
         Column("bytes_", "Bytes", fmt.bytes_, width=9, align="right", help="MEMORY USAGE, overhead included"),
-        Column("freq", "Freq", width=5, align="right", priority=4, help="OBJECT FREQ, LFU policies only"),
+        *([counted] if freq else []),
     ]
 
 
-def hot_columns() -> list[Column]:
-    """Columns of hot keys."""
+def move_cell(move: Move | None) -> Cell:
+    """How a rank moved; what the looks' own error explains stands back."""
+    if move is None:
+        return ""
+    return move.words, "text" if move.sure and move.places else "muted"
+
+
+def hot_columns(ranks: Ranks) -> list[Column]:
+    """Columns of hot keys, with how they moved since the look before."""
+
+    def moved(hot: HotKey) -> Move | None:
+        return ranks.move(hot.key)
+
     return [
         Column("key", "Hot key", key_text, width=24, grow=True),
+        Column("move", "Moved", move_cell, value=moved, width=5, align="right", help="places, since last H"),
         Column("share", "Share", interval, value=lambda h: (h.share, h.error), width=14, align="right"),
         Column("count", "Commands", fmt.count, width=9, align="right"),
         Column("writes", "Writes", fmt.count, width=6, align="right", priority=2),
@@ -183,14 +218,41 @@ def hot_columns() -> list[Column]:
     ]
 
 
-def item_key(item: KeyInfo | HotKey | PrefixShare) -> bytes:
+def _ends(row: PrefixHits) -> Interval:
+    return row.low, row.high
+
+
+def _surely(ends: Interval) -> Cell:
+    style = "ok" if ends[0] >= 0.95 else "warn" if ends[1] < 0.9 else ""
+    return fmt.between(ends), style
+
+
+def hits_columns() -> list[Column]:
+    """Columns of prefixes by what their reads found, with the 95 % interval."""
+    return [
+        Column("prefix", "Prefix read", lambda p: key_text(p, 80), width=14, grow=True),
+        Column("reads", "Reads", fmt.count, width=6, align="right"),
+        Column("ratio", "Hit", fmt.ratio, width=6, align="right", help="of the reads that could be judged"),
+        Column(
+            "between", "95 %", _surely, value=_ends, width=10, align="right", help="unsure ones either way"
+        ),
+        Column("unsure", "Unsure", fmt.count, width=6, align="right", priority=2, help="a hit or a miss"),
+    ]
+
+
+def item_key(item: KeyInfo | HotKey | PrefixShare | PrefixHits) -> bytes:
     """What tells two rows apart."""
-    return item.prefix if isinstance(item, PrefixShare) else item.key
+    return item.prefix if isinstance(item, PrefixShare | PrefixHits) else item.key
 
 
 def slow_key(entry: SlowCommand) -> tuple[int, float, str]:
     """An id starts again at 0 with the server; each node has its own."""
     return entry.id, entry.at, entry.node
+
+
+def large_key(entry: LargeCommand) -> tuple[str, int, float, str]:
+    """Each kind counts its own ids."""
+    return entry.kind, entry.id, entry.at, entry.node
 
 
 def cost_key(cost: CommandCost) -> str:

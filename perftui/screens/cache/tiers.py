@@ -10,34 +10,27 @@ from textual.widget import Widget
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line, Threshold
 from perftui.draw.clean import inert
-from perftui.draw.palette import state_span
-from perftui.draw.rows import Look, Row, Rows, Size, Span
-from perftui.draw.text import line, wrap
 from perftui.model.cache import CacheNode
 from perftui.model.cdn import CdnReport, EdgeView
-from perftui.model.finding import Finding, Severity
+from perftui.model.finding import Finding
 from perftui.model.frame import Frame
 from perftui.model.health import Link
+from perftui.model.hitpast import TOPIC as HITS
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import NamespaceView, TierNode
-from perftui.screens.cache import library, nodework, shareloads, ttl
+from perftui.screens.cache import hits, library, nodework
 from perftui.screens.cache.base import EMPTY, CacheTab
-from perftui.screens.cache.namespace import NamespacePart, looked
+from perftui.screens.cache.namespace import POLICIES, NamespacePart, layers, looked
 from perftui.screens.cache.rows import node_columns
+from perftui.screens.cache.tierrows import figure_rows, finding_rows
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.gauge import GaugePanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
+from perftui.widgets.stack import StackPanel
 
 DETAIL = "cache.namespace"
 DETAIL_EVERY = 2.0  # seconds between two looks at the records of the namespace in front
-
-POLICIES: dict[str, Callable[[CacheTab, str, NamespaceView], None]] = {
-    "cache.set-ttl": ttl.edit,
-    "cache.share-loads": shareloads.change,
-}
-
-WORDS = {Severity.INFO: "ok", Severity.WARNING: "warn", Severity.CRITICAL: "crit"}
 
 
 class TiersTab(CacheTab):
@@ -64,7 +57,7 @@ class TiersTab(CacheTab):
     """
     id_: ClassVar[str] = "cache.tiers"
     title: ClassVar[str] = "Tiers"
-    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", "cdn", DETAIL)
+    topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", "cdn", DETAIL, HITS)
     empty: ClassVar[str] = (
         "would show hit ratio, memory, traffic and replication of every cache server" + EMPTY
     )
@@ -75,6 +68,7 @@ class TiersTab(CacheTab):
         self.attached = False  # some process publishes what its caches count
         self.opened = ""  # the namespace whose detail is in front
         self._asked_at = 0.0
+        self._hits = hits.HitsAsked()
 
     def compose(self) -> Iterable[Widget]:
         """The table first: it takes the keys."""
@@ -103,6 +97,7 @@ class TiersTab(CacheTab):
         with Widget(classes="charts", id="first"):
             yield ChartPanel("Hit ratio", unit="ratio", low=0, high=1, id="ratio")
             yield ChartPanel("Lookups", unit="1/s", low=0, id="lookups")
+            yield StackPanel("Misses by cause", id="causes")
         with Widget(classes="charts", id="second"):
             yield ChartPanel("Memory", unit="bytes", low=0, id="bytes")
             yield ChartPanel("Evicted and expired", unit="1/s", low=0, id="gone")
@@ -124,7 +119,8 @@ class TiersTab(CacheTab):
         self.query_one("#l1").display = self.attached
         self.query_one("#memory").display = wide or not self.attached
         self.query_one("#figures").display = widest or (wide and not self.attached)
-        self.query_one("#lookups").display = wide
+        self.query_one("#lookups").display = wide and not self.attached
+        self.query_one("#causes").display = wide and self.attached
         self.query_one("#second").display = (widest or (wide and not self.attached)) and not opened
         self.query_one("#first").display = self.query_one("#gauges").display = not opened
         self.query_one("#findings").display = wide or not opened
@@ -147,9 +143,10 @@ class TiersTab(CacheTab):
     def paint(self, frames: Mapping[str, Frame], node: CacheNode) -> None:
         """Gauges, charts and findings of one server."""
         frame = self.frame_of(node)
-        for panel in self.query("ChartPanel, GaugePanel").results(Panel):
+        for panel in self.query("ChartPanel, GaugePanel, #causes").results(Panel):
             panel.set_health(node.health, frame.at)
         facts = node.reading
+        self._hits.ask(self, node.source, frame.at)
         self._library(node)
         hit = self.query_one("#hit", GaugePanel)
         alone = facts is None or facts.tiers is None or not facts.tiers.nodes
@@ -172,6 +169,8 @@ class TiersTab(CacheTab):
             memory.set_value(float(facts.used_bytes), high=most)
         self.query_one("#figures", Panel).set_rows(lambda size, _look: figure_rows(node, size))
         self._charts(frame, node.source, edge.source if edge else "")
+        past = hits.told(frames[HITS], node)
+        self.query_one("#ratio", ChartPanel).note = hits.note(past, attached=self.attached)
         mine = [f for f in frame.findings if f.source == node.source]
         findings = self.query_one("#findings", Panel)
         findings.note = f"{len(mine)}" if mine else ""
@@ -211,7 +210,8 @@ class TiersTab(CacheTab):
             self.probe(DETAIL, node.source, "NodeReader", lambda power: looked(power, name))
         view = next((one for one in node.namespaces if one.namespace == name), None)
         part = self.query_one("#opened", NamespacePart)
-        part.show(node.source, view, members, self.told(DETAIL, node), frame)
+        past = hits.told(self.frames[HITS], node)
+        part.show(node.source, view, members, self.told(DETAIL, node), frame, past)
 
     def on_live_table_opened(self, opened: LiveTable.Opened) -> None:
         """Enter on a namespace opens its detail."""
@@ -252,19 +252,22 @@ class TiersTab(CacheTab):
 
         ratio = self.query_one("#ratio", ChartPanel)
         tiers = {"L1": "l1_hit_ratio", "L2": "hit_ratio"} if self.attached else {"L2": "hit_ratio"}
-        hits = lines(ratio, **tiers)
+        drawn = lines(ratio, **tiers)
         if edge:
             window = frame.window(SeriesKey(edge, "hit_ratio"), ratio.seconds)
-            hits.append(Line.of(window, name="L3 edge"))
+            drawn.append(Line.of(window, name="L3 edge"))
         # Near the top the last points are what counts.
-        ratio.low = 0.8 if min(min(h.value, default=1.0) for h in hits) >= 0.8 else 0.0
+        ratio.low = 0.8 if min(min(one.value, default=1.0) for one in drawn) >= 0.8 else 0.0
         ratio.set_lines(
-            hits,
+            drawn,
             frame.at,
             thresholds=(Threshold(0.95, "ok", "target"), Threshold(0.9, "warn", "alert")),
         )
-        if not self.query_one("#lookups").display:
+        if self.layout_now < 120:
             return
+        causes = self.query_one("#causes", StackPanel)
+        if causes.display:
+            causes.set_layers(layers(frame, source, (), causes.seconds), frame.at)
         lookups = self.query_one("#lookups", ChartPanel)
         lookups.set_lines(lines(lookups, hits="hits_per_s", misses="misses_per_s"), frame.at)
         held = self.query_one("#bytes", ChartPanel)
@@ -347,47 +350,3 @@ class TiersTab(CacheTab):
 def front_edge(frame: Frame) -> EdgeView | None:
     """The first edge in front of the service; None where none is connected."""
     return next(iter(frame.report.edges), None) if isinstance(frame.report, CdnReport) else None
-
-
-def figure_rows(node: CacheNode, size: Size) -> Rows:
-    """Traffic, clients and replication in three short rows."""
-    facts = node.reading
-    if facts is None:
-        return []
-    repl = facts.replication
-    if node.role != "replica":
-        online = sum(r.state == "online" for r in repl.replicas)
-        many = fmt.many(len(repl.replicas), "replica")
-        following = f"{online}/{many} online" if repl.replicas else "no replica"
-    else:
-        following = f"follows {inert(repl.primary, 40)}, " + ("up" if repl.link_up else "link down")
-    lag = f", {fmt.bytes_(node.lag_bytes)} {fmt.duration(node.lag_s)} behind" if node.lag_bytes else ""
-    wire = f"{fmt.rate(facts.in_bytes_per_s, 'bytes')} in, {fmt.rate(facts.out_bytes_per_s, 'bytes')} out"
-    clients = f"{fmt.many(facts.clients, 'client')}, {facts.blocked_clients} blocked"
-    return [
-        line(size.width, (f"{fmt.rate(facts.ops_per_s)} commands, {clients}", "text")),
-        line(size.width, (f"{wire}, {fmt.ratio(facts.cpu_ratio)} CPU, {inert(facts.policy, 24)}", "muted")),
-        line(size.width, (f"{following}{lag}", "text")),
-    ]
-
-
-def finding_rows(findings: list[Finding], size: Size, look: Look, *, known: bool = True) -> Rows:
-    """Each finding with its first evidence, worst first; `known`: the server answers, so none means well."""
-    rows: list[Row] = []
-    if not findings and not known:
-        return [line(size.width, Span(" "), Span("not known while the server does not answer", "muted"))]
-    if not findings:
-        return [line(size.width, Span(" "), state_span("ok", look), Span("  nothing to say", "muted"))]
-    for finding in findings:
-        key = "  [A] " + finding.offer.title if finding.offer else ""
-        head = line(
-            size.width,
-            Span(" "),
-            state_span(WORDS[finding.severity], look),
-            Span(f"  {inert(finding.title)}", "text bold"),
-            Span(inert(key), "accent"),
-        )
-        rows.append(head)
-        for evidence in finding.evidence[:2]:
-            rows += [(Span("   "), *row) for row in wrap(inert(evidence), size.width - 4, "muted")[:1]]
-    return rows

@@ -216,7 +216,12 @@ def columns() -> list[Column]:
         Column("node", "Node", lambda node: node[:8], width=8, priority=2),
         Column("state", "State", lambda cell: cell, value=state, width=9),
         Column(
-            "done", "Keys", lambda text: text, value=_done, width=17, align="right", help="of the last run"
+            *("done", "Keys"),
+            value=_done,
+            width=17,
+            align="right",
+            help="of the last run",
+            order=lambda one: (one.total - one.left, one.total),
         ),
         Column("part", "", share_bar, value=_part, width=16, priority=4),
         count("runs", "Runs", "that ended"),

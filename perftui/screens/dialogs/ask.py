@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from textual.widgets import Input
 
 from perftui.draw.clean import inert
 from perftui.draw.rows import Row
 from perftui.draw.text import wrap
-from perftui.screens.dialogs.base import Dialog, line_input
+from perftui.screens.dialogs.base import LINE_KEYS, Dialog, line_input
 
 
 class AskDialog(Dialog[str]):
     """Answers with the text, or None when declined; `check` returns an error sentence or ''."""
+
+    keys_text: ClassVar[str] = LINE_KEYS
 
     def __init__(
         self, title: str, prompt: str, value: str = "", check: Callable[[str], str] | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from perftui.app import PerftuiApp
 
 T = TypeVar("T")
+LINE_KEYS = "enter goes on · esc cancels"
+"""What dialogs with a line to type say on their border."""
+
 SIDES = 4
 """Columns of border and padding."""
 
@@ -46,7 +50,9 @@ class Dialog(ModalScreen[T]):
     BINDINGS: ClassVar[list[BindingType]] = []
     AUTO_FOCUS: ClassVar[str | None] = "Input"
     title_text: str = ""
+    keys_text: ClassVar[str] = ""
     wide = 76
+    _late: tuple[T | None] | None = None
 
     def compose(self) -> ComposeResult:
         """The box with rows and the field."""
@@ -92,6 +98,19 @@ class Dialog(ModalScreen[T]):
         """The rows on show."""
         return self.query_one("#rows", RowBox)
 
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """End, once, and never what stands above: then when that has left."""
+        if self.app.screen is self:
+            return super().dismiss(result)
+        if self in self.app.screen_stack:
+            self._late = (result,)
+        return AwaitComplete()
+
+    def on_screen_resume(self) -> None:
+        """What stood above has left."""
+        if self._late is not None:
+            super().dismiss(self._late[0])
+
     def on_mount(self) -> None:
         """Border, title and size."""
         env = self.console_app.session.env
@@ -101,6 +120,7 @@ class Dialog(ModalScreen[T]):
         box.set_class(production, "-production")
         word = f"PRODUCTION {inert(env.name, 24)} · " if production else ""
         box.border_title = f"{word}{inert(self.title_text, 60)}".replace("[", "\\[")
+        box.border_subtitle = self.keys_text
         self.fit()
 
     def fit(self) -> None:

@@ -11,11 +11,12 @@ from perftui.draw.clean import inert
 from perftui.draw.format import bytes_, count
 from perftui.draw.palette import glyph
 from perftui.draw.rows import Look, Row, Span
-from perftui.draw.text import wrap
+from perftui.draw.text import line, wrap
 from perftui.model.action import Action, Plan, Risk
 from perftui.screens.dialogs.base import Dialog, line_input
 
 MOST_AFFECTED = 8
+MOST_ROWS = 4  # of one of them
 _RISK_STYLE = {Risk.READS: "muted", Risk.CHANGES: "warn bold", Risk.DESTROYS: "crit bold"}
 
 
@@ -71,7 +72,9 @@ def plan_rows(action: Action, plan: Plan, width: int, look: Look) -> list[Row]:
     rows += _affected(plan, width)
     for warning in plan.warnings:
         rows += wrap(f"{glyph('warn', look)} {inert(warning, 1000)}", width, "warn")
-    undo = plan.undo_note or ("u undoes it" if plan.reversible else "this cannot be undone")
+    undo = plan.undo_note or "u undoes it"
+    if not plan.reversible:
+        undo = "this cannot be undone" + (f": {plan.undo_note}" if plan.undo_note else "")
     rows += wrap(inert(undo, 500), width, "text" if plan.reversible else "warn")
     rows.append(())
     rows += _question(plan, width)
@@ -91,7 +94,11 @@ def _affected(plan: Plan, width: int) -> list[Row]:
     rows: list[Row] = []
     for item in plan.affects[:MOST_AFFECTED]:
         depth = 2 + min(8, len(item) - len(item.lstrip(" ")))  # a rule's lines keep their shape
-        rows += [(Span(" " * depth), *row) for row in wrap(inert(item, 500), width - depth, "muted")[:2]]
+        told = wrap(inert(item, 500), width - depth, "muted")
+        if len(told) > MOST_ROWS:
+            rest = " ".join(span.text for row in told[MOST_ROWS - 1 :] for span in row)
+            told[MOST_ROWS - 1 :] = [line(width - depth, Span(rest, "muted"))]
+        rows += [(Span(" " * depth), *row) for row in told]
     if len(plan.affects) > MOST_AFFECTED:
         rows.append((Span(f"  and {len(plan.affects) - MOST_AFFECTED} more", "muted"),))
     return rows

@@ -107,6 +107,8 @@ class PaletteDialog(Dialog[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Run the verb, else what the cursor is on."""
         event.stop()
+        if self.app.screen is not self:
+            return  # enter came twice before the first had ended it
         text = event.value.strip().removeprefix(":")
         verb = text.split()[0] if text.split() else ""
         act: Callable[[], None] | None = None

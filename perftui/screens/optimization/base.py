@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from perftui.draw.gain import gain, gain_order
 from perftui.draw.table import Cell, Column
 from perftui.model.recommendation import AdviceReport, Recommendation
-from perftui.screens.optimization.rows import WORDS, gain
+from perftui.screens.optimization.rows import WORDS
 from perftui.screens.tab import Tab
 
 GLYPHS = {"ok": "●", "warn": "▲", "crit": "■"}
@@ -56,12 +57,27 @@ def columns() -> list[Column]:
 
     return [
         Column("rank", "Rank", lambda v: f"{v:.1f}", value=lambda r: r.rank_value, width=6, align="right"),
-        Column("severity", "Severity", severity, value=lambda r: r, width=10),
+        Column(
+            "severity", "Severity", severity, value=lambda r: r, width=10, order=lambda r: r.finding.severity
+        ),
         Column("layer", "Layer", value=lambda r: r.layer, width=11, priority=3),
         Column("source", "Source", value=lambda r: r.finding.source, width=12, priority=2),
         Column("title", "What", value=lambda r: r.finding.title, width=28, grow=True),
-        Column("gain", "Gain", value=lambda r: gain(r.finding), width=10, align="right", priority=2),
-        Column("effort", "Effort", value=lambda r: r.finding.effort.name.lower(), width=8, priority=4),
+        Column(
+            *("gain", "Gain"),
+            value=lambda r: gain(r.finding),
+            width=10,
+            align="right",
+            priority=2,
+            order=lambda r: gain_order(r.finding),
+        ),
+        Column(
+            *("effort", "Effort"),
+            value=lambda r: r.finding.effort.name.lower(),
+            width=8,
+            priority=4,
+            order=lambda r: r.finding.effort,
+        ),
         Column("key", "Key", applies, value=lambda r: r, width=3),
     ]
 

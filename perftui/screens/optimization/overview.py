@@ -32,9 +32,13 @@ def check_columns() -> list[Column]:
         Column("title", "Check", width=22, grow=True),
         Column("category", "Category", width=9, priority=2),
         Column(
-            "value", "Figure", lambda c: fmt.value(c.value, c.unit), value=lambda c: c, width=9, align="right"
+            *("value", "Figure", lambda c: fmt.value(c.value, c.unit)),
+            value=lambda c: c,
+            width=9,
+            align="right",
+            order=lambda c: c.value,
         ),
-        Column("score", "Points", points, value=lambda c: c, width=6, align="right"),
+        Column("score", "Points", points, value=lambda c: c, width=6, align="right", order=lambda c: c.score),
     ]
 
 

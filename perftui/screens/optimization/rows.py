@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from perftui.analysis.scorecurve import value_at
 from perftui.draw import format as fmt
+from perftui.draw.gain import gain
 from perftui.draw.palette import state_span
 from perftui.draw.rows import Look, Row, Rows, Size, Span
 from perftui.draw.text import line, wrap
-from perftui.model.finding import Finding, Severity
+from perftui.model.finding import Severity
 from perftui.model.recommendation import AdviceReport, Recommendation
 from perftui.model.score import CategoryScore, Check
 
@@ -78,18 +79,6 @@ def check_rows(check: Check, size: Size) -> Rows:
 
 def _figure(check: Check, judged: float) -> str:
     return fmt.value(1.0 - judged if check.more_is_better else judged, check.unit)
-
-
-def gain(finding: Finding) -> str:
-    """The estimated gain with its unit."""
-    if not finding.gain:
-        return "–"
-    unit = finding.gain_unit
-    return (
-        fmt.value(finding.gain, unit)
-        if unit in ("s", "bytes", "ratio", "1/s", "bytes/s")
-        else (f"{finding.gain:.3g} {unit}".strip())
-    )
 
 
 def recommendation_rows(rec: Recommendation, size: Size, look: Look) -> Rows:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.draw.palette import glyph
 from perftui.draw.rows import Look, Rows, Size, Span
+from perftui.draw.ruletext import rule_text
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import line, wrap
 from perftui.model.alerts import (
@@ -18,11 +19,13 @@ from perftui.model.alerts import (
     AlertEvent,
     AlertsReport,
     AlertState,
+    Matcher,
     Rule,
     RuleStats,
     RuleStatus,
     Silence,
 )
+from perftui.model.elsewhere import Held, counted
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
 from perftui.model.finding import Finding, Severity
@@ -31,6 +34,7 @@ WIDE = 110  # columns from which on every view is named
 STYLES = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "muted"}
 WORDS = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\Z")
+_UNTIL = re.compile(r"(?:\A|\s)for\s+(\d+(?:\.\d+)?\s*[smhd])\s*\Z")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-z%/]*)\Z")
 _UNITS: dict[str, dict[str, float]] = {
@@ -76,12 +80,21 @@ def value_of(text: str, unit: str) -> float:
     return float(found[1]) * known[found[2]]
 
 
+def typed(figure: float) -> str:
+    """A figure to start from, in base units and whole: taken as it stands, it changes nothing."""
+    return f"{figure:.15g}"
+
+
 def against(alert: Alert) -> str:
     """The value against the threshold; "" for findings, which have none."""
-    if not alert.op:
-        return "" if alert.rule.startswith(FINDING) else fmt.value(alert.value, alert.unit).strip()
-    value, goal = fmt.value(alert.value, alert.unit).strip(), fmt.value(alert.threshold, alert.unit).strip()
-    return f"{value} {alert.op} {goal}"
+    if not alert.op and alert.rule.startswith(FINDING):
+        return ""
+    return fmt.against(alert.value, alert.op, alert.threshold, alert.unit)
+
+
+def _figure(alert: Alert) -> tuple[str, float] | None:
+    """Values of one unit by how much; of several units, these one after the other."""
+    return (alert.unit, alert.value) if against(alert) else None
 
 
 def state_cell(alert: Alert, look: Look) -> Cell:
@@ -110,7 +123,7 @@ def alert_columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Co
             align="right",
         ),
         Column("title", "Alert", inert, width=16, grow=True),
-        Column("value", "Value", value=against, width=17, priority=2),
+        Column("value", "Value", value=against, width=17, priority=2, order=_figure),
         Column("source", "Source", inert, width=9),
         Column("rule", "Rule", inert, width=18, priority=5),
         Column("owner", "Owner", inert, value=lambda a: a.ack.who if a.ack else "", width=14, priority=4),
@@ -139,11 +152,37 @@ def rule_columns(look: Callable[[], Look]) -> list[Column]:
     return [
         Column("state", "State", state, value=lambda s: s, width=12),
         Column("name", "Rule", inert, value=lambda s: s.rule.name, width=24),
-        Column("threshold", "Threshold", goal, value=lambda s: s, width=12),
+        Column("threshold", "Threshold", goal, value=lambda s: s, width=12, order=lambda s: s.rule.threshold),
         Column("hold", "For", fmt.duration, value=lambda s: s.rule.hold, width=8, align="right"),
         Column("severity", "Severity", _severity, value=lambda s: s.rule.severity, width=8),
-        Column("text", "Condition", inert, value=lambda s: s.error or s.rule.text, width=20, grow=True),
+        Column(
+            *("value", "Last", last_value),
+            value=lambda s: s,
+            width=10,
+            align="right",
+            priority=4,
+            order=lambda s: s.value,
+        ),
+        Column(
+            *("took", "Tick", last_tick),
+            value=lambda s: s,
+            width=8,
+            align="right",
+            priority=5,
+            order=lambda s: s.took_s,
+        ),
+        Column("text", "Condition", inert, value=lambda s: s.error or rule_text(s.rule), width=20, grow=True),
     ]
+
+
+def last_value(status: RuleStatus) -> str:
+    """The largest value of a rule's last result, a dash where that was empty or is not told."""
+    return "–" if status.value is None else fmt.value(status.value, status.rule.unit).strip()
+
+
+def last_tick(status: RuleStatus) -> str:
+    """How long its last evaluation took."""
+    return fmt.duration(status.took_s).strip() if status.evaluated else "–"
 
 
 def silence_columns(now: Callable[[], float]) -> list[Column]:
@@ -185,10 +224,12 @@ def history_columns(look: Callable[[], Look]) -> list[Column]:
     ]
 
 
-def chips(report: AlertsReport, view: str, size: Size, look: Look, warning: str = "") -> Rows:
-    """The views, the counts of the alerts by word, and who evaluates."""
+def chips(
+    report: AlertsReport, view: str, size: Size, look: Look, warning: str = "", held: Sequence[Held] = ()
+) -> Rows:
+    """The views, the counts of the alerts by word and of those held elsewhere, and what is in the way."""
     spans: list[Span] = []
-    names = ("alerts", "rules", "silences", "history", "routes")
+    names = ("alerts", "rules", "silences", "history", "routes", *(("elsewhere",) if held else ()))
     for name in names if size.width >= WIDE else (view,):  # the counts matter more than the names
         here = name == view
         spans.append(Span(f" {name.capitalize()} ", "accent reverse bold" if here else "muted"))
@@ -200,6 +241,8 @@ def chips(report: AlertsReport, view: str, size: Size, look: Look, warning: str 
     for word, count in counts:
         style = "warn bold" if word == "open" and count else "muted"
         spans.append(Span(f"{word} {count}  ", style))
+    if there := counted(held):
+        spans.append(Span(f"{inert(there, 40)}  ", "accent"))
     if warning:
         spans.append(Span(f"{warning}  ", "warn"))
     if report.problem:
@@ -228,8 +271,8 @@ def detail_rows(
     labels = ", ".join(f"{name}={value}" for name, value in alert.labels)
     rows += wrap(inert(labels, 400), size.width, "muted")
     if rule is not None and not rule.of_finding:
-        rows += wrap(inert(rule.text, 400), size.width, "accent")
-    rows += [line(size.width, inert(text, 200)) for text in alert.evidence]
+        rows += wrap(inert(rule_text(rule), 400), size.width, "accent")
+    rows += [line(size.width, inert(text, 200)) for text in (*alert.evidence, *alert.witness)]
     if stats is not None:
         rows += wrap(past(stats), size.width, "muted")
     for finding in findings[:5]:
@@ -246,11 +289,14 @@ def detail_rows(
 
 
 def event_rows(events: Sequence[Event], size: Size, look: Look) -> Rows:
-    """What happened around it."""
-    return [
-        line(size.width, Span(f"{fmt.clock(event.at, look.tz)} ", "muted"), inert(event.title, 160))
-        for event in events
-    ]
+    """What happened around it, in its order, under a heading."""
+    if not events:
+        return []
+    rows: Rows = [line(size.width, Span("all that happened around it", "muted"))]
+    for event in events:
+        clock = Span(f"{fmt.clock(event.at, look.tz)} ", "muted")
+        rows.append(line(size.width, clock, inert(f"{event.title} {event.detail}", 160)))
+    return rows
 
 
 def past(stats: RuleStats) -> str:
@@ -270,14 +316,31 @@ def newest_first(events: Sequence[AlertEvent]) -> list[tuple[int, AlertEvent]]:
     return list(reversed(list(enumerate(events))))
 
 
-def matchers_for(alert: Alert | None, silence: Silence | None, rule: Rule | None) -> str:
-    """What `z` offers to silence: the alert's rule and source."""
-    if alert is not None:
-        source = f', source="{alert.source}"' if alert.source else ""
-        return f'rule="{alert.rule}"{source}'
+def matchers_for(alerts: Sequence[Alert], silence: Silence | None, rule: Rule | None) -> str:
+    """What `z` offers to silence: the rules and sources of the alerts."""
+    if alerts:
+        rules = _one_of("rule", (alert.rule for alert in alerts))
+        sources = _one_of("source", (alert.source for alert in alerts))
+        return f"{rules}, {sources}" if sources else rules
     if silence is not None:
         return ", ".join(map(str, silence.matchers))
     return f'rule="{rule.name}"' if rule is not None else ""
+
+
+def _one_of(label: str, values: Iterable[str]) -> str:
+    """A matcher of these values; "" where one of them is empty."""
+    found = list(dict.fromkeys(values))
+    if not all(found):
+        return ""
+    if len(found) == 1:
+        return f'{label}="{found[0]}"'
+    return str(Matcher(label, "=~", "|".join(map(re.escape, found))))
+
+
+def note_of(text: str) -> tuple[str, float]:
+    """A note, and the seconds it holds that `for 2h` at its end says; 0: until it is resolved."""
+    found = _UNTIL.search(text)
+    return (text[: found.start()].strip(), seconds_of(found[1])) if found else (text.strip(), 0.0)
 
 
 def said(texts: Sequence[str], size: Size) -> Rows:

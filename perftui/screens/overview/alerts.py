@@ -12,25 +12,28 @@ from textual.widget import Widget
 from perftui.draw.chart import Line, Mark, Threshold
 from perftui.draw.notices import NOBODY
 from perftui.draw.rows import Look, Rows, Size
+from perftui.draw.ruletext import rule_text
 from perftui.model import anomaly
 from perftui.model.alerts import Alert, AlertsReport, Rule, RuleStatus, Silence
+from perftui.model.elsewhere import Held, HeldAlert, HeldSilence
 from perftui.model.errors import ConfigError
 from perftui.model.finding import Severity
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.screens.overview import alertrows as rows
-from perftui.screens.overview import bands
+from perftui.screens.overview import bands, heldrows
 from perftui.screens.overview import noticerows as told
 from perftui.screens.overview.causes import Causes
+from perftui.screens.overview.newrule import ask_line
 from perftui.screens.overview.noticerows import Told
-from perftui.screens.overview.quietkeys import HOUR, QuietKeys, checked
+from perftui.screens.overview.quietkeys import HOUR, QuietKeys
 from perftui.screens.overview.why import ask_rule, ask_why
 from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
-VIEWS = ("alerts", "rules", "silences", "history", "routes")
-WITH_DETAIL = ("alerts", "rules", "routes")
+VIEWS = ("alerts", "rules", "silences", "history", "routes", "elsewhere")
+WITH_DETAIL = ("alerts", "rules", "routes", "elsewhere")
 AROUND = 1800.0  # seconds of events shown before and after a firing
 
 
@@ -72,15 +75,26 @@ class AlertsTab(QuietKeys):
             [*rows.alert_columns(look, now), told.delivery_column(lambda: self.notices)],
             key=lambda a: a.fingerprint,
             id="alerts",
+            empty="no alert fires or is about to",
+            hint="v shows the rules that are watched",
         )
         yield LiveTable(rows.rule_columns(look), key=lambda s: s.rule.name, id="rules")
         yield LiveTable(
-            rows.silence_columns(now), key=lambda s: s.id, id="silences", empty="nothing is silenced"
+            rows.silence_columns(now),
+            key=lambda s: s.id,
+            id="silences",
+            empty="nothing is silenced",
+            hint="z on an alert hushes what is like it, c here makes a window that comes again",
         )
         yield LiveTable(
-            [*_numbered(rows.history_columns(look))], key=lambda p: p[0], id="history", empty="nothing yet"
+            [*_numbered(rows.history_columns(look))],
+            key=lambda p: p[0],
+            id="history",
+            empty="nothing yet",
+            hint="what fires and ends, who acknowledges, silences or comments is kept here",
         )
         yield LiveTable(told.columns(look), key=lambda row: row.key, id="routes", empty=NOBODY)
+        yield LiveTable(heldrows.columns(look, now), key=heldrows.key, id="elsewhere")
         yield Panel("", id="about")
         yield ChartPanel("", id="course", focusable=False)
 
@@ -122,6 +136,11 @@ class AlertsTab(QuietKeys):
             self._table.focus()
         self.redraw()
 
+    def _turn(self) -> None:
+        """The next view."""
+        at = self._views.index(self.view) + 1 if self.view in self._views else 0
+        self._choose(self._views[at % len(self._views)])
+
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest report in the view that is chosen."""
         report = frames["alerts"].report
@@ -138,13 +157,25 @@ class AlertsTab(QuietKeys):
             "silences": report.silences,
             "history": rows.newest_first(report.history),
             "routes": told.told(self.notices) if self.notices else (),
+            "elsewhere": heldrows.held_rows(self._held),
         }
+        self.query_one("#elsewhere", LiveTable).empty = heldrows.nothing(self._held)
         self._table.set_items(items[self.view])
         self._explain(report, frames)
 
     def _chips(self, report: AlertsReport, size: Size, look: Look) -> Rows:
         """The views and counts; when nobody hears of it, that instead of the counts' empty end."""
-        return rows.chips(report, self.view, size, look, "" if self._heard else "no one will be told")
+        warning = "" if self._heard else "no one will be told"
+        return rows.chips(report, self.view, size, look, warning, self._held)
+
+    @property
+    def _held(self) -> tuple[Held, ...]:
+        return self.notices.elsewhere if self.notices else ()
+
+    @property
+    def _views(self) -> tuple[str, ...]:
+        """All; without an Alertmanager nothing is held elsewhere."""
+        return VIEWS if self._held else VIEWS[:-1]
 
     @property
     def _heard(self) -> bool:
@@ -163,6 +194,10 @@ class AlertsTab(QuietKeys):
         return current if isinstance(current, Alert) else None
 
     @property
+    def _alerts(self) -> tuple[Alert, ...]:
+        return self._table.targets if self.view == "alerts" else ()
+
+    @property
     def _silence(self) -> Silence | None:
         current = self._table.current if self.view == "silences" else None
         return current if isinstance(current, Silence) else None
@@ -173,10 +208,14 @@ class AlertsTab(QuietKeys):
         return current if isinstance(current, Told) else None
 
     @property
-    def _rule(self) -> Rule | None:
+    def _status(self) -> RuleStatus | None:
         current = self._table.current if self.view == "rules" else None
-        if isinstance(current, RuleStatus):
-            return current.rule
+        return current if isinstance(current, RuleStatus) else None
+
+    @property
+    def _rule(self) -> Rule | None:
+        if (status := self._status) is not None:
+            return status.rule
         alert = self._alert
         return self._named(alert.rule) if alert is not None else None
 
@@ -201,8 +240,11 @@ class AlertsTab(QuietKeys):
         alert, rule, row, notices = self._alert, self._rule, self._told, self.notices
         stats = next((s for s in report.stats if rule is not None and s.rule == rule.name), None)
         if alert is None:
-            text = [rule.text, rows.past(stats) if stats else "has not fired in 30 d"] if rule else []
+            text = [rule_text(rule), rows.past(stats) if stats else "has not fired in 30 d"] if rule else []
+            text += [status.read_as] if (status := self._status) and status.read_as else []
             text += [*told.texts(row, notices)] if row and notices else []
+            held = self._table.current if self.view == "elsewhere" else None
+            text += [*heldrows.texts(held)] if isinstance(held, HeldAlert | HeldSilence) else []
             about.set_rows(lambda size, look: rows.said(text, size))
             self._course(
                 course,
@@ -261,14 +303,18 @@ class AlertsTab(QuietKeys):
             }
         if (row := self._told) is not None:
             return {"source": "alerts", "channel": row.channel, "about": row.state}
-        return {"source": "alerts", "rule": rule.name, "condition": rule.text} if rule is not None else None
+        return (
+            {"source": "alerts", "rule": rule.name, "condition": rule_text(rule)}
+            if rule is not None
+            else None
+        )
 
     # what can be done
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
         """`v` next view, `!` acknowledge, `z` silence, `x` its end, `c` new; `D` `t` `T` `O` `m`; enter."""
         deeds: dict[str, Callable[[], None]] = {
-            "overview.view": lambda: self._choose(VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]),
+            "overview.view": self._turn,
             "overview.acknowledge": self._acknowledge,
             "overview.silence": self._ask_silence,
             "overview.unsilence": self._unsilence,
@@ -299,18 +345,6 @@ class AlertsTab(QuietKeys):
             self._lay_out()
             self.redraw()
 
-    def _acknowledge(self) -> None:
-        alert = self._alert
-        if alert is None:
-            self.toast("no alert is selected", "warn")
-            return
-        mark = alert.fingerprint
-        self.ask(
-            "Acknowledge",
-            f"{alert.title}: a note for the others (may be empty)",
-            lambda note: self.perform("alerts.ack", "alerts", fingerprint=mark, note=note),
-        )
-
     def _ask_threshold(self) -> None:
         rule = self._rule
         if rule is None or not rule.op:
@@ -318,13 +352,12 @@ class AlertsTab(QuietKeys):
             return
         unit = {"ratio": "85 % or 0.85", "s": "250 ms", "bytes": "2 GiB"}.get(rule.unit, "a number")
         prompt = f"{rule.title} {rule.op} … ({unit}; empty: as configured)"
-        self.ask(
-            "Threshold",
-            prompt,
-            lambda text: self._set(rule, text),
-            f"{rule.threshold:g}",
-            checked(lambda text: rows.value_of(text, rule.unit) if text.strip() else None),
-        )
+
+        def draft(text: str) -> Rule | None:
+            return replace(rule, threshold=rows.value_of(text, rule.unit)) if text.strip() else None
+
+        now = rows.typed(rule.threshold)
+        ask_line(self, "Threshold", prompt, now, draft, lambda text: self._set(rule, text))
 
     def _set(self, rule: Rule, text: str) -> None:
         value = rows.value_of(text, rule.unit) if text.strip() else None

@@ -79,7 +79,7 @@ class ApiTab(Tab):
             sort="rate",
             reverse=True,
             empty="no endpoint source connected",
-            hint='add a backend of kind = "scrape" with the url of an application\'s /metrics',
+            hint='add a backend: kind = "scrape" with a url of metrics, or "accesslog" with a log\'s path',
         )
         yield LiveTable(
             queues.columns(), key=lambda v: key(v.depth), title="Queues", id="queues", empty="no queue"

@@ -11,7 +11,7 @@ from perftui.model.target import Target
 
 def under(target: Target, value: float | None, report: TargetsReport | None, width: int, look: Look) -> Row:
     """One row: share of the observed time in breach, then before and now."""
-    spans = [Span("       ")]
+    spans = [Span("missed ", "faint")]
     found = report.of(target.id) if report is not None else None
     for name, spent in found.spent if found is not None else ():
         if spent.ratio is not None:

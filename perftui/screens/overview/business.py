@@ -16,6 +16,8 @@ from perftui.widgets.chart import ChartPanel
 from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
+DECLARE = '[business.orders] kind = "counter", source = "shop", read = "orders_total"'
+
 
 class BusinessTab(Tab):
     """A row a figure; the one under the cursor is drawn below, over last week's ghost and in its band."""
@@ -31,7 +33,7 @@ class BusinessTab(Tab):
     topics: ClassVar[tuple[str, ...]] = (TOPIC,)
     empty: ClassVar[str] = (
         "would show sign-ups, revenue, sessions … a minute, against last week, band and target\n"
-        'declare one: [business.orders] kind = "counter", source = "shop", read = "orders_total"'
+        f"declare one: {DECLARE}"
     )
 
     def compose(self) -> Iterable[Widget]:
@@ -41,8 +43,7 @@ class BusinessTab(Tab):
             key=lambda view: view.metric.name,
             title="Figures",
             id="figures",
-            empty="no figure declared",
-            hint='[business.orders] kind = "counter", source = "shop", read = "orders_total"',
+            empty="nothing read yet",
         )
         yield ChartPanel("", low=0, id="course")
         yield Panel("", id="about")
@@ -57,7 +58,9 @@ class BusinessTab(Tab):
         frame = frames[TOPIC]
         if not isinstance(frame.report, BusinessReport):
             return
-        self.query_one("#figures", LiveTable).set_items(frame.report.metrics)
+        table = self.query_one("#figures", LiveTable)
+        table.empty, table.hint = "no figure declared", DECLARE
+        table.set_items(frame.report.metrics)
         view = self.current
         if view is None:
             return

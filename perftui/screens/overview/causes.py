@@ -67,9 +67,11 @@ def change_rows(changes: Sequence[Change], unit: str, size: Size, look: Look) ->
     for change in changes[:SHOWN]:
         e = change.event
         by = f" by {e.actor}" if e.actor else ""
+        times = f"{change.times} times, " if change.times > 1 else ""
         head = Span(f"{fmt.clock(e.at, look.tz)} ", "muted")
-        rows.append(line(size.width, head, inert(f"{e.source}: {e.title} {e.detail}{by}", 300)))
-        rows.append(line(size.width, "  ", Span(change.where, "muted"), " ", _shift(change, unit, look)))
+        rows.append(line(size.width, head, inert(f"{times}{e.source}: {e.title} {e.detail}{by}", 300)))
+        where = change.where if change.ahead >= 0 else f"{change.where}, {-change.ahead:.0f} s after it"
+        rows.append(line(size.width, "  ", Span(where, "muted"), "  ", _shift(change, unit, look)))
     left = len(changes) - SHOWN
     return [*rows, line(size.width, Span(f"  and {left} more", "muted"))] if left > 0 else rows
 

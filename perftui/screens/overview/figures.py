@@ -38,20 +38,28 @@ def columns(spark_of: Callable[[MetricView], tuple[Series, float]], look: Callab
         series, at = spark_of(view)
         return plain([spark(series, Window.last(WINDOW, at), SPARK, look(), low=0)])[0], "s1"
 
-    def of(key: str, title: str, form: Callable[[MetricView], Cell], width: int, priority: int) -> Column:
-        return Column(key, title, form, value=lambda v: v, width=width, align="right", priority=priority)
+    def of(
+        key: str,
+        title: str,
+        form: Callable[[MetricView], Cell],
+        width: int,
+        priority: int,
+        order: Callable[[MetricView], float | None] | None = None,
+    ) -> Column:
+        itself = lambda v: v  # noqa: E731 - the cell says more than the figure
+        return Column(key, title, form, itself, width, "right", priority, order=order)
 
     return [
         Column(
             "title", "Figure", lambda v: inert(v.metric.title, 60), value=lambda v: v, width=14, grow=True
         ),
-        of("value", "Value", value, 11, 1),
+        of("value", "Value", value, 11, 1, lambda v: v.value),
         Column("per", "", per, value=lambda v: v, width=10, priority=5),
-        of("week", "Last week", lambda v: amount(v.week), 9, 2),
-        of("change", "Change", change, 7, 4),
-        of("band", "Expected", expected, 13, 6),
-        of("target", "Target", target, 9, 3),
-        of("cost", "Incident cost", costs, 13, 4),
+        of("week", "Last week", lambda v: amount(v.week), 9, 2, lambda v: v.week),
+        of("change", "Change", change, 7, 4, _shift),
+        of("band", "Expected", expected, 13, 6, lambda v: v.low),
+        of("target", "Target", target, 9, 3, lambda v: v.metric.target),
+        of("cost", "Incident cost", costs, 13, 4, lambda v: v.cost.amount if v.cost else None),
         Column(
             "owner",
             "Owner",
@@ -84,11 +92,16 @@ def per(view: MetricView) -> str:
     return inert(view.metric.unit, 6) + ("/min" if view.metric.counted else "")
 
 
+def _shift(view: MetricView) -> float | None:
+    """Against last week, as a share of it."""
+    return view.value / view.week - 1 if view.value is not None and view.week else None
+
+
 def change(view: MetricView) -> Cell:
     """Against last week."""
-    if view.value is None or not view.week:
+    share = _shift(view)
+    if share is None:
         return "–"
-    share = view.value / view.week - 1
     return f"{share:+.0%}", "warn" if share <= -0.2 else ""
 
 
@@ -133,14 +146,24 @@ def course(
 def about(view: MetricView, size: Size, look: Look) -> Rows:
     """Words beside the chart."""
     del look
-    texts = [f"{amount(v)}{per(view)}  {inert(name, 30)}" for name, v in view.parts[:12] if name]
+    texts = [
+        f"{amount(v)}{per(view)}  {inert(name, 30)}{reach(view, name)}" for name, v in view.parts[:12] if name
+    ]
     if view.cost is not None:
         c = view.cost
         word = "cost so far" if c.until is None else "cost"
         texts.insert(0, f"incident {word}: {amount(c.amount)} ({amount(c.least)} to {amount(c.most)})")
-    if view.error:
-        texts.insert(0, f"{inert(view.error, 200)}")
+    for trouble in filter(None, (view.unknown, view.error)):
+        texts.insert(0, inert(trouble, 200))
     return fill([line(size.width, text) for text in texts or ["one figure, no parts"]], size)
+
+
+def reach(view: MetricView, part: str) -> str:
+    """How many different users a part has, and what share of the active ones that is."""
+    users, share = view.adoption(part)
+    if users is None:
+        return ""
+    return f"  {amount(users)} users" + (f", {fmt.ratio(share)}" if share is not None else "")
 
 
 def evidence(view: MetricView) -> str:

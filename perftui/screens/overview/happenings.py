@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -73,15 +74,22 @@ def columns(look: Callable[[], Look]) -> list[Column]:
         return event
 
     return [
-        Column("axis", "Time", axis, value=itself, width=11),
+        Column("axis", "Time", axis, value=itself, width=11, order=lambda e: e.at),
         Column("at", "Time", lambda at: fmt.stamp(at, look().tz), width=19),
         Column("kind", "Kind", kind, value=itself, width=8),
         Column("source", "Where", lambda t: inert(t, 60), width=12, priority=3),
         Column("title", "What", lambda t: inert(t, 300), width=20, grow=True),
         Column("detail", "More", lambda t: inert(t, 300), width=24, priority=6, grow=True),
-        Column("lasted", "Lasted", _lasted, value=itself, width=8, align="right", priority=4),
+        Column("lasted", "Lasted", _lasted, value=itself, width=8, align="right", priority=4, order=_lasting),
         Column("actor", "By", lambda t: inert(t, 40), width=10, priority=7),
     ]
+
+
+def _lasting(event: Event) -> float | None:
+    """Seconds; what is open lasts longest."""
+    if open_(event):
+        return math.inf
+    return None if event.until is None else event.until - event.at
 
 
 def _lasted(event: Event) -> Cell:

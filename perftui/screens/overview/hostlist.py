@@ -43,8 +43,14 @@ def columns(now: Callable[[], float]) -> list[Column]:
 
     return [
         Column("host", "Host", _named, value=lambda rank: rank, width=10, grow=True),
-        Column("cpu", "CPU", cpu, value=lambda rank: rank, width=SHARE, align="right"),
-        Column("memory", "Memory", memory, value=lambda rank: rank, width=SHARE, align="right"),
+        Column("cpu", "CPU", cpu, value=lambda rank: rank, width=SHARE, align="right", order=lambda r: r.cpu),
+        Column(
+            *("memory", "Memory", memory),
+            value=lambda rank: rank,
+            width=SHARE,
+            align="right",
+            order=lambda r: r.memory,
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ Drawn = Callable[[str, str], Callable[[str], Cell]]
 """Series and label → what draws the course of one device or interface."""
 
 COURSE = 10  # cells of a course of five minutes
+WORTH = 64 << 20  # bytes of unwritten pages that are worth a word
 
 
 def cpu(view: HostView, size: Size, look: Look, course: Callable[[], corerows.Course] | None = None) -> Rows:
@@ -36,6 +37,9 @@ def _together(view: HostView, width: int) -> Row:
     ]
     parts.append("load " + " ".join(f"{x:.2f}" for x in r.load))
     parts.append(f"{r.runnable} run, {r.blocked} blocked")
+    switches = f"{fmt.rate(r.switches_per_s)} switches"
+    if r.switches_per_s and len(f"busy {fmt.ratio(c.busy)}  {'  '.join((*parts, switches))}") <= width:
+        parts.append(switches)
     style = "crit bold" if c.busy >= BUSIEST else "warn bold" if c.busy >= BUSY else "bold"
     return line(width, Span(f"busy {fmt.ratio(c.busy)}", style), Span("  " + "  ".join(parts), "muted"))
 
@@ -54,10 +58,18 @@ def memory(view: HostView, size: Size, look: Look) -> Rows:
     swap += f", {fmt.rate(moving, 'bytes')} in and out" if moving else ""
     said = [
         Span(f"{fmt.ratio(m.used_ratio)} of {fmt.bytes_(m.total)} used", "bold"),
-        Span(f"  {swap}", "muted"),
+        Span(f"  {', '.join((swap, *_more(m)))}", "muted"),
     ]
     bar = stackedbar(parts, Size(size.width, max(1, size.height - 2)), look, unit="bytes", total=m.total)
     return [line(size.width, *said), *bar, pressure(view.reading.pressure, size.width)]
+
+
+def _more(m: MemoryUse) -> list[str]:
+    """What is worth a word only where there is some: unwritten pages, huge ones, kills."""
+    parts = [f"{fmt.bytes_(m.dirty)} dirty"] if m.dirty >= WORTH else []
+    if m.huge_total:
+        parts.append(f"huge pages {fmt.bytes_(m.huge_total - m.huge_free)} of {fmt.bytes_(m.huge_total)}")
+    return parts + ([f"{m.oom_kills} killed for memory"] if m.oom_kills else [])
 
 
 def brief(view: HostView, width: int) -> Rows:
@@ -137,13 +149,14 @@ def _swap(m: MemoryUse) -> str:
 
 
 def pressure(found: tuple[Pressure, ...], width: int) -> Row:
-    """Share of the last 10 s in which some task waited for each resource."""
+    """Share of the last 10 s in which some task waited for each resource, and in which all did."""
     if not found:
         return line(width, Span("pressure is not told by this kernel", "faint"))
     spans = [Span("tasks waited for ", "muted")]
     for p in found:
         style = "crit" if p.some >= 0.3 else "warn" if p.some >= 0.1 else ""
-        spans += [Span(f"{p.resource} ", "muted"), Span(fmt.ratio(p.some), style), Span("  ")]
+        every = f" (all {fmt.ratio(p.full)})" if p.full >= 0.01 else ""
+        spans += [Span(f"{p.resource} ", "muted"), Span(fmt.ratio(p.some) + every, style), Span("  ")]
     return line(width, *spans)
 
 

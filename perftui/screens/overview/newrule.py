@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from perftui.analysis.rulebuild import read_line, taken
+from perftui.analysis.rulebuild import drafted, read_line, taken
 from perftui.draw.clean import inert
-from perftui.model.errors import ConfigError
 from perftui.model.metrics import ServerRule
+from perftui.screens.dialogs.rule import Draft, RuleDialog
 from perftui.screens.tab import Tab
 
 TOPIC: Final = "alerts.served"
@@ -40,15 +41,19 @@ def _ask_line(tab: Tab, name: str) -> None:
         given: dict[str, Any] = {"metric": metric, "op": op, "threshold": threshold}
         tab.perform("alerts.new", "alerts", name=name, hold=hold, severity=severity, **given)
 
-    tab.ask("New rule", LINE, done, "", _mistake)
+    ask_line(tab, "New rule", LINE, "", partial(drafted, name, kinds=tab.session.env.kinds), done)
 
 
-def _mistake(text: str) -> str:
-    try:
-        read_line(text)
-    except ConfigError as error:
-        return str(error)
-    return ""
+def ask_line(
+    tab: Tab, title: str, prompt: str, value: str, draft: Draft, then: Callable[[str], None]
+) -> None:
+    """Ask for the line of a rule; what it would have done is said beside it."""
+
+    def answered(text: str | None) -> None:
+        if text is not None:
+            then(text)
+
+    tab.app.push_screen(RuleDialog(title, prompt, value, draft), answered)
 
 
 def _ask_served(tab: Tab, server: str) -> None:

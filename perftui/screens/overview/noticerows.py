@@ -14,6 +14,7 @@ from perftui.draw.table import Cell, Column
 from perftui.draw.text import line, wrap
 from perftui.model.alerts import Alert
 from perftui.model.notify import ChannelState, NoticesReport, Route
+from perftui.model.oncall import OnCallReport
 
 STEPS = 4  # deliveries shown with an alert
 
@@ -31,9 +32,15 @@ class Told:
 
 
 def told(report: NoticesReport) -> list[Told]:
-    """Channels first, those in trouble before the others; then the routes in their order."""
+    """Channels first, those in trouble before the others; who is on call; the routes in their order."""
     channels = sorted(report.channels, key=lambda one: one.failing is None)
-    return [*map(_channel, channels), *map(_route, report.routes)]
+    duty = [_oncall(report.oncall)] if report.oncall else []
+    return [*map(_channel, channels), *duty, *map(_route, report.routes)]
+
+
+def _oncall(one: OnCallReport) -> Told:
+    """Who would be called; a schedule that is not followed is trouble."""
+    return Told("oncall", "on call", "people", one.words, "crit" if one.said else "ok")
 
 
 def _channel(one: ChannelState) -> Told:
@@ -55,7 +62,7 @@ def columns(look: Callable[[], Look]) -> list[Column]:
 
     def state(one: Told) -> Cell:
         style = {"crit": "crit", "ok": "ok"}.get(one.word, "muted")
-        return f"{glyph(one.word, look())} {one.name}" if one.channel else f"  {one.name}", style
+        return f"{glyph(one.word, look())} {one.name}" if one.word != "off" else f"  {one.name}", style
 
     return [
         Column("name", "Name", state, value=lambda one: one, width=16),

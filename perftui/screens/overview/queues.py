@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from perftui.draw import format as fmt
@@ -11,7 +11,7 @@ from perftui.draw.rows import Look, Rows, Size
 from perftui.draw.table import Cell, Column
 from perftui.draw.text import fill, line
 from perftui.model.database import DatabaseReport
-from perftui.model.endpoint import ApiView
+from perftui.model.endpoint import ApiView, Pool
 from perftui.model.queues import QueueView
 
 OLD = 60.0  # seconds of waiting from which a queue is late
@@ -70,15 +70,21 @@ def pools(report: Any, apis: Iterable[ApiView]) -> list[tuple[str, int, int, int
             used = server.reading.connections
             found.append((f"{server.source} max_connections", used.used, used.maximum, used.waiting))
     for api in apis:
-        gauges: Mapping[Any, float] = {
-            (g.name, dict(g.labels).get("state", "")): g.value for g in api.reading.gauges
-        }
-        used_ = gauges.get(("db_pool_connections", "used"))
-        if used_ is not None:
-            idle = gauges.get(("db_pool_connections", "idle"), 0.0)
-            waiting = gauges.get(("db_pool_waiting", ""), 0.0)
-            found.append((f"{api.source} pool", int(used_), int(used_ + idle), int(waiting)))
+        found += [
+            (f"{api.source} {pool.name or 'pool'}", pool.used, pool.limit, pool.waiting or 0)
+            for pool in api.reading.pools or _remembered(api)
+        ]
     return found
+
+
+def _remembered(api: ApiView) -> tuple[Pool, ...]:
+    """The pool of a look that was kept as gauges: pictures of the past are of all ages."""
+    gauges = {(g.name, dict(g.labels).get("state", "")): g.value for g in api.reading.gauges}
+    used = gauges.get(("db_pool_connections", "used"))
+    if used is None:
+        return ()
+    idle, waiting = gauges.get(("db_pool_connections", "idle"), 0.0), gauges.get(("db_pool_waiting", ""), 0.0)
+    return (Pool("", int(used), int(idle), int(used + idle), int(waiting)),)
 
 
 def pool_rows(rows: Sequence[tuple[str, int, int, int]], size: Size, look: Look) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perftui.model.alerts import MAINTENANCE, Rule, Silence
+from perftui.model.alerts import MAINTENANCE, Alert, Rule, Silence
 from perftui.model.errors import ConfigError
 from perftui.screens.overview import alertrows as rows
 from perftui.screens.overview.newrule import new_rule
@@ -22,6 +22,10 @@ class QuietKeys(NoticeKeys):
     view: str
 
     @property
+    def _alert(self) -> Alert | None:
+        return None
+
+    @property
     def _silence(self) -> Silence | None:
         return None
 
@@ -30,7 +34,7 @@ class QuietKeys(NoticeKeys):
         return None
 
     def _ask_silence(self) -> None:
-        offered = rows.matchers_for(self._alert, self._silence, self._rule)
+        offered = rows.matchers_for(self._alerts, self._silence, self._rule)
 
         def long(matchers: str) -> None:
             self.ask(
@@ -61,7 +65,7 @@ class QuietKeys(NoticeKeys):
 
     def _ask_window(self) -> None:
         """Its name, what it hushes, when: one question after the other."""
-        offered = rows.matchers_for(self._alert, self._silence, self._rule)
+        offered = rows.matchers_for(self._alerts, self._silence, self._rule)
 
         def named(name: str) -> None:
             self.ask("Maintenance window", MATCHING, lambda text: matched(name, text), offered)

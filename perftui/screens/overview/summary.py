@@ -125,8 +125,7 @@ class SummaryTab(Tab):
         return self.query_one(f"#{name}", Panel)
 
     def _kind_of(self, source: str) -> str:
-        backend = self.session.env.backends.get(source)
-        return str(backend.kind) if backend else ""
+        return self.session.env.kinds.get(source)
 
     def _sources_of(self, target: Target) -> list[str]:
         """The backends that feed a target."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from perftui.analysis.promql import parse
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.draw.course import course_rows
 from perftui.draw.rows import Row, Span
+from perftui.draw.ruletext import condition
 from perftui.draw.text import line, wrap
 from perftui.model.alerts import Alert, Rule
 from perftui.model.backtest import Part, Why
 from perftui.screens.dialogs.base import Dialog
+from perftui.screens.overview.newrule import ask_line
 from perftui.screens.tab import Tab
 
 TOPIC: Final = "alerts.why"
@@ -32,7 +37,7 @@ class WhyDialog(Dialog[None]):
     def body(self, width: int) -> Sequence[Row]:
         """The rule, its parts, what decides."""
         why = self.why
-        rows: list[Row] = [*wrap(inert(why.condition, 1000), width, "accent")]
+        rows: list[Row] = [*wrap(inert(condition(why.rule), 1000), width, "accent")]
         if why.rule.place:
             rows.append(line(width, Span(inert(why.rule.place, 200), "muted")))
         rows.append(())
@@ -40,9 +45,12 @@ class WhyDialog(Dialog[None]):
             rows += _part_rows(part, why, width)
         if why.parts and not why.alerts:
             rows += [(), *wrap("no alert of it now", width, "muted")]
-        rows.append(())
+        if why.parts:
+            rows.append(())
         for text in why.lines:
             rows += wrap(inert(text, 500), width)
+        if why.course is not None:
+            rows += [(), *course_rows(why.course, width, self.look)]
         return [*rows, (), (Span("esc closes", "accent"),)]
 
     def pressed(self, key: str) -> bool:
@@ -94,11 +102,9 @@ def ask_rule(tab: Tab, rule: Rule | None) -> None:
     def done(text: str) -> None:
         tab.perform("alerts.edit", "alerts", rule=rule.name, place=rule.place, expr=text)
 
+    def draft(text: str) -> Rule:
+        parse(text)
+        return replace(rule, expr=text)
+
     prompt = f"{rule.title} in {rule.place}: the expression"
-    tab.ask("Edit rule", prompt, done, " ".join(rule.expr.split()), _mistake)
-
-
-def _mistake(text: str) -> str:
-    from perftui.analysis.rulefile import expression_mistake
-
-    return expression_mistake(text)[0]
+    ask_line(tab, "Edit rule", prompt, " ".join(rule.expr.split()), draft, done)

@@ -30,7 +30,7 @@ def workload_columns() -> list[Column]:
     """Columns of the table of workloads."""
     return [
         Column("source", "Workload", width=14, grow=True),
-        Column("ready", "Ready", ready_cell, value=lambda w: w, width=8),
+        Column("ready", "Ready", ready_cell, value=lambda w: w, width=8, order=lambda w: w.scale.ready),
         Column("desired", "Wanted", value=lambda w: w.scale.desired, width=6, align="right"),
         Column("running", "Running", value=lambda w: w.scale.running, width=7, align="right"),
         Column(

@@ -222,3 +222,15 @@ def test_a_hot_key_of_a_namespace_whose_nodes_have_no_memory_says_so() -> None:
     told = conclude(watched=sample, tiers=TierFacts((node, replace(node, l1=True))))["cache.hot-key"]
     assert told.evidence[1].startswith("1 of 2 nodes of shop has no L1 (`l1=`)")
     assert told.offer is None
+
+
+@pytest.mark.parametrize(
+    "text", ["PSYNC ? -1", "replconf ACK 1", "SYNC", "CLUSTER FAILOVER", "cluster syncslots x"]
+)
+def test_replication_is_no_slow_command_of_callers(text: str) -> None:
+    assert conclude(slow=(SlowCommand(1, NOW - 10, 0.25, text),)) == {}
+
+
+@pytest.mark.parametrize("text", ["CLUSTER SLOTS", "SYNCHRO", ""])
+def test_what_only_looks_like_it_is_one(text: str) -> None:
+    assert "cache.slow-commands" in conclude(slow=(SlowCommand(1, NOW - 10, 0.25, text),))

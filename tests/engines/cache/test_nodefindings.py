@@ -10,7 +10,7 @@ from perftui.engines import ACTIONS
 from perftui.engines.cache.riskfindings import room_for
 from perftui.model.cache import CommandSample, HotKey
 from perftui.model.finding import Effort, Finding, Severity
-from perftui.model.nodework import LongLoad, NodeWork, WaitingItem, mark_of
+from perftui.model.nodework import LongLoad, NodeWork, Unread, WaitingItem, mark_of
 from perftui.model.tierview import TierFacts, TierNode
 from tests.engines.cache.history import History
 from tests.engines.cache.test_findings import CALM, GIB, NOW, conclude, minute
@@ -191,3 +191,28 @@ def test_a_low_hit_ratio_names_who_is_loaded_most() -> None:
     assert not any(
         "loads seen" in t for t in conclude(minute(50, 50), watched=old)["cache.hit-ratio-low"].evidence
     )
+
+
+def test_values_that_cannot_be_read_are_named_and_can_be_purged() -> None:
+    damaged = [Unread("tea*", "damaged", 3.0), Unread("milk", "damaged", 9.0)]
+    work = [NodeWork(unread=tuple(damaged)), NodeWork(unread=(Unread("tea*", "damaged", 30.0),))]
+    found = nodes({"work": work[0]}, {"work": work[1]})["cache.unreadable"]
+    assert (found.severity, found.labels) == (Severity.WARNING, (("namespace", "shop"),))
+    assert found.evidence[:2] == ("tea*, milk, the last 3.00 s ago", "damaged: cut, changed or forged")
+    assert found.offer is not None
+    assert (found.offer.action, found.offer.params) == ("cache.purge", (("pattern", r"shop:tea\*"),))
+    assert found.offer.action in ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("k", "version"), ("k", "extra"), ("was?printable", "damaged"), ("k" * 200, "damaged")]
+)
+def test_what_a_purge_would_not_end_or_cannot_name_offers_none(key: str, why: str) -> None:
+    found = nodes({"work": NodeWork(unread=(Unread(key, why, 3.0),))})["cache.unreadable"]
+    assert found.offer is None
+    assert found.effort is Effort.HOURS
+
+
+def test_an_unknown_reason_is_told_as_it_is() -> None:
+    found = nodes({"work": NodeWork(unread=(Unread("k", "later reason", 3.0),))})["cache.unreadable"]
+    assert "later reason" in found.evidence

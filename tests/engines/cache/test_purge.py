@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from perftui.backends.valkey import Valkey, ValkeyOptions
+from perftui.backends.valkey.quarantine import SLICE
 from perftui.engines.cache.configure import SetParameter
 from perftui.engines.cache.purge import PurgeKeys
-from perftui.engines.cache.restore import RestoreKeys, batches
+from perftui.engines.cache.restore import BATCH_KEYS, RestoreKeys, batches
 from perftui.model.action import Progress, Receipt, Risk
 from perftui.model.errors import Cancelled, Lost, PartlyDone, PlanRejected
-from tests.waiting import until
+from tests.waiting import auntil, until
 
 
 @pytest.fixture
@@ -237,6 +240,57 @@ async def test_ids_are_checked(server: Valkey) -> None:
         RestoreKeys(server, "cache", quarantine="*")
 
 
+async def followed(server: Valkey) -> bool:
+    """Whether the replica hears what is written: another test may have restarted its primary."""
+    return b"state=online" in (await ask(server, ("INFO", "replication")))[0]
+
+
+async def test_a_purge_waits_until_a_replica_has_it(server: Valkey, valkey: Any, valkey_replica: Any) -> None:
+    await auntil(lambda: followed(server), 30)
+    await fill(server, 3000, "page")
+    receipt = await PurgeKeys(server, "cache", pattern="page:*").run(ignore)
+    assert "no replica" not in receipt.summary
+    replica = Valkey(
+        "r", ValkeyOptions(url=f"redis://127.0.0.1:{valkey_replica.port}", password=valkey.password)
+    )
+    assert await replica._look.ask([("EXISTS", *(f"page:{n}" for n in range(3000)))], 10) == [0]
+    await replica.close()
+
+
+async def test_a_purge_that_no_replica_has_says_so(
+    server: Valkey, valkey_replica: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perftui.engines.cache.purge.HANDED_ON", 0.1)
+    await auntil(lambda: followed(server), 30)
+    await fill(server, 10, "page")
+    os.kill(valkey_replica.pid, signal.SIGSTOP)
+    try:
+        receipt = await PurgeKeys(server, "cache", pattern="page:*").run(ignore)
+    finally:
+        os.kill(valkey_replica.pid, signal.SIGCONT)
+    assert receipt.done == 10
+    assert "no replica has it yet, so a failover now may bring keys back" in receipt.summary
+
+
+async def test_a_near_server_is_asked_by_the_slice_and_a_far_one_at_once(
+    server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scripts() -> int:
+        await fill(server, 256, "page")
+        await ask(server, ("CONFIG", "RESETSTAT"))
+        receipt = await PurgeKeys(server, "cache", pattern="page:*").run(ignore)
+        assert (
+            await RestoreKeys(server, "cache", quarantine=receipt.undo["quarantine"]).run(ignore)
+        ).done == 256
+        (told,) = await ask(server, ("INFO", "commandstats"))
+        return int(told.split(b"cmdstat_eval:calls=")[1].split(b",")[0])
+
+    monkeypatch.setattr("perftui.backends.valkey.quarantine.NEAR", 5.0)
+    by_slice = await scripts()
+    monkeypatch.setattr("perftui.backends.valkey.quarantine.NEAR", 0.0)
+    assert by_slice - await scripts() == 2 * (256 // SLICE - 256 // BATCH_KEYS)
+
+
 async def test_replica_is_refused_in_the_plan(valkey_replica: Any) -> None:
     url = f"redis://127.0.0.1:{valkey_replica.port}/0"
     follower = Valkey("replica", ValkeyOptions(url=url, password=valkey_replica.password))
@@ -281,9 +335,9 @@ async def test_set_a_parameter_and_back(server: Valkey) -> None:
     plan = await action.plan()
     assert before[1].decode() in plan.affects[0]
     receipt = await action.run(ignore)
-    assert await server.parameter("maxmemory-policy") == "volatile-ttl"
+    assert (await server.parameters("maxmemory-policy")).values[0][1] == "volatile-ttl"
     await action.undo(receipt)
-    assert await server.parameter("maxmemory-policy") == before[1].decode()
+    assert (await server.parameters("maxmemory-policy")).values[0][1] == before[1].decode()
 
 
 @pytest.mark.parametrize("parameter", ["requirepass", "dir", "maxmemory*"])

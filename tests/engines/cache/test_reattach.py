@@ -30,6 +30,8 @@ def nothing(*_: object) -> None:
 class Servers:
     """Primaries and replicas by value; `attach` changes whom one follows, `away` do not answer."""
 
+    one_leads = True
+
     def __init__(self, leads: str = "", away: tuple[str, ...] = ()) -> None:
         self.leads, self.away = leads, away
         self.told: list[tuple[str, str, int]] = []

@@ -122,7 +122,7 @@ async def test_what_is_neither_on_nor_off_is_not_obeyed(console: Valkey, valkey:
 
 
 async def test_nodes_that_cannot_are_told_and_other_words_refused(console: Valkey) -> None:
-    with pytest.raises(PlanRejected, match="shared `on`, `off`, or `default`"):
+    with pytest.raises(PlanRejected, match="shared loads are `on`, `off`, or `default`"):
         await setting(console, "maybe\x1b[31m").plan()
     with pytest.raises(PlanRejected, match="no node publishes it"):
         await setting(console, "on").plan()

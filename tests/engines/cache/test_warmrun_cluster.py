@@ -43,6 +43,7 @@ async def cluster(server_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Asy
     await made.stop()
 
 
+@pytest.mark.slow
 async def test_a_run_is_done_also_when_the_master_of_its_queue_dies(cluster: Cluster) -> None:
     rows = Rows()
     places = ",".join(f"{one.host}:{one.port}" for one in cluster.masters)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perftui.engines.cachecluster import ClusterEngine
+from perftui.engines.cachecluster.behind import BEHIND
 from perftui.engines.cachecluster.failover import MOST_BEHIND, FailOver
-from perftui.engines.cachecluster.findings import BEHIND
 from perftui.engines.cachecluster.happenings import KEPT, happened
 from perftui.engines.cachecluster.reshard import MoveSlots, chosen, counted, first
 from perftui.model.cache import CacheReading, ReplicaLink, Replication
@@ -33,8 +33,8 @@ def facts(role: str = "primary", ops: float = 10.0, **more: object) -> CacheRead
         used_bytes=1000,
         rss_bytes=1000,
         peak_bytes=1000,
-        max_bytes=0,
-        policy="noeviction",
+        max_bytes=1 << 20,
+        policy="allkeys-lru",
         allocator="libc",
         clients=1,
         blocked_clients=0,

@@ -111,7 +111,7 @@ async def test_a_primary_is_killed_measured_and_revived(shards: ValkeyCluster, c
         member = await shards.member(f"127.0.0.1:{first.port}")
         return (member.role, member.state) == ("replica", "ok")
 
-    await auntil(back)
+    await auntil(back, 20)
 
 
 async def write_on(cluster: Cluster, gap: list[float]) -> None:
@@ -182,7 +182,7 @@ async def test_replicas_and_clusters_that_are_not_whole_are_refused(
     async def noticed() -> bool:
         return any(m.state != "ok" for m in await shards.members())
 
-    await auntil(noticed)
+    await auntil(noticed, 20)
     with pytest.raises(PlanRejected, match="rehearse with a cluster that is whole"):
         await Rehearse(shards, "shards").plan()
 

@@ -218,3 +218,42 @@ def test_one_full_slot_cannot_be_split() -> None:
     offer = found(uneven(60_000, 15_000, 15_000, slots=slots))["cache.slots-unbalanced"].offer
     assert offer is not None
     assert dict(offer.params)["slots"] == "77-77"
+
+
+KEY = b"shop:product:1"
+
+
+def asked(share: float, part: float, count: int = 40, key: bytes = KEY) -> ClusterReading:
+    """A look at the stream: of the holder's commands, `part` of all, the key had `share`."""
+    others = (1 - part) / 2
+    parts = ((HOLDER.address, part), *((place, others) for place in OTHERS))
+    hot = HotKey(key, count, share * part, 0.02 * part)
+    return replace(whole(0.0, 0.0), watched=CommandSample(990.0, 2.0, 500, (hot,), (), parts))
+
+
+def test_a_hot_key_is_told_with_its_slot_and_primary_and_slots_are_moved_where_that_helps() -> None:
+    told = found(asked(0.4, 0.5))["cache.hot-key"]
+    assert told.title == f"shards: one key takes a large part of {HOLDER.address}'s traffic"
+    assert told.evidence[0] == (
+        f"shop:product:1: 40.0% ± 2.0% of the commands of {HOLDER.address}, of 500 watched for 2.00 s"
+    )
+    assert told.evidence[1] == f"slot {SLOT}; {HOLDER.address} has 50.0% of the cluster's commands"
+    assert told.evidence[2].endswith(
+        "the busier of the two has 45.0% in place of 50.0% of the cluster's commands"
+    )
+    assert told.labels == (("node", HOLDER.address), ("slot", str(SLOT)))
+    assert (told.effort, told.offer is not None) == (Effort.KEY, True)
+    alone = found(asked(0.95, 0.6))["cache.hot-key"]
+    assert (alone.offer, alone.effort) == (None, Effort.HOURS)
+    assert alone.evidence[2].startswith("no move of slots helps")
+
+
+def test_no_hot_key_where_the_primary_is_idle_few_were_seen_or_the_look_is_old() -> None:
+    assert "cache.hot-key" not in found(asked(0.4, 0.3))
+    assert "cache.hot-key" not in found(asked(0.21, 0.5))
+    assert "cache.hot-key" not in found(asked(0.4, 0.5, count=7))
+    assert "cache.hot-key" not in found(asked(0.4, 0.5, key=b"__node:shop:x"))
+    sample = asked(0.4, 0.5).watched
+    assert sample is not None
+    old = replace(asked(0.4, 0.5), watched=replace(sample, at=1000.0 - WATCHED - 1))
+    assert "cache.hot-key" not in found(old)

@@ -47,6 +47,7 @@ def found(session: Session, wanted: str, naming: str = "") -> Finding | None:
     return next((f for f in findings if f.id == wanted and any(naming in e for e in f.evidence)), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("incident", "finding", "evidence"), CASES)
 async def test_an_incident_becomes_a_finding_with_its_route_and_ends(
     lab, session, incident, finding, evidence

@@ -101,6 +101,7 @@ class TestKeeping:
         assert await cache.pull("a", default="gone") == "gone"
         await cache.remove_many(["b"])
         assert await cache.get_many(["a", "b", "c"]) == {"c": 3}
+        assert await cache.has_many(["c", "a", "c"]) == {"c": True, "a": False}
 
     async def test_one_call_loads_what_is_missing_of_many(self, cache: Cache) -> None:
         asked: list[list[str]] = []
@@ -403,6 +404,22 @@ class TestEarly:
         assert await waiting == "new"
         assert source.calls == 1
 
+    async def test_who_waits_for_one_that_fails_gets_the_stale_value(self, cache: Cache, hand: Hand) -> None:
+        how = SAFE.but(eager_at=0.5)
+        await cache.set("k", "old", options=how)
+        hand.go(6)
+        gate = asyncio.Event()
+        source = Source(OSError("db"), gate=gate)
+        assert await cache.get_or_set("k", source, options=how) == "old"
+        await until(lambda: source.calls == 1)
+        hand.go(5)
+        waiting = asyncio.ensure_future(cache.get_or_set("k", source, options=how))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await waiting == "old"
+        assert source.calls == 1
+        assert cache.stats().of("stale.failed") == 1
+
     async def test_its_failure_leaves_the_entry_as_it_was(self, cache: Cache, hand: Hand) -> None:
         how = SAFE.but(eager_at=0.5)
         await cache.set("k", "old", options=how)
@@ -412,12 +429,26 @@ class TestEarly:
         await until(lambda: cache.stats().of("load.failed") == 1)
         assert cache.remaining("k") == (pytest.approx(4), 10)
 
+    async def test_a_source_that_fails_is_not_asked_again_at_each_hit(self, cache: Cache, hand: Hand) -> None:
+        how = SAFE.but(eager_at=0.1, throttle=2)
+        await cache.set("k", "old", options=how)
+        hand.go(2)
+        source = Source(OSError("db"), OSError("db"), "new")
+        for times in (1, 2):
+            for _ in range(5):
+                assert await cache.get_or_set("k", source, options=how) == "old"
+                await until(lambda: not cache.loads())
+            assert source.calls == times
+            hand.go(2.1)
+        await cache.get_or_set("k", source, options=how)
+        await until(lambda: cache.peek("k") == "new")
+
     async def test_xfetch_draws_more_often_near_the_end_and_with_slow_loads(
         self, cache: Cache, hand: Hand
     ) -> None:
         def starts(left: float, load_s: float) -> int:
+            from perftui.instrument.cache.early import early
             from perftui.instrument.cache.entry import Entry
-            from perftui.instrument.cache.flight import early
 
             entry = Entry(1, hand.at + left, ttl=10, load_s=load_s)
             how = EntryOptions(ttl=10, early_beta=1.0)
@@ -434,6 +465,106 @@ class TestEarly:
         source = Source()
         await cache.get_or_set("k", source, options=how)
         assert source.calls == 0
+
+
+class TestLateCallers:
+    """A load that began before a change gives its value to those who waited then, and to nobody later."""
+
+    @pytest.mark.parametrize("change", ["remove", "expire", "tag", "write"])
+    async def test_who_comes_after_a_change_gets_what_is_loaded_after_it(
+        self, cache: Cache, change: str
+    ) -> None:
+        gate = asyncio.Event()
+        old, new = Source("old", gate=gate), Source("new")
+        first = asyncio.ensure_future(cache.get_or_set("k", old, tags=["t"]))
+        await until(lambda: old.calls == 1)
+        if change == "tag":
+            await cache.remove_by_tag("t")
+        elif change == "write":
+            cache.writer = Book()
+            await cache.write("k", "written", how="around")
+        else:
+            await getattr(cache, change)("k")
+        second = asyncio.ensure_future(cache.get_or_set("k", new, tags=["t"]))
+        third = asyncio.ensure_future(cache.get_or_set("k", new, tags=["t"]))
+        assert await asyncio.wait_for(second, 5) == await third == "new"
+        gate.set()
+        assert await first == "old"
+        assert cache.peek("k") == "new"
+        assert (old.calls, new.calls) == (1, 1)
+
+    async def test_two_loads_of_a_key_run_at_most_however_often_it_changes(self, cache: Cache) -> None:
+        gate = asyncio.Event()
+        source = Source(1, 2, 3, gate=gate)
+        callers = []
+        for n in range(5):
+            callers.append(asyncio.ensure_future(cache.get_or_set("k", source)))
+            await until(lambda n=n: source.calls == min(n + 1, 2))  # type: ignore[misc]
+            await cache.remove("k")
+        assert list(cache.loads()) == ["k"]
+        gate.set()
+        assert await asyncio.gather(*callers) == [1, 2, 2, 2, 2]
+        assert cache.loads() == {}
+        assert await cache.get_or_set("k", source) == 3
+
+    async def test_who_comes_after_a_change_of_something_else_waits(self, cache: Cache) -> None:
+        gate = asyncio.Event()
+        source = Source("one", gate=gate)
+        first = asyncio.ensure_future(cache.get_or_set("k", source, tags=["t"]))
+        await until(lambda: source.calls == 1)
+        await cache.remove("other")
+        await cache.remove_by_tag("u")
+        cache._core.linked(up=False)
+        cache._core.linked(up=True)
+        second = asyncio.ensure_future(cache.get_or_set("k", source, tags=["t"]))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await first == await second == "one"
+        assert source.calls == 1
+
+    async def test_who_comes_as_an_early_load_leaves_it_to_another_node_loads(self, hand: Hand) -> None:
+        elsewhere = Elsewhere()
+        async with Cache(
+            "shop", clock=hand, lock=elsewhere, defaults=EntryOptions(shared_flight=True)
+        ) as cache:
+            early = cache._flights.start("k", Source("early"), cache.defaults, (), eager=True)
+            await until(lambda: elsewhere.asked)
+            elsewhere.taken.set()  # its load ends in the next turn of the loop, in which this caller comes
+            assert await asyncio.wait_for(cache.get_or_set("k", Source("mine")), 5) == "mine"
+            assert early.future.result() is None
+
+
+class Elsewhere:
+    """A lock that another node has when it is asked first, and no longer."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.taken = asyncio.Event()
+
+    async def acquire(self, key: str, lease: float, *, within: float | None = None) -> Held | None:
+        """Ours, but not the first time."""
+        self.asked += 1
+        await self.taken.wait()
+        return None if self.asked == 1 else Held()
+
+    async def released(self, key: str, within: float) -> None:
+        """It was."""
+
+
+class Held:
+    """A load that is ours."""
+
+    held = True
+
+    async def release(self) -> None:
+        """Give it up."""
+
+
+class Book:
+    """A database that takes everything."""
+
+    async def write(self, items: Any) -> None:
+        """Take it."""
 
 
 class TestContext:
@@ -497,6 +628,17 @@ async def test_closing_twice_is_harmless_and_waiting_callers_get_their_value() -
     gate.set()
     assert await asked == "v"
     await closing
+    await cache.close()
+
+
+async def test_a_peek_of_ones_own_is_asked() -> None:
+    class Doubling(Cache):
+        def peek(self, key: str, default: Any = MISS) -> Any:
+            return 2 * super().peek(key, default)
+
+    cache = Doubling("shop")
+    await cache.set("k", 21)
+    assert (cache.peek("k"), await cache.get("k")) == (42, 42)
     await cache.close()
 
 

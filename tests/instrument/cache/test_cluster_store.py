@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -306,3 +306,37 @@ async def test_a_redirection_to_nowhere_is_said_to_be_none() -> None:
         with pytest.raises(Protocol, match="sent us nowhere"):
             await store.get(b"k", within=1)
         await store.close()
+
+
+async def test_many_are_asked_for_in_one_packet_a_master(whole: Cluster) -> None:
+    async with Cache("shop", l1=None, l2=whole.url) as cache:
+        keys = [f"many:{n}" for n in range(60)]
+        await cache.set_many(dict.fromkeys(keys[::2], 1))
+        nodes = cache.store._nodes.values()  # type: ignore[union-attr]
+        wires = [node._wire for node in nodes if node._wire is not None]
+        packets = [wire._transport.write for wire in wires]
+        sent: list[bytes] = []
+        for wire, write in zip(wires, packets, strict=True):
+
+            def counted(data: bytes, write: Any = write) -> None:
+                sent.append(data)
+                write(data)
+
+            wire._transport = Counted(wire._transport, counted)
+        assert await cache.has_many([*keys, keys[0]]) == {key: n % 2 == 0 for n, key in enumerate(keys)}
+        gets = [data for data in sent if b"GET" in data]
+        assert len(gets) == len({slot_owner(cache, key) for key in keys})
+
+
+def slot_owner(cache: Cache, key: str) -> object:
+    return cache.store._owners[slot_of(f"shop:{key}".encode())]  # type: ignore[union-attr]
+
+
+class Counted:
+    """A transport that tells what is written."""
+
+    def __init__(self, real: Any, write: Any) -> None:
+        self._real, self.write = real, write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)

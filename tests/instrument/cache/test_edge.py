@@ -24,7 +24,7 @@ from perftui.instrument.cache.edge import (
     whole_tag,
 )
 from perftui.lab.edge.varnish import VarnishServer, program
-from perftui.lab.processes import free_port
+from perftui.lab.ports import free_port
 from perftui.model.cdn import PurgeRequest
 from perftui.model.options import ValkeyOptions
 from perftui.model.purgequeue import unpack
@@ -146,6 +146,31 @@ async def test_a_declared_version_needs_no_reading():
     assert (answer.headers["etag"], answer.text) == ('"v%20%227%22"', "ab")
     assert (await get(app, "HEAD", if_none_match='"v%20%227%22"')).status_code == 304
     assert "etag" not in (await get(app_of(lambda: page("1m"), chunks=(b"a", b"b")))).headers
+
+
+async def test_a_file_that_the_server_sends_itself_has_its_start_before_it():
+    async def app(_scope, _receive, send):
+        product()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": "/srv/tea.html"})
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/tea", "headers": []}
+    await EdgeHeaders(app)(scope, None, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.pathsend"]
+    told = dict(sent[0]["headers"])
+    assert b"s-maxage=42" in told[b"cache-control"]
+    assert b"etag" not in told  # of a body that nobody saw
+
+
+async def test_a_cookie_reaches_who_has_the_page_already():
+    app = app_of(product, headers=[("set-cookie", "a=b"), ("etag", '"v1"')])
+    answer = await get(app, **{"if-none-match": '"v1"'})
+    assert (answer.status_code, answer.headers["set-cookie"]) == (200, "a=b")
 
 
 async def test_other_requests_pass_untouched():

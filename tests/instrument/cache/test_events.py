@@ -64,6 +64,8 @@ def test_any_payload_means_something(payload: str) -> None:
 def test_a_name_that_could_leave_its_quotes_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no name"):
         trigger(name)
+    with pytest.raises(ValueError, match="is no name"):
+        trigger("products", channel=name)
 
 
 async def test_rows_that_change_are_told_and_a_lost_link_expires_everything(postgres: PostgresServer) -> None:
@@ -99,4 +101,31 @@ async def test_rows_that_change_are_told_and_a_lost_link_expires_everything(post
         assert all(connection.is_closed() for connection in opened)
     finally:
         await admin.execute(f"DROP TABLE {quoted}")
+        await admin.close()
+
+
+async def test_a_write_is_told_whatever_it_does_and_never_fails_for_it(postgres: PostgresServer) -> None:
+    admin = await asyncpg.connect(postgres.dsn)
+    heard: list[str] = []
+
+    def hear(_connection: Any, _pid: int, _channel: str, payload: str) -> None:
+        heard.append(payload)
+
+    try:
+        await admin.execute(f"CREATE TABLE told (id text); {trigger('told', channel='t')}")
+        await admin.execute(trigger("told", channel="t"))  # a second time does no harm
+        await admin.add_listener("t", hear)
+        await admin.execute("INSERT INTO told VALUES ('a')")
+        await admin.execute("UPDATE told SET id = 'b'")
+        await until(lambda: len(heard) == 3)
+        assert (heard[0], set(heard[1:])) == ("told:a", {"told:a", "told:b"})
+        await admin.execute(
+            "INSERT INTO told SELECT string_agg(md5(n::text), '') FROM generate_series(1, 300) n"
+        )
+        await until(lambda: len(heard) == 4)
+        await admin.execute("TRUNCATE told")
+        await until(lambda: len(heard) == 5)
+        assert heard[3:] == ["told", "told"]
+    finally:
+        await admin.execute("DROP TABLE told")
         await admin.close()

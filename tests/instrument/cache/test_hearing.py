@@ -179,6 +179,7 @@ async def test_keyspace_events_remove_what_others_changed(
         await cache.set("else", 2, tags=["row:8"])
         await auntil(lambda: _subscribed(store))
         await other.put(b"unasked:7", b"v", 60)
+        await other.put(b"row:\xff", b"v", 60)  # no text: it ends nothing
         await other.put(b"row:7", b"v", 60)
         await until(lambda: cache.peek("page") is MISS)
         assert cache.peek("else") == 2
@@ -186,6 +187,32 @@ async def test_keyspace_events_remove_what_others_changed(
         await store.command("CLIENT", "KILL", "ID", id_, key=b"")
         await until(lambda: cache.peek("else") is MISS)
         assert events.counts.everything == 1
+    finally:
+        await events.close()
+        await listening.close()
+        await store.command("CONFIG", "SET", "notify-keyspace-events", "", key=b"")
+
+
+async def test_an_event_whose_meaning_cannot_be_told_expires_everything_and_ends_no_link(
+    l2: ValkeyServer, store: Store, other: Store
+) -> None:
+    await store.command("CONFIG", "SET", "notify-keyspace-events", "KA", key=b"")
+    cache = Cache("views")
+    listening = open_store(l2.url)
+    events = KeyspaceEvents(listening, (cache,), lambda key, _: Change(tags=(key.split(":")[1],)))
+    events.start()
+    try:
+        await cache.set("page", 1, tags=["7"])
+        await auntil(lambda: _subscribed(store))
+        await other.put(b"of another program", b"v", None)
+        await until(lambda: cache.peek("page") is MISS)
+        assert (events.counts.failed, events.counts.everything, events.counts.links) == (1, 1, 1)
+        assert events.counts.last_error.startswith("IndexError")
+        await cache.set("page", 1, tags=["7"])
+        await cache.set("else", 2, tags=["8"])
+        await other.put(b"row:7", b"v", 60)
+        await until(lambda: cache.peek("page") is MISS)
+        assert (cache.peek("else"), events.counts.links) == (2, 1)
     finally:
         await events.close()
         await listening.close()

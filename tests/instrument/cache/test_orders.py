@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perftui.backends.valkey import Valkey
-from perftui.instrument.cache import Cache, stats, writequeue
+from perftui.instrument.cache import Cache, orders, stats, writequeue
 from perftui.instrument.cache.context import LoadTimeout
 from perftui.instrument.cache.journal import FileJournal, MemoryJournal
+from perftui.instrument.cache.names import value_key
 from perftui.instrument.cache.ports import Store
 from perftui.instrument.cache.writebehind import WriteBehind
 from perftui.model.errors import Lost, StoreError
@@ -306,6 +307,44 @@ async def test_what_recovery_holds_is_told_by_name(l2: ValkeyServer, store: Stor
         await l2.start()
         await until(lambda: not cache.stats().gauges["recovery.queue"], 10)
         assert work(cache).waiting == ()
+
+
+async def test_values_that_cannot_be_read_are_told_by_name(
+    l2: ValkeyServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        Cache("shop", l2=l2.url, publish=False) as cache,
+        Cache("shop", l2=store, publish=False) as other,
+    ):
+        await other.set("good", 1)
+        whole = await store.get(value_key("shop", "good"))
+        assert whole is not None
+        for n in range(7):
+            await store.command("SET", value_key("shop", f"k{n}"), b"rubbish", key=b"")
+        await store.command("SET", value_key("shop", "cut"), whole[:-1], key=b"")
+        for key in (*(f"k{n}" for n in range(7)), "k1", "cut", "good", "k0"):
+            await cache.get(key)
+        told = [(one.key, one.why) for one in work(cache).unread]
+        assert told == [("k0", "foreign"), ("cut", "damaged"), *((f"k{n}", "foreign") for n in (1, 6, 5))]
+        monkeypatch.setattr(orders, "UNREAD_FOR", 0.0)
+        assert work(cache).unread == ()
+
+
+async def test_what_the_other_nodes_are_not_told_waits_as_well() -> None:
+    class Mute:
+        async def publish(self, _notice: Any) -> None:
+            raise Lost("nobody hears")
+
+        def listen(self, _heard: Any, _link: Any) -> None:
+            pass
+
+        async def close(self) -> None:
+            pass
+
+    async with Cache("shop", backplane=Mute()) as cache:
+        await cache.set("k", 1)
+        assert cache.stats().gauges["notices.queue"] == 1
+        assert cache.stats().gauges["recovery.queue"] == 0
 
 
 async def test_a_writer_that_fails_five_times_is_tried_again_when_ordered(

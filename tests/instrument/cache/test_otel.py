@@ -149,6 +149,7 @@ async def test_providers_of_the_service_are_used_and_its_own_spans_left_alone() 
     await cache.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hung", [True, False])
 async def test_a_collector_that_is_away_costs_callers_nothing(hung: bool) -> None:
     with Collector(hung=True) as collector:

@@ -126,3 +126,22 @@ async def test_its_age_is_that_of_the_oldest() -> None:
     recovery.forget("set", "k")
     assert len(recovery) == 0
     await recovery.close()
+
+
+@pytest.mark.slow
+async def test_a_target_that_does_not_answer_holds_up_nothing_for_another() -> None:
+    edge, backplane, recovery = Target(), Target(), Recovery(Hand())
+    for n in range(100):
+        recovery.later("edge", f"e{n}", STAMPS[n], edge.doing(f"e{n}"), LATER)
+    for n in range(100):
+        recovery.later("remove", f"k{n}", STAMPS[n], backplane.doing(f"k{n}"), LATER)
+    await until(lambda: recovery.items()[0].tries >= 2)
+    backplane.up = True
+    await until(lambda: len(backplane.done) == 100, 15)
+    assert edge.done == []
+    assert len(recovery) == 100
+    edge.up = True
+    await settled(recovery)
+    assert sorted(edge.done) == sorted(f"e{n}" for n in range(100))
+    assert len(backplane.done) == 100
+    await recovery.close()

@@ -100,6 +100,7 @@ def loads(visits, ttl):
     return count
 
 
+@pytest.mark.slow
 @FEW
 @given(st.floats(1.5, 10), st.integers(0, 10**6), st.sampled_from([regular, memoryless]))
 def test_what_a_longer_ttl_is_said_to_spare_it_spares(longer, seed, kind):

@@ -15,7 +15,6 @@ from perftui.instrument.cache.ports import LinkChange, LinkEvent
 from perftui.instrument.cache.resp import Late
 from perftui.instrument.cache.sentinel import SentinelStore
 from perftui.instrument.cache.store import open_store
-from perftui.lab.cluster import fresh_ports
 from perftui.lab.sentinel import GROUP, Sentinel
 from perftui.model.errors import BackendError, Lost
 from tests.conftest import need_valkey
@@ -54,6 +53,7 @@ async def reads(store: SentinelStore) -> bool:
         return False
 
 
+@pytest.mark.slow
 async def test_a_killed_master_is_followed(group: SentinelGroup, store: SentinelStore) -> None:
     events: list[LinkEvent] = []
     pushes: list[object] = []
@@ -89,6 +89,7 @@ async def test_a_planned_switch_and_a_dead_sentinel(group: SentinelGroup, store:
     await auntil(lambda: writes(store), 5)
 
 
+@pytest.mark.slow
 async def test_sentinels_that_the_url_does_not_name_are_met(group: SentinelGroup) -> None:
     others = ",".join(f"{s.host}:{s.port}" for s in group.sentinels)
     store = open_store(group.url.replace(others, f"{group.sentinels[0].host}:{group.sentinels[0].port}"))
@@ -105,12 +106,12 @@ async def test_sentinels_that_the_url_does_not_name_are_met(group: SentinelGroup
         await store.close()
 
 
+@pytest.mark.slow
 async def test_a_sentinel_that_missed_the_switch_misleads_nobody(
     group: SentinelGroup, server_folder: Folder
 ) -> None:
     dead, password = group.data[0], group.sentinels[0].password
     late = Sentinel(server_folder, "late-sentinel", dead, password, 500)
-    (late.port,) = fresh_ports(1, set())
     await dead.kill()
     await late.start()  # it knows nobody but the dead
     store = open_store(group.url.replace("@", f"@{late.host}:{late.port},", 1))

@@ -98,6 +98,15 @@ async def test_foreign_writers_are_heard_too(a: Cache, store: Store) -> None:
     assert a.stats().of("unreadable.foreign") == 1
 
 
+async def test_a_foreign_key_that_is_no_text_leaves_the_link_up(a: Cache, store: Store) -> None:
+    await a.set("k", "ours")
+    await store.command("SET", b"shop:\xff\xfe", b"theirs", key=b"")
+    await store.command("DEL", value_key("shop", "k"), key=b"")
+    await until(lambda: heard(a) == 1)
+    assert a.stats().of("link.down") == 0
+    assert await a.get("k") is MISS
+
+
 async def test_a_flush_empties_every_node(a: Cache, b: Cache, store: Store) -> None:
     await a.set("k", 1, tags=["t"])
     assert await b.get("k") == 1
@@ -350,6 +359,8 @@ async def test_a_tier_may_be_left_out_of_a_call(a: Cache, b: Cache) -> None:
     assert (a.peek("l1"), a.peek("l2")) == (1, MISS)
     assert (await b.get("l1"), await b.get("l2")) == (MISS, 2)
     assert await b.get("l2", options=EntryOptions(skip=Skip.L1_READ | Skip.L2_READ)) is MISS
+    assert await a.get_or_set("l2", Source("none"), options=EntryOptions(skip=Skip.L1_WRITE)) == 2
+    assert a.peek("l2") is MISS
 
 
 async def test_a_value_that_cannot_be_written_stays_in_memory(a: Cache) -> None:
@@ -451,3 +462,64 @@ async def test_one_who_looked_before_another_stored_does_not_load_again(a: Cache
     a._core.lock = Late()  # type: ignore[assignment]
     assert await a.get_or_set("k", source, options=SHARED) == "v"
     assert source.calls == 1
+
+
+async def test_without_an_l1_a_hit_in_l2_begins_the_early_load(l2: ValkeyServer, store: Store) -> None:
+    async with Cache("shop", l1=None, l2=l2.url) as cache:
+        how = EntryOptions(ttl=60, eager_at=0.001)
+        source = Source("old", "new")
+        assert await cache.get_or_set("k", source, options=how) == "old"
+        await asyncio.wait_for(_after(0.1), 5)
+        assert await cache.get_or_set("k", source, options=how) == "old", "nobody waits for it"
+        await until(lambda: source.calls == 2)
+        await auntil(lambda: _is(cache.get("k"), "new"))
+        assert (cache.stats().of("miss"), cache.stats().of("early")) == (1, 1)
+
+
+async def test_an_early_load_that_another_node_makes_gives_nobody_nothing(
+    a: Cache, b: Cache, store: Store
+) -> None:
+    """The key is removed while it is begun; the other node's lease is held: who waits, waits for that."""
+    how = SHARED.but(eager_at=0.001, lease=5.0)
+    gate = asyncio.Event()
+    slow, quick = Source("b's", gate=gate), Source("a's")
+    await a.set("k", "old", options=how)
+    await asyncio.wait_for(_after(0.1), 5)
+    await store.put(value_key("shop", "k"), b"", 1.0)  # no entry any more, and the lease is another's
+    loading = asyncio.ensure_future(b.get_or_set("k", slow, options=how))
+    await until(lambda: slow.calls == 1)
+    a._flights.start("k", quick, how, (), eager=True)
+    waiting = asyncio.ensure_future(a._flights.get("k", quick, how, ()))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await waiting == await loading == "b's"
+    assert quick.calls == 0
+
+
+async def test_who_comes_after_another_nodes_change_does_not_get_what_was_loaded_before(
+    a: Cache, b: Cache
+) -> None:
+    gate = asyncio.Event()
+    old, new = Source("old", gate=gate), Source("new")
+    first = asyncio.ensure_future(a.get_or_set("k", old))
+    await until(lambda: old.calls == 1)
+    before = heard(a)
+    await b.set("k", "b's")
+    await until(lambda: heard(a) > before)
+    assert await asyncio.wait_for(a.get_or_set("k", new), 5) == "b's"
+    gate.set()
+    assert await first == "old"
+    assert await a.get("k") == "b's"
+    assert new.calls == 0
+
+
+async def test_without_an_l1_a_set_is_read_while_an_older_load_runs(l2: ValkeyServer, store: Store) -> None:
+    async with Cache("shop", l1=None, l2=l2.url) as cache:
+        gate = asyncio.Event()
+        old = Source("old", gate=gate)
+        first = asyncio.ensure_future(cache.get_or_set("k", old))
+        await until(lambda: old.calls == 1)
+        await cache.set("k", "new")
+        assert await asyncio.wait_for(cache.get_or_set("k", old), 5) == "new"
+        gate.set()
+        assert await first == "old"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -176,6 +179,33 @@ async def test_a_page_has_the_tags_and_the_life_of_what_it_was_made_of() -> None
     assert int(headers[b"cdn-cache-control"].split(b"max-age=")[1].split(b",")[0]) <= 60
 
 
+@pytest.mark.parametrize("by_tag", [False, True])
+async def test_a_page_made_of_what_was_ended_is_not_kept(by_tag: bool) -> None:
+    cache = Cache("shop", pages=True, defaults=EntryOptions(ttl=600, fail_safe=True))
+    lent: list[float] = []
+    cache._used = lambda _name, _key, _tags, left, _modified: lent.append(left)
+    await cache.set("tea", 3, tags=["products"])
+    await (cache.remove_by_tag("products") if by_tag else cache.expire("tea"))
+    assert await cache.get("tea", allow_stale=True) == 3
+    assert lent[0] <= 0
+
+
+@pytest.mark.parametrize("l1", [None, 100])
+async def test_a_page_made_of_what_no_memory_keeps_is_not_kept(l1: int | None) -> None:
+    """Its tags are not known then: no removal would reach it."""
+    cache = Cache("shop", pages=True, l1=l1)
+    lent: list[tuple[Any, ...]] = []
+    cache._used = lambda *what: lent.append(what)
+
+    async def load() -> int:
+        return 3
+
+    assert await cache.get_or_set("tea", load, ttl=0, tags=["products"]) == 3
+    assert lent == [("shop", "tea", (), 0.0)]
+    assert await cache.get("milk") is MISS
+    assert len(lent) == 1
+
+
 async def test_removals_reach_the_edge_and_wait_for_one_that_is_away() -> None:
     class Edge:
         def __init__(self) -> None:
@@ -247,3 +277,44 @@ def test_a_service_imports_nothing_of_the_console() -> None:
     check = f"\nimport sys\nassert not set({heavy!r}) & set(sys.modules), sorted(sys.modules)\nassert app"
     done = subprocess.run([sys.executable, "-c", code + check], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+async def test_the_service_of_the_docs_serves(l2: ValkeyServer) -> None:
+    text = Path("docs/cache-library.md").read_text(encoding="utf-8")
+    code = text.split("```python\n", 1)[1].split("```", 1)[0]
+    assert code.count("redis://127.0.0.1:6379/0") == 1
+    made: dict[str, Any] = {}
+    exec(code.replace("redis://127.0.0.1:6379/0", l2.url), made)
+    told: asyncio.Queue[str] = asyncio.Queue()
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": await told.get()}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    running = asyncio.create_task(made["app"]({"type": "lifespan"}, receive, send))
+    await told.put("lifespan.startup")
+    await until(lambda: said and said[-1]["type"] == "lifespan.startup.complete")
+    for path in ("/a", "/a", "/b"):
+        await made["app"]({"type": "http", "path": path}, receive, send)
+        assert said[-2]["status"] == 200
+        assert said[-1]["body"] == f"made for {path}".encode()
+    assert made["caches"]["pages"].stats().of("load") == 2
+    await told.put("lifespan.shutdown")
+    await asyncio.wait_for(running, 10)
+    assert said[-1]["type"] == "lifespan.shutdown.complete"
+
+
+FOR_PARTS = {"arrived", "beside", "clock", "hears", "later", "lock", "memory", "node", "parts", "store"}
+"""What a part beside a cache needs of it."""
+
+
+def test_the_docs_name_everything_a_service_may_use() -> None:
+    text = Path("docs/cache-library.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", text))
+    calls = {name for name in dir(Cache) if not name.startswith("_")} - FOR_PARTS
+    given = set(inspect.signature(Cache.__init__).parameters) - {"self"}
+    options = {field.name for field in dataclasses.fields(EntryOptions)}
+    assert (calls | given | options) - words == set()

@@ -262,7 +262,8 @@ def test_secrets_by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 async def redis7(server_folder: Folder) -> AsyncIterator[tuple[int, int, Path]]:
     """Debian's Redis: its port, its port for TLS, and the certificate to trust."""
     from perftui.lab.folders import write_private
-    from perftui.lab.processes import Command, free_port, spawn
+    from perftui.lab.ports import free_port
+    from perftui.lab.processes import Command, spawn
 
     program, openssl = shutil.which("redis-server"), shutil.which("openssl")
     needs("redis-server", program is not None, "apt install redis-server")

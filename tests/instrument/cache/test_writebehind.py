@@ -137,6 +137,17 @@ async def test_a_file_that_is_no_journal_is_refused(book, tmp_path):
         await WriteBehind(book, FileJournal(path)).start()
 
 
+async def test_a_journal_with_a_row_that_is_none_of_ours_is_refused(begun, book, tmp_path):
+    path = tmp_path / "writes.db"
+    await (await begun(book, FileJournal(path))).close()
+    for key in (b"\xff", "text"):
+        with sqlite3.connect(path) as db:
+            db.execute("INSERT OR REPLACE INTO item VALUES (1, ?, NULL)", (key,))
+        db.close()
+        with pytest.raises(StoreError, match="cannot be used"):
+            await FileJournal(path).open()
+
+
 async def test_five_failures_make_a_dead_letter_that_can_be_tried_again(begun, book, quick, tmp_path):
     told = []
     behind = await begun(book, FileJournal(tmp_path / "w.db"), told=lambda event, text: told.append(event))
@@ -302,3 +313,14 @@ async def test_what_cannot_be_written_is_told_at_once(begun, book):
     with pytest.raises(TypeError):
         await behind.put("a", object())
     assert not behind.pending("a")
+
+
+async def test_before_its_start_and_after_its_end_a_write_goes_to_the_database_at_once(book):
+    told = []
+    behind = WriteBehind(book, told=lambda event, text: told.append(text))
+    await asyncio.wait_for(behind.put("early", 1), 5)
+    await behind.start()
+    await behind.close()
+    await asyncio.wait_for(behind.put("late", 2), 5)
+    assert book.writes == [("early", 1), ("late", 2)]
+    assert any("`await writes.start()` opens it" in text for text in told)

@@ -127,6 +127,7 @@ async def table(postgres):
     await admin.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SCHEDULES)
 async def test_every_acknowledged_write_is_there_once_and_in_order(seed, pair, table, postgres, tmp_path):
     chance = random.Random(seed)

@@ -48,10 +48,11 @@ def config(valkey: Any, valkey_replica: Any, tmp_path: Path, monkeypatch: pytest
 async def raw(valkey: Any) -> AsyncIterator[Link]:
     """Another client, on a server with 400 products, 100 carts and hostile names."""
     link = Link(parse_url(valkey.url), "other")
-    commands: list[tuple[Any, ...]] = [("FLUSHALL",), ("SLOWLOG", "RESET")]
+    commands: list[tuple[Any, ...]] = [("FLUSHALL",)]
     commands += [("SET", f"product:{i}", b"x" * 300, "EX", 500) for i in range(400)]
     commands += [("SET", f"cart:{i}", b"y" * 50) for i in range(100)]
     commands += [("SET", name, b"z") for name in HOSTILE]
+    commands.append(("SLOWLOG", "RESET"))  # a busy machine may have held up one of these
     await link.ask(commands, 10)
     yield link
     await link.close()
@@ -62,10 +63,14 @@ def console(config: str, raw: Link) -> Open:
     """Opens the console on a tab: `async with console("cache.keys", (80, 24)) as it`."""
 
     @asynccontextmanager
-    async def opened(tab: str, size: tuple[int, int] = (120, 40), **flags: Any) -> AsyncIterator[Console]:
+    async def opened(
+        tab: str, size: tuple[int, int] = (120, 40), *, remember: bool = False, **flags: Any
+    ) -> AsyncIterator[Console]:
         def session(_env: str | None) -> Session:
             settings = load(config, "lab", flags)
-            return Session.open(settings, settings.environment, read_only=settings.read_only)
+            return Session.open(
+                settings, settings.environment, read_only=settings.read_only, remember=remember
+            )
 
         app = PerftuiApp(session, Options(screen=tab), environment={"TERM": "xterm-256color"})
         async with app.run_test(size=size) as pilot:

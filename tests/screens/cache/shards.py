@@ -16,7 +16,7 @@ from perftui.instrument.cache.store import open_store
 from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
-from tests.topologies import a_cluster
+from tests.topologies import a_cluster, unhurried
 
 if TYPE_CHECKING:
     from perftui.lab.cluster import Cluster
@@ -33,6 +33,7 @@ async def cluster(server_folder: Folder) -> AsyncIterator[Cluster]:
     need_valkey()
     made = a_cluster(server_folder)
     await made.start()
+    await unhurried(made)
     await fill(made)
     yield made
     await made.stop()

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-from perftui.backends.valkey import nodes
+from perftui.backends.valkey import nodes, waits
 from perftui.backends.valkey.link import Link
 from perftui.draw.rows import Size, plain
 from perftui.instrument.cache import Cache
 from perftui.instrument.cache import stats as publishing
+from perftui.instrument.cache.staleness import Staleness
+from perftui.instrument.cache.writebehind import WriteBehind
 from perftui.model.finding import Finding, Severity
-from perftui.screens.cache.advisor import evidence_rows, finding_columns, waiting_columns
+from perftui.screens.cache.advisor import evidence_rows, finding_columns
+from perftui.screens.cache.waiting import waiting_columns
 from tests.screens.cache.conftest import Open
+from tests.sizes import sizes
 from tests.waiting import auntil, until
 
 
@@ -22,7 +26,7 @@ async def policy(raw: Link) -> bytes:
     return value
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+@pytest.mark.parametrize("size", sizes((80, 24), (160, 48)))
 async def test_a_finding_is_mended_by_a_key(console: Open, raw: Link, size: tuple[int, int]) -> None:
     before = await policy(raw)
     await raw.one("CONFIG", "SET", "maxmemory-policy", "noeviction", deadline=5)
@@ -40,7 +44,7 @@ async def test_a_finding_is_mended_by_a_key(console: Open, raw: Link, size: tupl
             await it.sees("nothing matches|nothing to say", within=40)
             await it.press("A")
             await it.sees("there is nothing to mend")
-            await it.sees("no node has writes waiting")
+            await it.sees("nothing waits for L2")
     finally:
         await raw.one("CONFIG", "SET", "maxmemory-policy", before, deadline=5)
 
@@ -67,6 +71,7 @@ async def test_a_node_that_hears_nothing_is_told(
             await raw.one("ACL", "SETUSER", "default", "+@all", deadline=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", ["cache.advisor", "cache.warming"])
 async def test_a_server_that_does_not_answer_is_not_called_well(
     console: Open, valkey: Any, raw: Link, tab: str
@@ -97,20 +102,31 @@ def test_evidence_is_inert_and_whole() -> None:
     cells = {column.key: column.text(finding) for column in finding_columns()}
     assert (cells["severity"], cells["gain"], cells["effort"], cells["offer"]) == (
         "warn",
-        "3 requests/s",
+        "3 req/s",
         "minutes",
         "",
     )
     assert [column.key for column in waiting_columns()][:2] == ["namespace", "node"]
 
 
+PRODUCTS = "for n = 0, 399 do redis.call('SET', 'product:' .. n, string.rep('x', 30000)) end"
+"""Much more than what connections hold, whose buffers come and go."""
+
+
+async def settled(raw: Link) -> int:
+    """Bytes used once the replica has what was written; 0 before."""
+    told = (await raw.one("INFO", "memory", deadline=5)).decode()
+    figures = dict(text.split(":", 1) for text in told.split("\r\n") if ":" in text)
+    busy = int(figures["mem_clients_slaves"]) + int(figures["mem_clients_normal"])
+    return int(figures["used_memory"]) if busy < 1 << 20 else 0
+
+
 async def test_what_holds_a_full_memory_is_looked_up_and_named(console: Open, raw: Link) -> None:
     kept = [await raw.one("CONFIG", "GET", name, deadline=5) for name in ("maxmemory", "maxmemory-policy")]
-    await raw.ask([("SET", f"product:{n}", b"x" * 3000) for n in range(400)], 10)
-    used = await raw.one("INFO", "memory", deadline=5)
-    now = int(next(line for line in used.split(b"\r\n") if line.startswith(b"used_memory:"))[12:])
+    await raw.one("EVAL", PRODUCTS, 0, deadline=10)
+    now = await auntil(lambda: settled(raw), 20)
     await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", deadline=5)
-    await raw.one("CONFIG", "SET", "maxmemory", int(now * 1.2), deadline=5)
+    await raw.one("CONFIG", "SET", "maxmemory", int(now * 1.15), deadline=5)
     try:
         async with console("cache.advisor", (160, 48)) as it:
             await it.sees("Memory near its limit", within=30)
@@ -122,3 +138,36 @@ async def test_what_holds_a_full_memory_is_looked_up_and_named(console: Open, ra
             await it.press("escape")
     finally:
         await raw.ask([("CONFIG", "SET", *pair) for pair in kept], 5)
+
+
+@pytest.mark.slow
+async def test_how_late_changes_are_heard_and_what_the_database_lacks(
+    console: Open, raw: Link, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "EVERY", 0.2)
+    monkeypatch.setattr(nodes, "EVERY", 0.0)
+    monkeypatch.setattr(waits, "EVERY", 0.0)
+    url = f"redis://:{valkey.password}@127.0.0.1:{valkey.port}/0"
+    behind = WriteBehind(Refusing())
+    await behind.start()
+    async with (
+        console("cache.advisor", (120, 40)) as it,
+        Cache("shop", l2=url, writes=behind) as a,
+        Cache("shop", l2=url) as b,
+    ):
+        await it.press("v", "v", "v", "v")
+        await it.sees(r"no node measures it: `Staleness\(cache\)`")
+        meters = [Staleness(cache, every=0.05) for cache in (a, b)]
+        await it.sees(r"shop +main +2 +\d+ +[\d.]+ m?µ?s +[\d.]+ .*s +[\d.]+ .*s +0", within=30)
+        assert any(meter.writes for meter in meters)
+        await it.press("v")
+        await a.write("k", 1, how="behind")
+        await it.sees(rf"shop +{a.stats().node[:8]} +0 +[01] +[01] .*hears", within=30)
+        await it.sees(rf"shop +{a.stats().node[:8]} +0 +0 +1 ", within=30)
+
+
+class Refusing:
+    """A database that takes nothing."""
+
+    async def write(self, items: Any) -> None:
+        raise OSError("the database is away")

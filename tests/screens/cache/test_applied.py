@@ -22,6 +22,7 @@ from tests.cli.test_cache_advice import Service
 from tests.console import Console
 from tests.engines.cache.history import History
 from tests.instrument.cache.clock import Hand
+from tests.sizes import sizes
 from tests.waiting import until
 
 AT = 10_000.0
@@ -50,6 +51,9 @@ def test_figures_before_and_after_an_action() -> None:
     texts = {column.key: column.cell(row) for column in columns("UTC")}
     assert texts["hit_ratio"] == ("60.0% → 90.0%", "text bold")
     assert texts["used_bytes"] == ("–", "muted")
+    ranks = {column.key: column.rank(row) for column in columns("UTC")}
+    assert ranks["hit_ratio"] == pytest.approx(0.3)  # sorted by how far it moved
+    assert ranks["used_bytes"] is None
     assert ledger.rows(*frames(AT + 305), {"main"})[0] is row
     assert ledger.rows(*frames(AT + 320), {"main"})[0] is not row
     assert ledger.rows(*frames(AT + 300), {"other"}) == []
@@ -60,7 +64,7 @@ def test_too_soon_says_nothing() -> None:
     assert row.shifts[0] is None
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+@pytest.mark.parametrize("size", sizes((80, 24), (160, 48)))
 async def test_what_was_applied_stands_below_the_findings(
     config: str, raw: Link, valkey: Any, tmp_path: Path, size: tuple[int, int]
 ) -> None:

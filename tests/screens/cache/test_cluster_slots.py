@@ -22,6 +22,7 @@ __all__ = ["cluster", "config", "console"]
 HOT = slot_of(b"page:7")
 
 
+@pytest.mark.slow
 async def test_the_map_shows_keys_time_and_bytes_and_the_table_the_hottest_slots(
     console: Open, cluster: Cluster
 ) -> None:
@@ -45,6 +46,7 @@ async def test_the_map_shows_keys_time_and_bytes_and_the_table_the_hottest_slots
         await it.sees("16,384 of 16,384 served")
 
 
+@pytest.mark.slow
 async def test_a_look_at_the_commands_names_the_key_of_a_hot_slot(console: Open, cluster: Cluster) -> None:
     async with load_on(cluster), console("cache.cluster", (200, 60)) as it:
         await it.sees("16,384 of 16,384 served")
@@ -82,6 +84,7 @@ async def test_on_a_small_screen_without_colour_or_blocks(console: Open, cluster
         await it.sees("Nodes")
 
 
+@pytest.mark.slow
 async def test_the_slot_under_the_cursor_is_what_is_moved(console: Open, cluster: Cluster) -> None:
     async with load_on(cluster), console("cache.cluster", (120, 40)) as it:
         await it.sees("16,384 of 16,384 served")
@@ -98,6 +101,7 @@ async def test_the_slot_under_the_cursor_is_what_is_moved(console: Open, cluster
         await it.press("escape")
 
 
+@pytest.mark.slow
 async def test_the_shell_says_the_same(
     config: str, cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

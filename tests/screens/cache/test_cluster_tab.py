@@ -25,6 +25,7 @@ from perftui.lab.sentinel import GROUP, SentinelGroup
 from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
+from tests.sizes import sizes
 from tests.topologies import a_cluster, a_group
 from tests.waiting import auntil, until
 
@@ -72,6 +73,7 @@ def console(config: str) -> Open:
     return opened
 
 
+@pytest.mark.slow
 async def test_map_nodes_and_a_switchover_undone(console: Open, cluster: Cluster, tmp_path: Path) -> None:
     first, its_replica = cluster.masters[0], cluster.replicas[0]
     async with console() as it:
@@ -133,6 +135,7 @@ async def test_a_session_that_changes_nothing_writes_no_heartbeat(config: str, c
     assert [await master.ask("DBSIZE") for master in cluster.masters] == [0, 0, 0]
 
 
+@pytest.mark.slow
 async def test_a_dead_primary_on_a_small_screen(console: Open, cluster: Cluster) -> None:
     async with console((80, 24)) as it:
         await it.sees("nodes up 6/6")
@@ -154,6 +157,7 @@ async def group(server_folder: Folder) -> AsyncIterator[SentinelGroup]:
     await made.stop()
 
 
+@pytest.mark.slow
 async def test_a_group_with_sentinels(
     group: SentinelGroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +203,7 @@ async def test_a_group_with_sentinels(
     assert "the sentinels choose" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 async def test_the_command_line_says_the_same(
     config: str, cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -236,7 +241,7 @@ async def test_the_command_line_says_the_same(
     assert "has no replica that could take over" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize("size", sizes((120, 40), (80, 24)))
 async def test_relays_to_another_region_stand_below_the_cluster(
     console: Open, cluster: Cluster, valkey: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:

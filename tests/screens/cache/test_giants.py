@@ -48,12 +48,19 @@ async def test_looking_at_them_reads_little(console: Open, giants: Link) -> None
         await it.types("giant:*")
         await it.sees("giant:value")
         await it.sees(r"5\d\d MiB|6\d\d MiB|0\.5 GiB|512")
-        for key in ("enter", "escape", "j", "enter", "escape", "s", "s"):
+        for name, more in (("giant:value", "512 MiB"), ("giant:list", "1,000,000 elements")):
+            await it.press("=", *["backspace"] * 12)
+            await it.types(name)
+            await it.sees(f"▸{name}")
+            await it.press("enter")
+            await it.sees(f"f goes on of {more}")
+            await it.press("f", "escape")
+        for key in ("escape", "s", "s"):
             await it.press(key)
             await it.text()
         it.app.go("cache.memory")
         await it.sees("giant:")
-        await it.press("v", "v", "r")
+        await it.press("v", "v", "v", "r")
         await it.text()
         it.app.go("cache.keys")
         await it.press("p")

@@ -20,7 +20,8 @@ from perftui.instrument.cache import stats as publishing
 from perftui.screens.cache.library import ATTACH, attach_rows
 from tests.screens.cache.conftest import Open
 from tests.screens.test_travel_flow import read_on
-from tests.waiting import until
+from tests.sizes import sizes
+from tests.waiting import auntil, until
 
 SIZES = [(80, 24), (120, 40), (160, 48), (200, 60)]
 
@@ -64,6 +65,7 @@ def whole(text: str, size: tuple[int, int]) -> bool:
     return len(lines) == size[1] and all(len(line) <= size[0] for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES[1:])
 async def test_namespaces_and_nodes_are_shown(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int]
@@ -86,6 +88,17 @@ async def test_namespaces_and_nodes_are_shown(
         assert whole(text, size)
     async with console("cache.tiers", size) as it:
         await it.sees("No process publishes counters yet")
+
+
+async def test_names_of_namespaces_have_their_room_at_160_columns(
+    console: Open, raw: Link, valkey: Any
+) -> None:
+    async with (
+        Cache("shop:product", l1=None, l2=valkey.url) as cache,
+        console("cache.tiers", (160, 48)) as it,
+    ):
+        await cache.set("1", "x")
+        await it.sees(r"[▸ ]shop:product +\d.* 5 m ")
 
 
 async def test_one_table_at_a_time_in_a_small_terminal(console: Open, raw: Link, valkey: Any) -> None:
@@ -135,3 +148,28 @@ def test_what_attaches_the_library_is_the_documents() -> None:
     assert all(words in text for words in ATTACH)
     assert "needs +get" in plain(attach_rows(Size(80, 2), "needs +get\x1b"))[0]
     assert "\x1b" not in "".join(plain(attach_rows(Size(80, 2), "needs\x1b")))
+
+
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40)))
+async def test_what_callers_wait_for_is_set_against_the_servers_time(
+    console: Open, raw: Link, valkey: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("perftui.backends.valkey.waits.EVERY", 0.1)
+    async with Cache("shop", l1=None, l2=valkey.url) as cache:
+        await cache._publisher.publish()  # type: ignore[union-attr]
+        async with console("cache.latency", size) as it:
+            await it.sees("At the library's nodes")
+
+            async def told() -> bool:
+                await cache.set("k", 1)
+                await cache.get("k")
+                await cache._publisher.publish()  # type: ignore[union-attr]
+                found = re.search(r"get from L2 +p50 \S+ \S+, p95", await it.text())
+                return found is not None
+
+            await auntil(told, 30)
+            text = await it.text()
+            assert all(len(line) <= size[0] for line in text.splitlines())
+            if size[0] >= 120:
+                await auntil(told, 30)
+                await it.sees(r"of p50 .* server, .* network")

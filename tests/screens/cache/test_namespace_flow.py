@@ -11,9 +11,10 @@ import pytest
 
 from perftui.backends.valkey.link import Link
 from perftui.instrument.cache import Cache
+from perftui.instrument.cache.staleness import Staleness
 from perftui.model.tiers import EntryOptions
 from tests.screens.cache.conftest import Open
-from tests.waiting import auntil
+from tests.waiting import auntil, until
 
 TOWNS = ("Aachen", "Bonn", "Celle", "Dresden", "Essen", "Fulda", "Gotha", "Halle")
 
@@ -31,6 +32,7 @@ async def fill(cache: Cache, first: int, last: int) -> None:
         await cache.set(f"p{n}", product(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 48)])
 async def test_enter_opens_a_namespace_with_its_misses_by_cause(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int]
@@ -65,7 +67,30 @@ async def test_enter_opens_a_namespace_with_its_misses_by_cause(
         assert max(map(len, lines)) <= size[0]
         await it.press("escape")
         await it.sees(r"Namespaces")
-        assert "Misses by cause" not in await it.text()
+        assert "went wrong" not in await it.text()
+        if size[0] >= 120:  # those of all namespaces
+            await it.sees(r"Misses by cause")
+            await it.sees(r"absent \d.*expired \d.*removed \d", within=20)
+
+
+async def test_the_staleness_meter_and_what_could_not_be_read_are_told(
+    console: Open, raw: Link, valkey: Any
+) -> None:
+    async with Cache("shop", l2=valkey.url) as a, Cache("shop", l2=valkey.url) as b:
+        Staleness(a, every=0.05)
+        Staleness(b, every=0.05)
+        await raw.one("SET", "shop:bad", "rubbish", deadline=2)
+        await a.get("bad")
+        await until(lambda: a.stats().of("staleness.heard") + b.stats().of("staleness.heard") > 3)
+        for cache in (a, b):
+            await cache._publisher.publish()
+        async with console("cache.tiers", (120, 40)) as it:
+            await it.sees(r"shop +", within=20)
+            while not it.app.focused or it.app.focused.id != "namespaces":
+                await it.press("tab")
+            await it.press("enter")
+            await it.sees(r"heard after +p50 .*s, p95 .*s, p99 .*s, p99\.9 .*s", within=20)
+            await it.sees(r"went wrong .*unreadable\.foreign 1")
 
 
 async def _drawn(it: Any, work: Any) -> bool:
@@ -73,6 +98,7 @@ async def _drawn(it: Any, work: Any) -> bool:
     return re.search(r"│ *[█▓▒]+ *$", await it.text(), re.MULTILINE) is not None
 
 
+@pytest.mark.slow
 async def test_a_dictionary_is_trained_shown_applied_and_taken_back(
     console: Open, raw: Link, valkey: Any, tmp_path: Any
 ) -> None:

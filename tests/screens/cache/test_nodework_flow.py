@@ -22,6 +22,7 @@ from perftui.screens.cache import nodework
 from tests.instrument.cache.test_orders import Book, Hang, long
 from tests.screens.cache.conftest import Open
 from tests.screens.cache.test_ttl_flow import SIZES, into
+from tests.sizes import sizes
 from tests.waiting import until
 
 
@@ -37,6 +38,7 @@ async def fits(it: Any, size: tuple[int, int]) -> None:
     assert max(map(len, lines)) <= size[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_hanging_load_is_listed_and_cancelled_by_key(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int], tmp_path: Any
@@ -83,7 +85,7 @@ async def test_a_hanging_load_is_listed_and_cancelled_by_key(
     assert "cache.cancel-load" in {entry.get("action") for entry in audit}
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", sizes(*SIZES))
 async def test_dead_letters_are_told_and_tried_again_by_key(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int], tmp_path: Any
 ) -> None:

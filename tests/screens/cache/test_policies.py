@@ -14,9 +14,10 @@ from perftui.engines.cache.policytrial import PolicyTrial
 from perftui.model.policytable import PolicyRow
 from perftui.screens.cache.policies import columns
 from tests.screens.cache.conftest import Open
+from tests.sizes import sizes
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40)))
 async def test_policies_are_tried_by_a_key(
     console: Open,
     raw: Link,

@@ -13,6 +13,7 @@ from tests.screens.cache.conftest import Open
 from tests.screens.cache.test_tabs import audit, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_p_saves_in_a_file_and_u_brings_back(
     console: Open, raw: Link, tmp_path: Path, size: tuple[int, int]
@@ -38,6 +39,7 @@ async def test_p_saves_in_a_file_and_u_brings_back(
     assert lines[0]["params"]["file"] == f"{tmp_path}/k"
 
 
+@pytest.mark.slow
 async def test_the_word_of_the_palette_does_the_same(console: Open, raw: Link, tmp_path: Path) -> None:
     (tmp_path / "k").touch()
     async with console("cache.tiers") as it:
@@ -69,3 +71,25 @@ def test_what_is_typed_is_read() -> None:
         True,
         False,
     ]
+
+
+def test_a_rate_is_read_and_checked() -> None:
+    assert read("--rate 500 page:*") == ("cache.purge", {"rate": "500", "pattern": "page:*"})
+    both = {"rate": "5", "file": "k", "pattern": "page:*"}
+    assert read("--rate 5 --quarantine k page:*") == ("cache.purge-file", both)
+    assert read("--quarantine k --rate 5 page:*") == ("cache.purge-file", both)
+    assert check("--rate 500 page:*") == ""
+    assert "a pattern" in check("--rate 500")
+    for odd in ("fast", "0", "0.5", "-1", "nan", "inf"):
+        assert "keys a second, 1 or more" in check(f"--rate {odd} page:*")
+
+
+async def test_p_takes_a_rate(console: Open, raw: Link, tmp_path: Path) -> None:
+    async with console("cache.keys") as it:
+        await it.sees("product:")
+        await it.press("p")
+        await it.types("--rate 400 product:*")
+        await it.sees("at most 400 keys/s: 1")
+        await it.types("product:*")
+        await it.sees("400 keys moved to quarantine")
+    assert audit(tmp_path)[0]["params"]["rate"] == 400

@@ -18,6 +18,7 @@ from perftui.model.regions import EPOCH_KEY, RAISE_EPOCH
 from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
+from tests.sizes import sizes
 from tests.topologies import a_server, regions
 from tests.waiting import auntil
 
@@ -100,7 +101,7 @@ def app_of(config: str, tab: str, **flags: bool) -> PerftuiApp:
     )
 
 
-@pytest.mark.parametrize("size", [(160, 48), (120, 40), (80, 24)])
+@pytest.mark.parametrize("size", sizes((160, 48), (120, 40), (80, 24)))
 async def test_the_replica_under_the_cursor_is_brought_back(
     paired: str, three: Regions, tmp_path: Path, size: tuple[int, int]
 ) -> None:

@@ -13,6 +13,7 @@ from tests.redis7 import redis
 from tests.screens.cache.conftest import Open
 from tests.screens.cache.test_tabs import (
     test_delete_the_key_under_the_cursor,
+    test_hits_by_prefix_after_a_look,
     test_hot_keys_after_their_cost,
     test_keys_are_paged_filtered_and_inert,
     test_purge_by_pattern_then_undo,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "test_delete_the_key_under_the_cursor",
+    "test_hits_by_prefix_after_a_look",
     "test_hot_keys_after_their_cost",
     "test_keys_are_paged_filtered_and_inert",
     "test_purge_by_pattern_then_undo",
@@ -68,6 +70,7 @@ def sound(text: str, size: tuple[int, int]) -> None:
     assert all(len(line) <= size[0] for line in text.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 48)])
 async def test_every_tab_opens_and_its_views_too(console: Open, raw: Link, size: tuple[int, int]) -> None:
     async with console("cache.tiers", size) as it:

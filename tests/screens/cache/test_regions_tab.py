@@ -21,6 +21,7 @@ from perftui.lab.regions import APART, Regions
 from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
+from tests.sizes import sizes
 from tests.topologies import regions
 from tests.waiting import auntil, until
 
@@ -60,6 +61,7 @@ async def in_step(pair: Regions) -> bool:
     return bool(first["link"] == "connected" and first["offset"] == second["offset"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(160, 48), (120, 40), (80, 24)])
 async def test_a_region_is_lost_promoted_by_key_and_back(
     config: str, pair: Regions, size: tuple[int, int]
@@ -174,7 +176,7 @@ async def told(config: str, capsys: Any) -> bool:
     ]
 
 
-@pytest.mark.parametrize("size", [(160, 48), (120, 40), (80, 24)])
+@pytest.mark.parametrize("size", sizes((160, 48), (120, 40), (80, 24)))
 async def test_relays_on_the_cluster_tab(
     server_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:

@@ -23,6 +23,7 @@ from perftui.runtime.store import Store
 from perftui.session import Session
 from tests.conftest import need_valkey
 from tests.console import Console
+from tests.sizes import sizes
 from tests.topologies import a_cluster
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def app_of(config: str) -> PerftuiApp:
     )
 
 
+@pytest.mark.slow
 async def test_a_kill_is_rehearsed_by_key_and_its_time_gone_back_to(config: str, cluster: Cluster) -> None:
     first, its_replica = cluster.masters[0], cluster.replicas[0]
     app = app_of(config)
@@ -96,7 +98,7 @@ async def test_a_kill_is_rehearsed_by_key_and_its_time_gone_back_to(config: str,
         await it.sees(rf"127.0.0.1:{first.port} +replica +ok", within=20)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40)))
 async def test_without_any_the_advisor_says_where_they_come_from(config: str, size: tuple[int, int]) -> None:
     app = app_of(config)
     async with app.run_test(size=size) as pilot:

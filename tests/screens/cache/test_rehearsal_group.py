@@ -56,6 +56,7 @@ async def config(group: SentinelGroup, tmp_path: Path, monkeypatch: pytest.Monke
     server.close()
 
 
+@pytest.mark.slow
 async def test_a_kill_is_rehearsed_by_key_and_judged_on_advisor(config: str, group: SentinelGroup) -> None:
     first = f"127.0.0.1:{group.data[0].port}"
     settings = load(config, "lab", {})
@@ -86,6 +87,7 @@ async def rehearse(config: str, *words: str) -> int:
     return await asyncio.to_thread(main, ["cache", "rehearse", *words, "--config", config])
 
 
+@pytest.mark.slow
 async def test_a_shell_rehearses_and_lists(config: str, group: SentinelGroup, capsys: Out) -> None:
     first = f"127.0.0.1:{group.data[0].port}"
     assert await rehearse(config) == 1

@@ -10,13 +10,14 @@ from perftui.backends.valkey.link import Link
 from perftui.instrument.cache import SHARED, Cache
 from perftui.model.tiers import SharedLoads
 from perftui.model.tierview import NamespaceView
-from perftui.screens.cache import shareloads
+from perftui.screens.cache import nodeswitch
 from tests.screens.cache.conftest import Open
 from tests.screens.cache.test_ttl_flow import into
+from tests.sizes import sizes
 from tests.waiting import until
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40)))
 async def test_it_is_set_by_key_and_undone(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int]
 ) -> None:
@@ -43,14 +44,15 @@ async def test_it_is_set_by_key_and_undone(
 class Asked:
     """Remembers what it was asked to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, field: str = "shared") -> None:
         self.said: list[str] = []
+        self._field = field
 
     def toast(self, text: str) -> None:
         self.said.append(text)
 
     def perform(self, action: str, source: str, **params: Any) -> None:
-        self.said.append(f"{action} {source} {params['shared']}")
+        self.said.append(f"{action} {source} {params[self._field]}")
 
 
 def test_the_key_takes_it_the_other_way() -> None:
@@ -58,7 +60,7 @@ def test_the_key_takes_it_the_other_way() -> None:
         asked = Asked()
         nodes = tuple(SharedLoads(now=now, own=own) for now, own in pairs)
         view = NamespaceView("shop", 2, None, None, 0.0, shared=nodes)
-        shareloads.change(asked, "main", view)  # type: ignore[arg-type]
+        nodeswitch.SHARE.change(asked, "main", view)  # type: ignore[arg-type]
         return asked.said[0]
 
     assert told((False, False)) == "cache.share-loads main on"

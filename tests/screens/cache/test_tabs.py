@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +15,21 @@ import pytest
 
 from perftui.backends.valkey.link import Link
 from perftui.draw.rows import Look, Size, plain
+from perftui.model.cache import CacheNode
+from perftui.model.health import Health
+from perftui.model.health import Link as Link_
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 from perftui.runtime.rings import Rings
 from perftui.screens.cache.browse.keys import escaped
 from perftui.screens.cache.latency import heat_of
-from perftui.screens.cache.memory import parent
+from perftui.screens.cache.memory import parent, with_forecast
 from perftui.screens.cache.rows import interval, key_text, share_bar
-from perftui.screens.cache.tiers import finding_rows
+from perftui.screens.cache.tierrows import finding_rows
+from tests.cli.stored import fill
+from tests.engines.cache.test_findings import CALM
 from tests.screens.cache.conftest import Open
+from tests.sizes import sizes
 from tests.waiting import until
 
 SIZES = [(80, 24), (120, 40), (160, 48), (200, 60)]
@@ -34,7 +44,7 @@ async def count(raw: Link, pattern: str) -> int:
     return len(await raw.one("KEYS", pattern, deadline=5))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", sizes(*SIZES))
 async def test_tiers_show_both_servers(console: Open, raw: Link, size: tuple[int, int]) -> None:
     async with console("cache.tiers", size) as it:
         await it.sees(r"main +primary +● live +\d")
@@ -47,7 +57,7 @@ async def test_tiers_show_both_servers(console: Open, raw: Link, size: tuple[int
         assert all(len(line) <= size[0] for line in text.splitlines())
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", sizes(*SIZES))
 async def test_latency_shows_heat_and_slow_log(console: Open, raw: Link, size: tuple[int, int]) -> None:
     await raw.one("CONFIG", "SET", "slowlog-log-slower-than", 0, deadline=2)
     await raw.one("GET", b"\x1b[31mslow", deadline=2)
@@ -60,6 +70,29 @@ async def test_latency_shows_heat_and_slow_log(console: Open, raw: Link, size: t
         await it.sees(r"get +\d")
         await it.press("m")
         await it.sees("Latency of reads")
+        await it.sees("the server's side alone: no process of the cache library publishes")
+
+
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (200, 60)))
+async def test_memory_shows_shares_as_areas(console: Open, raw: Link, size: tuple[int, int]) -> None:
+    names = [("SET", f"user:{n}", "v" * 100) for n in range(6000)]
+    names += [("SET", f"page/{n}", "v" * 500) for n in range(900)]
+    await raw.ask([("UNLINK", b"big:" + b"k" * 300_000), *names], 5)
+    async with console("cache.memory", size) as it:
+        await it.sees(r"user: +\d+\.\d%")
+        await it.press("v")
+        await it.sees(r"━ Shares of bytes ━.*░ 95 % · .* of 7,404 keys")
+        await it.sees(r"┌[─▸]user: ─+┌")
+        await it.sees(r"│\d\d\.\d% ± \d\.\d+% +│")
+        text = await it.text()
+        assert "░" in text
+        assert len(text.splitlines()) == size[1]
+        assert all(len(line) <= size[0] for line in text.splitlines())
+        if size[0] >= 160:
+            await it.sees(r"┌▸user: ─")  # where the cursor of the table is
+            it.app.screen.query_one("#shares").focus()
+            await it.press("down")
+            await it.sees(r"┌▸page/ ─")
 
 
 async def test_memory_shows_prefixes_and_looks_below(console: Open) -> None:
@@ -71,6 +104,7 @@ async def test_memory_shows_prefixes_and_looks_below(console: Open) -> None:
         await it.sees("product:")
 
 
+@pytest.mark.slow
 async def test_keys_are_paged_filtered_and_inert(console: Open) -> None:
     async with console("cache.keys", (80, 24)) as it:
         await it.sees(r"Keys ─.*of 505|Keys ━.*of 505")
@@ -148,6 +182,21 @@ async def test_delete_the_key_under_the_cursor(console: Open, raw: Link) -> None
         assert await count(raw, "cart:7") == 0
 
 
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (200, 60)))
+async def test_keys_tell_how_they_are_kept_and_used(console: Open, raw: Link, size: tuple[int, int]) -> None:
+    async with console("cache.keys", size) as it:
+        await it.sees(r"product:\d+ +string +(raw|embstr) +\d+ m \d+ s")
+        assert "Freq" not in await it.text()
+        await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", deadline=2)
+        try:
+            while "Freq" not in await it.text():
+                await it.press("r")
+            await it.sees(r"product:\d+ +string +(raw|embstr) +\d+ m \d+ s +\d+ B +\d+")
+        finally:
+            await raw.one("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", deadline=2)
+        assert max(map(len, (await it.text()).splitlines())) <= size[0]
+
+
 async def test_hot_keys_after_their_cost(console: Open, raw: Link) -> None:
     async with console("cache.keys", (80, 24)) as it:
         await it.sees("product:")
@@ -159,9 +208,50 @@ async def test_hot_keys_after_their_cost(console: Open, raw: Link) -> None:
         traffic.cancel()
 
 
-async def ask_for(raw: Link, key: str, times: int) -> None:
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40), (200, 60)))
+async def test_hits_by_prefix_after_a_look(console: Open, raw: Link, size: tuple[int, int]) -> None:
+    async with console("cache.keys", size) as it:
+        await it.sees("product:")
+        await it.press("H")
+        await it.sees("Hot keys by MONITOR, hits by EXISTS")
+        traffic = asyncio.ensure_future(ask_for(raw, "product:7", 4000, "absent:1"))
+        await it.press("enter")
+        await it.sees(r"product:7 +\d+.*%")
+        traffic.cancel()
+        if size[0] < 120:
+            assert "Hits by prefix" not in await it.text()
+        await it.press("v")
+        await it.sees(r"absent: +[\d,]+ +0% +0(\.0)?–\d+(\.\d)?% +0")
+        await it.sees(r"product: +[\d,]+ +100% +\d\d(\.\d)?–100% +0")
+        await it.sees(r"━ Hits by prefix ━")
+        await it.press("down", "enter")  # a prefix' keys
+        await it.sees(r"Keys product:\*|Keys absent:\*")
+        await it.press("v", "v", "v")
+        await it.sees(r"━ Keys ")
+
+
+async def test_ranks_of_hot_keys_move(console: Open, raw: Link) -> None:
+    async with console("cache.keys") as it:
+        await it.sees("product:")
+        for first, second in (("product:7", "product:8"), ("product:8", "product:7")):
+            traffic = asyncio.ensure_future(ask_both(raw, first, second))
+            await it.press("H")
+            await it.sees("server is slower meanwhile")
+            await it.press("enter")
+            await it.sees(rf"{first} +(▲ 1 +)?[67]\d.*%")
+            traffic.cancel()
+        await it.sees(r"product:8 +▲ 1 +[67]\d")
+        await it.sees(r"product:7 +▼ 1 +[23]\d")
+
+
+async def ask_both(raw: Link, often: str, seldom: str) -> None:
+    while True:
+        await raw.ask([("GET", often)] * 6 + [("GET", seldom)] * 3, 5)
+
+
+async def ask_for(raw: Link, key: str, times: int, *more: str) -> None:
     for _ in range(times):
-        await raw.ask([("GET", key)] * 5, 5)
+        await raw.ask([("GET", one) for one in (key, *more)] * 5, 5)
 
 
 def test_no_finding_about_a_server_that_does_not_answer_is_not_called_ok():
@@ -238,3 +328,43 @@ def test_words_of_cells() -> None:
     assert interval((0.5, 0.01)) == "50.0% ± 1.0%"
     assert share_bar((0.5, 0.25), 8) == ("████░░", "s1")
     assert key_text(b"k" * 1000).endswith("… (1000 B)")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_tiers_tell_longer_hit_ratios(console: Open, raw: Link, size: tuple[int, int]) -> None:
+    now, key = time.time(), partial(SeriesKey, "main")
+    courses = {key("hits_per_s"): lambda _at: 30.0, key("misses_per_s"): lambda _at: 10.0}
+    await asyncio.to_thread(fill, "lab", courses, [now - ago for ago in range(4000, 0, -5)])
+    async with console("cache.tiers", size, remember=True) as it:
+        await it.sees(r"15 m 7\d\.\d%, 24 h 7\d\.\d% \(1 h recorded\)", within=30)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_memory_tells_what_is_held_beside_keys_and_when_it_is_full(
+    console: Open, raw: Link, size: tuple[int, int]
+) -> None:
+    now, (used, most) = time.time(), await raw.ask([("INFO", "memory"), ("CONFIG", "GET", "maxmemory")], 5)
+    holds = int(re.search(rb"used_memory:(\d+)", used)[1])  # type: ignore[index]
+    grown = partial(growth, now, holds, (int(most[1]) - holds) / 600)
+    courses = {SeriesKey("main", "used_bytes"): grown}
+    await asyncio.to_thread(fill, "lab", courses, [now - ago for ago in range(300, 0, -2)])
+    async with console("cache.memory", size, remember=True) as it:
+        rest = r" +replicas \d.*B +backlog \d" if size[0] >= 120 else ""  # as many as fit
+        await it.sees(r"resident/used \d+\.\d\d +buffers: clients \d.*B" + rest)
+        await it.sees(r"full in (9|1\d) m")
+        await it.sees(r"─ ahead|━ ahead|ahead \d")
+
+
+def growth(now: float, holds: int, pace: float, at: float) -> float:
+    return holds - pace * (now - at)
+
+
+def test_a_forecast_goes_to_full_or_a_third_of_the_window() -> None:
+    facts = replace(CALM, used_bytes=600, max_bytes=1000)
+    node = CacheNode("main", Health(Link_.LIVE, 0.0), facts, at=100.0, full_in_s=200.0)
+    lines, ahead = with_forecast([], node, 900.0)
+    assert ahead == 200
+    assert (list(lines[0].at), list(lines[0].value)) == ([100.0, 300.0], [600.0, 1000.0])
+    lines, ahead = with_forecast([], replace(node, full_in_s=600.0), 900.0)
+    assert (ahead, list(lines[0].value)) == (300.0, [600.0, 800.0])
+    assert with_forecast([], replace(node, full_in_s=None), 900.0) == ([], 0.0)

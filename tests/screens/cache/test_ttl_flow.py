@@ -34,6 +34,7 @@ async def answer(it: Any, text: str) -> None:
     await it.press("ctrl+u", *text, "enter")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_it_is_set_by_key_and_undone(
     console: Open, raw: Link, valkey: Any, size: tuple[int, int], tmp_path: Any

@@ -93,6 +93,7 @@ def audit(folder: Path) -> list[tuple[str, str]]:
     return [(e["action"], e["outcome"]) for e in entries if e.get("action") and e["outcome"] != "started"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_a_job_is_made_run_edited_switched_paused_and_taken_back(
     remembering: Open, valkey: Any, tmp_path: Path, size: tuple[int, int]

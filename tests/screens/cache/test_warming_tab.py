@@ -18,6 +18,7 @@ from perftui.model.warmask import WarmSet
 from perftui.screens.cache import warming as tab
 from perftui.screens.cache.warming import columns, state
 from tests.screens.cache.conftest import Open
+from tests.sizes import sizes
 
 
 class Source:
@@ -38,7 +39,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tab, "EVERY", 0.2)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", sizes((80, 24), (120, 40)))
 async def test_sets_are_shown_and_warmed_again(
     console: Open, raw: Link, valkey: Any, tmp_path: Path, size: tuple[int, int]
 ) -> None:

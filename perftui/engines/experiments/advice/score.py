@@ -10,6 +10,7 @@ from perftui.analysis.scorecurve import score as points
 from perftui.model.health import Link
 from perftui.model.reading import Look
 from perftui.model.score import CategoryScore, Check, Curve, Score
+from perftui.model.targets import alike
 
 VERSION = 1
 CATEGORIES = {"assets": 25.0, "caching": 25.0, "network": 25.0, "database": 25.0}
@@ -61,7 +62,7 @@ TABLE: dict[tuple[str, str], Check] = {
     ),
 }
 EDGES = ("varnish", "pyedge")
-KINDS = ("valkey", *EDGES, "scrape", "postgres", "host", "processpool")
+KINDS = ("valkey", *EDGES, "scrape", "accesslog", "postgres", "host", "processpool")
 
 
 def judge(looks: Mapping[str, Look]) -> Score:
@@ -78,7 +79,7 @@ def _figures(key: tuple[str, str], looks: Mapping[str, Look]) -> list[tuple[floa
     kind, name = key
     found = []
     for look in looks.values():
-        role = "edge" if look.kind in EDGES else look.kind
+        role = "edge" if look.kind in EDGES else alike(look.kind)
         if role != kind or look.reading is None or look.health.link not in (Link.LIVE, Link.LATE):
             continue
         found += [

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perftui.analysis.alertstate import flaps
 from perftui.analysis.matchers import matches
 from perftui.analysis.routing import inhibited, leads
 from perftui.model.alerts import (
+    FINDING,
     Ack,
     Alert,
     AlertEvent,
     AlertState,
+    Labels,
     Matcher,
     RuleGroup,
     RuleStats,
@@ -21,6 +24,11 @@ from perftui.model.alerts import (
 from perftui.model.finding import Severity
 
 ORDER = ("firing", "flapping", "pending", "acknowledged", "muted", "silenced", "resolved")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_LEVELS = frozenset(
+    ("critical", "full", "high", "info", "low", "page", "saturated", "severe", "slow", "warn", "warning")
+)
+_OWN = frozenset({"alertname", "rule", "severity"})
 
 
 def dressed(
@@ -32,19 +40,20 @@ def dressed(
 ) -> tuple[Alert, ...]:
     """The alerts with what people and other alerts make of them, those that want somebody first.
 
-    Of `group` the inhibitions count; a critical alert mutes lesser ones of its source without any.
+    Of `group` the inhibitions count; without any, a critical alert mutes the lesser ones of its family and
+    instance.
     """
     found = tuple(alerts)
     running = [silence for silence in silences if silence.runs(now)]
-    loud = {a.source: a.fingerprint for a in found if _loud(a)}
+    loud = _Loud(found)
     hushed = inhibited(found, group.inhibitions, dict(group.labels)) if group else {}
 
     def dress(alert: Alert) -> Alert:
         ack = acks.get((alert.fingerprint, alert.began))
         muted, _ = hushed.get(alert.fingerprint, ("", ""))
-        if not muted and alert.source and alert.severity < Severity.CRITICAL:
-            muted = loud.get(alert.source, "")
-            muted = "" if leads(hushed, muted, alert.fingerprint) else muted
+        if not muted and alert.severity < Severity.CRITICAL:
+            above = (mark for mark in loud.over(alert) if not leads(hushed, mark, alert.fingerprint))
+            muted = next(above, "")
         return replace(
             alert,
             ack=ack if ack is not None and ack.stands(now) else None,
@@ -67,11 +76,52 @@ def hush(alert: Alert, alerts: Iterable[Alert], silences: Iterable[Silence], gro
         return ""
     _, rule = inhibited(known, group.inhibitions, dict(group.labels)).get(alert.fingerprint, ("", ""))
     of = f"of {by.source} " if by.source and by.source != alert.source else ""
-    return f"while {by.rule} {of}fires ({rule or 'critical mutes lesser'}, {by.fingerprint})"
+    return f"while {by.rule} {of}fires ({rule or 'critical mutes lesser of its family'}, {by.fingerprint})"
 
 
-def _loud(alert: Alert) -> bool:
-    return alert.state is AlertState.FIRING and alert.severity is Severity.CRITICAL
+class _Loud:
+    """The critical alerts that fire, by family and instance."""
+
+    def __init__(self, alerts: Iterable[Alert]) -> None:
+        self._by_family: dict[object, dict[tuple[str, ...], dict[Labels, str]]] = {}
+        for alert in alerts:
+            if alert.state is AlertState.FIRING and alert.severity is Severity.CRITICAL:
+                instance = _instance(alert)
+                for family in _families(alert):
+                    by_names = self._by_family.setdefault(family, {})
+                    by_names.setdefault(_names(instance), {})[instance] = alert.fingerprint
+
+    def over(self, alert: Alert) -> Iterator[str]:
+        """Marks of those of an alert's family whose labels, as far as both have them, are the same."""
+        instance = _instance(alert)
+        mine = dict(instance)
+        for family in _families(alert):
+            for names, known in self._by_family.get(family, {}).items():
+                if names == _names(instance):
+                    yield from (known[instance],) if instance in known else ()
+                else:
+                    yield from (m for i, m in known.items() if all(mine.get(n, v) == v for n, v in i))
+
+
+def _families(alert: Alert) -> tuple[object, ...]:
+    """By what it is known what an alert of a source is about: its name without how bad it is, and its series.
+
+    HostCpuHigh, HostCpuCritical and the finding host.cpu-saturated are one family, HostMemoryHigh another.
+    """
+    words = tuple(word.lower() for word in _WORD.findall(alert.rule.removeprefix(FINDING)))
+    while len(words) > 1 and words[-1] in _LEVELS:
+        words = words[:-1]
+    if not alert.source:
+        return ()
+    return ((alert.source, words),) if alert.key is None else ((alert.source, words), alert.key)
+
+
+def _instance(alert: Alert) -> Labels:
+    return tuple(sorted(label for label in alert.labels if label[0] not in _OWN))
+
+
+def _names(instance: Labels) -> tuple[str, ...]:
+    return tuple(name for name, _ in instance)
 
 
 def _silence(alert: Alert, running: Iterable[Silence]) -> str:
@@ -82,6 +132,12 @@ def reaches(matchers: Iterable[Matcher], alert: Alert) -> bool:
     """Whether matchers hold for an alert's labels, its rule's name under both names and its severity."""
     known = {"rule": alert.rule, "alertname": alert.rule, "severity": alert.severity.name.lower()}
     return matches(matchers, {**known, **dict(alert.labels)})
+
+
+def told_of(matchers: Iterable[Matcher], event: AlertEvent) -> bool:
+    """The same for a line of history."""
+    known = {"rule": event.rule, "alertname": event.rule, "severity": event.severity.name.lower()}
+    return matches(matchers, {**known, "source": event.source, **dict(event.labels)})
 
 
 def _rank(alert: Alert) -> tuple[int, int, float, str]:
