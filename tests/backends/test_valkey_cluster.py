@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perftui.analysis.slots import slot_of
-from perftui.backends.valkey import clustermap, slotmoves
+from perftui.backends.valkey import clustermap, nodelook, slotmoves
 from perftui.backends.valkey.beats import key_of
 from perftui.backends.valkey.cluster import ValkeyCluster, seeds
 from perftui.instrument.cache.cluster import ClusterStore
@@ -75,7 +75,9 @@ class TestContract(BackendContract):
         return cluster.masters[0].password
 
 
-async def test_one_seed_finds_all_six_and_who_holds_what(cluster: Cluster) -> None:
+async def test_one_seed_finds_all_six_and_who_holds_what(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = ValkeyCluster("shards", options(cluster, cluster.replicas[1].port))
     try:
         reading = await look(backend)
@@ -87,7 +89,9 @@ async def test_one_seed_finds_all_six_and_who_holds_what(cluster: Cluster) -> No
         assert all(len(reading.replicas(m.id)) == 1 for m in reading.primaries)
         assert all(m.state == "ok" and m.reading is not None for m in reading.members)
         assert reading.views == 6
-        second = await look(backend)
+        with monkeypatch.context() as patch:
+            patch.setattr(nodelook, "APART", 3600.0)
+            second = await look(backend)
         assert all(m.reading is not None and m.reading.ops_per_s is None for m in second.members)
 
         async def rated() -> bool:

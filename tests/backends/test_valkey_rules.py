@@ -41,9 +41,10 @@ async def true_now(server: Valkey, rule: str) -> bool:
 @pytest.fixture
 async def bounded(raw: Link) -> AsyncIterator[Link]:
     """A server of 20 MB that keeps what it has."""
+    before = await raw.one("CONFIG", "GET", "maxmemory", "maxmemory-policy", deadline=5)
     await raw.ask([("CONFIG", "SET", "maxmemory", str(20 * MIB)), _policy("noeviction")], 5)
     yield raw
-    await raw.ask([("CONFIG", "SET", "maxmemory", "0"), _policy("noeviction")], 5)
+    await raw.one("CONFIG", "SET", *before, deadline=5)
 
 
 def _policy(name: str) -> tuple[str, ...]:

@@ -67,9 +67,10 @@ async def backend(cluster: Cluster) -> AsyncIterator[ValkeyCluster]:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look takes the next piece, and what failed is asked for again."""
+    """Each look takes the next piece and waits for it, and what failed is asked for again."""
     monkeypatch.setattr(slotstats, "EVERY", 0.0)
     monkeypatch.setattr(slotstats, "AGAIN", 0.0)
+    monkeypatch.setattr(ValkeyCluster, "deadline", 30.0)
 
 
 async def look(backend: ValkeyCluster) -> ClusterReading:
