@@ -23,7 +23,7 @@ class CacheTab(Tab):
     """A tab about one server, or a cluster told as one: the primary, or the one chosen with `t`."""
 
     verbs: ClassVar[Mapping[str, str]] = {
-        "purge": "[--rate N] [--quarantine FILE] PATTERN  purge keys by pattern"
+        "purge": "[--namespace NS] [--tag TAG] [--rate N] [--quarantine FILE] [PATTERN]  purge keys"
     }
 
     def __init__(self) -> None:
@@ -109,14 +109,14 @@ class CacheTab(Tab):
         return True
 
     def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
-        """`:purge PATTERN`, or `:purge --quarantine FILE PATTERN`."""
+        """`:purge` and what is typed behind `p`: a pattern, or `--namespace NS`, `--tag TAG` and their like."""
         text = " ".join(words)
         if verb != "purge" or not words:
             return False
         if problem := purging.check(text):
             self.toast(problem, "warn")
         else:
-            purging.purge(self, self.purge_source(), text)
+            purging.purge(self, self.purge_source(), text, self.namespace_here)
         return True
 
     def purge_source(self) -> str:
@@ -126,9 +126,15 @@ class CacheTab(Tab):
             return self.report.primary.source
         return self.source or self.source_for("KeyPurger")
 
+    @property
+    def namespace_here(self) -> str:
+        """The cache whose tag is meant where none is named: the only one there is; '' of several."""
+        names = [view.namespace for view in self.node.namespaces] if self.node else []
+        return names[0] if len(names) == 1 else ""
+
     def ask_purge(self, pattern: str) -> None:
-        """Ask for the pattern, then plan."""
-        purging.ask(self, self.purge_source(), pattern)
+        """Ask for the pattern, or whatever else says what goes, then plan."""
+        purging.ask(self, self.purge_source(), pattern, self.namespace_here)
 
     def _ask_which(self) -> None:
         if len(self.nodes) < 2:

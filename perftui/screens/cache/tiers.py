@@ -18,7 +18,7 @@ from perftui.model.health import Link
 from perftui.model.hitpast import TOPIC as HITS
 from perftui.model.series import SeriesKey
 from perftui.model.tierview import NamespaceView, TierNode
-from perftui.screens.cache import hits, library, nodework
+from perftui.screens.cache import hits, library, nodework, purging
 from perftui.screens.cache.base import EMPTY, CacheTab
 from perftui.screens.cache.namespace import POLICIES, NamespacePart, layers, looked
 from perftui.screens.cache.rows import node_columns
@@ -230,6 +230,24 @@ class TiersTab(CacheTab):
         current = self.query_one("#namespaces", LiveTable).current
         return self.opened or (current.namespace if isinstance(current, NamespaceView) else "")
 
+    @property
+    def namespace_here(self) -> str:
+        """The namespace that is opened or has the keys on it; else the only one."""
+        return self._namespace() if self._about_one else super().namespace_here
+
+    @property
+    def _about_one(self) -> bool:
+        """Whether what is typed is about one namespace."""
+        return bool(self.opened) or self.screen.focused is self.query_one("#namespaces")
+
+    def ask_purge(self, pattern: str) -> None:
+        """Offer the namespace in front."""
+        super().ask_purge(pattern or (purging.within(self._namespace()) if self._about_one else ""))
+
+    def _ask_purge_tag(self) -> None:
+        name = purging.within(self.namespace_here)
+        super().ask_purge(f"{name} {purging.TAG} ".lstrip())
+
     def _change_dictionary(self, action: str) -> None:
         name = self._namespace()
         if name:
@@ -294,6 +312,8 @@ class TiersTab(CacheTab):
             self._promote()
         elif id == "cache.tables":
             self._next_table()
+        elif id == "cache.purge-tag":
+            self._ask_purge_tag()
         elif id in {"cache.dictionary", "cache.dictionary-back"}:
             self._change_dictionary(id)
         elif id in POLICIES:
