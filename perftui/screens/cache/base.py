@@ -109,7 +109,7 @@ class CacheTab(Tab):
         return True
 
     def on_verb(self, verb: str, words: tuple[str, ...]) -> bool:
-        """`:purge` and what is typed behind `p`: a pattern, or `--namespace NS`, `--tag TAG` and their like."""
+        """`:purge` and what is typed behind `p`: a pattern, `--namespace NS`, `--tag TAG` and their like."""
         text = " ".join(words)
         if verb != "purge" or not words:
             return False
