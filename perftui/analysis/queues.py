@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from perftui.model.cache import CacheReport
 from perftui.model.queues import QueueDepth, QueueView, pace
 
 Key = tuple[str, str, str]
@@ -19,6 +20,24 @@ def merged(known: Any, source: str, fresh: Sequence[QueueDepth]) -> tuple[QueueD
     """What is known of other sources, and what `source` says now."""
     others = known if isinstance(known, tuple) else ()
     return (*(depth for depth in others if depth.source != source), *fresh)
+
+
+def lying(report: Any) -> tuple[QueueView, ...]:
+    """Queues in the cache servers of a report; what a replica repeats of a primary is told once."""
+    nodes = report.nodes if isinstance(report, CacheReport) else ()
+    views = [(n.role, v) for n in nodes if n.reading is not None for v in n.reading.queues]
+    led = {key(view.depth)[1:] for role, view in views if role != "replica"}
+    return tuple(v for role, v in views if role != "replica" or key(v.depth)[1:] not in led)
+
+
+def newest(views: Sequence[QueueView], told: Sequence[QueueView]) -> list[QueueView]:
+    """Both as one list, of a queue that both know the younger look, the fullest first."""
+    found = {key(view.depth): view for view in told}
+    for view in views:
+        other = found.get(key(view.depth))
+        if other is None or view.depth.at >= other.depth.at or other.in_per_s is None:
+            found[key(view.depth)] = view
+    return sorted(found.values(), key=lambda v: (-v.depth.waiting, v.depth.name))
 
 
 class Paces:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from perftui.model.commandlog import LargeFacts
 from perftui.model.health import Health
 from perftui.model.prefixhits import PrefixHits
+from perftui.model.queues import QueueView
 from perftui.model.tierview import NamespaceView, TierFacts
 
 
@@ -118,6 +119,7 @@ class CacheReading:
     `space` has the largest prefixes alone, in bytes.
     `loose` is None where the allocator does not say.
     `address` is where it was asked, host:port; of a node among several its member has that.
+    `queues` are those that lie in it, as of the last look at them.
     """
 
     product: str
@@ -157,6 +159,7 @@ class CacheReading:
     held: HeldBytes | None = None
     large: LargeFacts | None = None
     loose: Loose | None = None
+    queues: tuple[QueueView, ...] = ()
 
     @property
     def rss_ratio(self) -> float | None:

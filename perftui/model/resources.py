@@ -380,7 +380,7 @@ class HostRank:
 class ResourcesReport:
     """Hosts, the applications' requests, errors and durations, and the queues of message brokers.
 
-    Each is by its backend's name; `queues` leaves out those in key-value servers, which are asked for apart.
+    Each is by its backend's name; `queues` leaves out those in key-value servers: caches' reports have them.
     `silent` are targets that never answered yet: what they are cannot be told. `told` is how those stand
     that are behind a list, by their sources.
     """

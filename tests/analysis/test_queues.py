@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perftui.analysis.queues import Paces, key, merged, opened
+from perftui.analysis.queues import Paces, key, merged, newest, opened
 from perftui.model.queues import QueueDepth, QueuePart, pace
 
 
@@ -48,3 +48,13 @@ def test_queues_that_are_gone_are_forgotten():
     paces.views([])
     (view,) = paces.views([kafka(10, (1, 50))])
     assert view.in_per_s is None
+
+
+def test_of_a_queue_two_have_looked_at_the_younger_look_is_shown():
+    paces = Paces()
+    (first,) = paces.views([kafka(0, (1, 5))])
+    (paced,) = paces.views([kafka(9, (3, 7))])
+    (other,) = Paces().views([kafka(5, (9, 9), source="b")])
+    assert newest([first], [paced, other]) == [other, paced]
+    assert newest([paced], [first]) == [paced]
+    assert newest([], [first]) == [first]  # a recording: nobody asks a server

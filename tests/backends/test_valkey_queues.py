@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from perftui.backends.valkey import Valkey
+from perftui.backends.valkey import Valkey, queues
 from perftui.backends.valkey.link import Link, parse_url
 from perftui.model.options import ValkeyOptions
 from perftui.model.queues import QueueDepth, pace
@@ -59,15 +60,28 @@ async def by_name(server):
     return {(look.system, look.name): look for look in await server.queues()}
 
 
-async def test_bullmq_is_counted_as_its_own_client_counts(server, valkey):
+@pytest.fixture
+def at_once(monkeypatch):
+    """A look at queues with every read, and a search with each."""
+    monkeypatch.setattr(queues, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(queues, "FIND_RARELY", 0.0)
+
+
+def figures(reading, queue):
+    return {
+        m.key.name.removeprefix("queue."): m.value
+        for m in reading.samples
+        if m.key.name.startswith("queue.") and dict(m.key.labels)["queue"] == queue
+    }
+
+
+async def bullmq(valkey):
+    """A producer and a worker of BullMQ's own client, that have told their counts; `stdin` ends them."""
     node = shutil.which("node")
     needs(
         "bullmq", bool(node) and (Path(MODULES) / "bullmq").is_dir(), "PERFTUI_NODE_MODULES names its folder"
     )
-    import json
-
-    environment = {**os.environ, "NODE_PATH": MODULES}
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         node,
         "-e",
         SCRIPT,
@@ -75,8 +89,92 @@ async def test_bullmq_is_counted_as_its_own_client_counts(server, valkey):
         valkey.password,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env=environment,
+        env={**os.environ, "NODE_PATH": MODULES},
     )
+
+
+async def test_a_look_at_the_server_has_figures_of_its_bullmq_queues(server, valkey, at_once):
+    process = await bullmq(valkey)
+    try:
+        async with asyncio.timeout(30):
+            await process.stdout.readline()
+            counts = json.loads(await process.stdout.readline())
+        reading = await server.read()
+        (view,) = (view for view in reading.facts.queues if view.depth.system == "BullMQ")
+        said = figures(reading, "mail")
+        assert said["waiting"] == view.depth.waiting == counts["wait"] + counts["prioritized"]
+        assert (said["active"], said["delayed"], said["failed"]) == (2, 3, 0)
+        assert 0 <= said["oldest_s"] < 60
+        said = figures(await server.read(), "mail")
+        assert (said["in_per_s"], said["out_per_s"]) == (0, 0)
+    finally:
+        process.stdin.write(b"end\n")
+        await process.wait()
+
+
+async def test_lists_and_streams_have_figures_whose_cost_is_not_taken_for_traffic(server, raw, at_once):
+    await raw.ask(
+        [
+            ("LPUSH", "jobs", *range(4)),
+            ("XADD", "events", "*", "f", 1),
+            ("HSET", "a:b:meta", "x", 1),
+            ("SADD", "rq:queues", "rq:queue:default"),
+            ("RPUSH", "rq:queue:default", "gone"),
+        ],
+        5,
+    )
+    await server.read()
+    await raw.ask([("LPUSH", "jobs", 5), ("XADD", "events", "*", "f", 1)], 5)
+    reading = await server.read()
+    assert figures(reading, "jobs") == {"waiting": 5, "active": 0, "delayed": 0, "failed": 0}
+    assert figures(reading, "events")["waiting"] == 2
+    assert figures(reading, "events")["in_per_s"] > 0
+    assert figures(reading, "default")["waiting"] == 1
+    assert not figures(reading, "b")  # a key with such a name makes no queue
+    again = await server.read()  # between these two nobody but the console asked
+    assert (again.facts.hits_per_s, again.facts.misses_per_s) == (0, 0)
+
+
+async def test_queues_are_looked_at_every_ten_seconds_and_not_with_every_read(server, raw):
+    await raw.ask([("LPUSH", "jobs", *range(4))], 5)
+    first = await server.read()
+    await raw.one("CONFIG", "RESETSTAT", deadline=5)
+    reading = await server.read()
+    assert reading.facts.queues == first.facts.queues != ()
+    assert not figures(reading, "jobs")
+    said = (await raw.one("INFO", "commandstats", deadline=5)).decode()
+    assert "cmdstat_llen" not in said
+    assert "cmdstat_scan" not in said
+
+
+async def test_a_user_who_may_not_look_at_queues_is_told_so_and_asked_rarely(valkey, raw, monkeypatch):
+    monkeypatch.setattr(queues, "LOOK_EVERY", 0.0)
+    await raw.one("ACL", "SETUSER", "narrow", "on", ">pass", "~*", "+@all", "-scan", deadline=5)
+    options = ValkeyOptions(url=f"redis://127.0.0.1:{valkey.port}/0", username="narrow", password="pass")
+    made = Valkey("cache", options)
+    try:
+        await made.open()
+        reading = await made.read()
+        assert "+scan" in reading.facts.limit("queues")
+        assert reading.facts.used_bytes > 0
+        await raw.one("CONFIG", "RESETSTAT", deadline=5)
+        assert "+scan" in (await made.read()).facts.limit("queues")
+        assert "cmdstat_scan" not in (await raw.one("INFO", "commandstats", deadline=5)).decode()
+    finally:
+        await made.close()
+        await raw.one("ACL", "DELUSER", "narrow", deadline=5)
+
+
+async def test_a_stream_that_is_deleted_costs_only_itself(server, raw):
+    await raw.ask([("LPUSH", "jobs", *range(4)), ("XADD", "events", "*", "f", 1)], 5)
+    assert ("stream", "events") in await by_name(server)
+    await raw.ask([("DEL", "events"), ("LPUSH", "events", 1)], 5)
+    assert set(await by_name(server)) == {("list", "jobs")}
+    assert ("list", "events") in await by_name(server)
+
+
+async def test_bullmq_is_counted_as_its_own_client_counts(server, valkey):
+    process = await bullmq(valkey)
     try:
         async with asyncio.timeout(30):
             json.loads(await process.stdout.readline())

@@ -160,7 +160,7 @@ class Valkey(
         return elsewhere(self._look.address, node) if node else self._look.address
 
     async def read(self) -> Reading:
-        """INFO, slow log and latency histogram in one round trip; every other second, nodes in two more."""
+        """INFO, slow log and latency histogram in one round trip; now and then nodes and queues in more."""
         asked: list[Command] = [
             ("INFO", *self._sections),
             ("SLOWLOG", "GET", self._slow_entries),
@@ -179,9 +179,12 @@ class Valkey(
         logged, replies[3 : 3 + len(large)] = replies[3 : 3 + len(large)], []
         said, server_now = self._facts(replies, logged, started)
         facts = await self._with_tiers(said, server_now, started)
+        queued = await self.queue_look(self.deadline * 0.9 - (time.monotonic() - started))
+        limits = (*facts.limits, ("queues", queued.limit)) if queued.limit else facts.limits
+        facts = replace(facts, queues=queued.views, limits=limits)
         self._looks += 1
         ahead = apart(server_now, at, took) if server_now else None
-        return Reading(self.name, at, took, tuple(self._measures(facts)), facts, ahead=ahead)
+        return Reading(self.name, at, took, (*self._measures(facts), *queued.measures), facts, ahead=ahead)
 
     async def settings(self) -> dict[str, str]:
         """CONFIG GET of what changes how it serves, in one round trip; of everything would cost it 10 ms."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from perftui.analysis.backlog import Backlog
 from perftui.engines.resources import apis, hosts, surges
-from perftui.engines.resources.backlog import Backlog
 from perftui.engines.resources.trends import growing, pools, sustained
 from perftui.model.endpoint import ApiReading, ApiView
 from perftui.model.finding import Finding, Offer

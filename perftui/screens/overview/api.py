@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.widget import Widget
 
 from perftui.analysis.endpoints import EndpointRow, merged
-from perftui.analysis.queues import Key, Paces, key, opened
+from perftui.analysis.queues import Key, Paces, key, lying, newest, opened
 from perftui.analysis.queues import merged as with_rows
 from perftui.draw.chart import Mark
 from perftui.draw.clean import inert
@@ -54,7 +54,7 @@ class ApiTab(Tab):
     """
     id_: ClassVar[str] = "overview.api"
     title: ClassVar[str] = "API"
-    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "database", "events")
+    topics: ClassVar[tuple[str, ...]] = ("resources", TOPIC, QUEUES, "cache", "database", "events")
     empty: ClassVar[str] = (
         "would show each endpoint's rate, quantiles, errors and Apdex\n"
         "and queues with depth, age and pace: backends of kind valkey, kafka and rabbitmq\n"
@@ -122,7 +122,8 @@ class ApiTab(Tab):
                 if look is not None and look.health.link in (Link.LIVE, Link.LATE):
                     self._ask_queues(source)
         depths = frames[QUEUES].report
-        views = self._paces.views(depths if isinstance(depths, tuple) else ())
+        told = (*frame.report.queues, *lying(frames["cache"].report))
+        views = newest(self._paces.views(depths if isinstance(depths, tuple) else ()), told)
         table = self.query_one("#queues", LiveTable)
         table.display = bool(views) and not (self.has_class("narrow") and self.opened)
         table.set_items(opened(views, self._parted))

@@ -20,6 +20,7 @@ from perftui.model.cache import (
 )
 from perftui.model.finding import Finding, Severity
 from perftui.model.health import Health, Link
+from perftui.model.queues import QueueDepth, QueueView
 from perftui.model.reading import Look, Reading
 from perftui.model.tierview import TierFacts, TierNode
 from tests.engines.cache.history import History
@@ -234,3 +235,28 @@ def test_replication_is_no_slow_command_of_callers(text: str) -> None:
 @pytest.mark.parametrize("text", ["CLUSTER SLOTS", "SYNCHRO", ""])
 def test_what_only_looks_like_it_is_one(text: str) -> None:
     assert "cache.slow-commands" in conclude(slow=(SlowCommand(1, NOW - 10, 0.25, text),))
+
+
+def lying(at: float, waiting: int, name: str = "cache", role: str = "primary") -> Look:
+    depth = QueueDepth(name, "BullMQ", "mail", at, waiting, oldest=200.0)
+    facts = replace(CALM, queues=(QueueView(depth, 3.0, 2.0),), replication=Replication(role=role))
+    return Look(name, "valkey", Reading(name, at, 0.001, (), facts), Health(Link.LIVE, at))
+
+
+def test_a_queue_that_lies_in_a_server_and_grows_for_minutes_is_found_once() -> None:
+    engine = CacheEngine()
+    for at in range(0, 361, 10):
+        looks = {"cache": lying(at, 100 + at), "copy": lying(at, 100 + at, "copy", "replica")}
+        report = engine.observe(at, looks, History())
+        found = [f for f in engine.findings(report) if f.id == "queue.growing"]
+        assert bool(found) == (at >= 300)
+    (finding,) = found
+    assert (finding.source, finding.labels) == ("cache", (("queue", "mail"),))
+    assert finding.evidence == (
+        "100 waiting 6 min ago, 460 now",
+        "3.0/s in, 2.0/s out",
+        "at this growth 920 wait in about 8m",
+        "the oldest has waited 3m",
+    )
+    report = engine.observe(370, {"cache": lying(370, 20)}, History())
+    assert not [f for f in engine.findings(report) if f.id == "queue.growing"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from perftui.analysis.promduration import show_duration
 from perftui.model.finding import Effort, Finding, Severity
 from perftui.model.queues import QueueDepth, QueueView
 
@@ -54,10 +55,25 @@ def _findings(view: QueueView, low: QueueDepth) -> Iterator[Finding]:
             Severity.WARNING,
             depth.source,
             f"{depth.name}: more comes than goes",
-            (f"{low.waiting} waiting {minutes:.0f} min ago, {depth.waiting} now", *_pace(view)),
+            (
+                f"{low.waiting} waiting {minutes:.0f} min ago, {depth.waiting} now",
+                *_pace(view),
+                *_ahead(depth, low),
+            ),
             effort=Effort.HOURS,
             labels=labels,
         )
+
+
+def _ahead(depth: QueueDepth, low: QueueDepth) -> tuple[str, ...]:
+    """When twice as many wait at this growth, and how old the oldest is where that is known."""
+    doubled = depth.waiting * (depth.at - low.at) / (depth.waiting - low.waiting)
+    oldest = () if depth.oldest is None else (f"the oldest has waited {_minutes(depth.oldest)}",)
+    return (f"at this growth {2 * depth.waiting} wait in about {_minutes(doubled)}", *oldest)
+
+
+def _minutes(seconds: float) -> str:
+    return show_duration(60.0 * max(1, round(seconds / 60)))
 
 
 def _pace(view: QueueView) -> tuple[str, ...]:
