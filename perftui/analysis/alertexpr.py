@@ -93,7 +93,7 @@ def rehearse(
         try:
             active, changed = step(rule, active, vector(rule, keys, read, now), now)
         except EvaluationError:
-            active, changed = {}, ()
+            changed = ()
         for alert in changed:
             if alert.state is AlertState.FIRING:
                 firing[alert.fingerprint] = now

@@ -16,6 +16,7 @@ from perftui.model.errors import PerftuiError
 RETENTION = 900.0  # seconds a resolved alert stays, so that everybody learns of it
 OUTAGE = 3600.0  # after so many seconds of not watching everything starts anew
 FLAP_WINDOW = 600.0
+MOST = 10_000  # alerts of a rule that names no limit; some 2 kB each
 FLAPS = 4  # more changes than these within the window are flapping
 
 Active = Mapping[str, Alert]
@@ -29,11 +30,7 @@ class Step(NamedTuple):
 
 
 class EvaluationError(PerftuiError):
-    """A rule's result cannot be used; its alerts stay as they were, unless there were `too_many`."""
-
-    def __init__(self, message: str, *, too_many: bool = False) -> None:
-        super().__init__(message)
-        self.too_many = too_many
+    """A rule's result cannot be used; its alerts stay as they were."""
 
 
 def step(
@@ -43,7 +40,7 @@ def step(
 
     Every element is active whatever its value. Alerts of sources in `blind` (not yet looked at since we
     began to watch) stay as they are when absent. EvaluationError: two elements with the same labels, or
-    more alerts than the rule's limit.
+    more alerts than the rule's limit (a server drops them all then: everybody would be told they are over).
     """
     seen = _seen(rule, vector)
     after: dict[str, Alert] = {}
@@ -64,10 +61,8 @@ def step(
             changed.append(new)
         after[mark] = new
     live = sum(alert.state is not AlertState.RESOLVED for alert in after.values())
-    if rule.limit and live > rule.limit:
-        raise EvaluationError(
-            f"{rule.name}: {live} alerts, more than its limit of {rule.limit}", too_many=True
-        )
+    if live > (rule.limit or MOST):
+        raise EvaluationError(f"{rule.name}: {live} alerts, more than its limit of {rule.limit or MOST}")
     return Step(after, tuple(changed))
 
 

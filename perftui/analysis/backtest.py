@@ -57,7 +57,7 @@ def replay(rule: Rule, vectors: Vectors) -> tuple[tuple[Spell, ...], int, str]:
             stepped = step(bare_rule, active, _elements(bare_rule, row, made), at)
         except EvaluationError as failure:
             error = error or str(failure)
-            active, oldest = ({} if failure.too_many else active), None
+            oldest = None
             continue
         active, there = stepped.active, [labels for labels, _ in row]
         oldest = _settled(active, len(row)) if plain else None

@@ -52,7 +52,9 @@ class RuleSettings:
     labels: Mapping[str, str] | None = _option("Labels its alerts carry.")
     traffic: tuple[str, ...] | None = _option("Series of the backend whose sum must reach `traffic_above`.")
     traffic_above: float | None = _option("While less than this is asked of the system nothing is concluded.")
-    limit: int | None = _option("Most alerts of this rule at once; more are an error. 0: any number.")
+    limit: int | None = _option(
+        "Most alerts of this rule at once; more are an error, and its alerts stand as they were. 0: 10,000."
+    )
     off: bool | None = _option("Do not evaluate it.")
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ class Rule:
     `how` reduces the samples of the last `over` seconds (`avg`, `min`, `max`; `last` takes the newest).
     `per` divides by another series of the same backend. While the sum of the `traffic` series is below
     `traffic_above` nothing is concluded: an idle system does not alarm. `keep` is `keep_firing_for`,
-    `limit` the most alerts at once (0: any number). Base units throughout.
+    `limit` the most alerts at once (0: as many as an evaluation may make). Base units throughout.
     A rule of a file has `expr` (PromQL) instead of `series` and what follows it, `labels` and
     `annotations` are templates then, `group` and `place` (file:line) say where it stands.
     """
@@ -84,7 +84,7 @@ class Rule:
     labels: Labels = ()
     traffic: tuple[str, ...] = ()
     traffic_above: float = 0.0
-    limit: int = 100
+    limit: int = 0
     off: bool = False
     expr: str = ""
     annotations: Labels = ()

@@ -223,7 +223,7 @@ class Ruler:
                 changed += done.changed
             except EvaluationError as error:
                 mind.errors[rule.name] = str(error)
-                after |= {} if error.too_many else old
+                after |= old
             except BUGS as error:
                 log.exception("rule %s", rule.name)
                 mind.errors[rule.name] = f"{type(error).__name__}: {error}"

@@ -125,12 +125,6 @@ class GroupRuler:
                 live = await self._alerts(rule, points, at, old, blind, done)
                 self._write(health, traces(live), at)
             health.error = ""
-        except EvaluationError as error:
-            health.error = str(error)
-            if error.too_many:
-                self._write(health, (), at)
-            else:
-                done.active |= old
         except (PerftuiError, TimeoutError, ValueError) as error:
             health.error = str(error) or f"no answer in {PATIENCE:g} s"
             done.active |= old

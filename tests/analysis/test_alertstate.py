@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perftui.analysis.alertstate import OUTAGE, RETENTION, EvaluationError, flaps, restored, step
+from perftui.analysis.alertstate import MOST, OUTAGE, RETENTION, EvaluationError, flaps, restored, step
 from perftui.model.alerts import AlertState, Element, Rule, Selector
 
 PENDING, FIRING, RESOLVED = AlertState.PENDING, AlertState.FIRING, AlertState.RESOLVED
@@ -87,9 +87,15 @@ def test_same_labels_twice_are_an_error():
 
 
 def test_more_than_the_limit_is_an_error():
-    with pytest.raises(EvaluationError) as caught:
+    with pytest.raises(EvaluationError, match="2 alerts, more than its limit of 1"):
         step(rule(limit=1), {}, [element("a"), element("b")], T)
-    assert caught.value.too_many
+
+
+def test_without_a_limit_only_what_memory_bears_is_one():
+    assert rule().limit == 0
+    assert len(step(rule(), {}, [element(str(n)) for n in range(MOST)], T).active) == MOST
+    with pytest.raises(EvaluationError, match="10001 alerts, more than its limit of 10000"):
+        step(rule(), {}, [element(str(n)) for n in range(MOST + 1)], T)
 
 
 def test_of_a_source_not_yet_seen_nothing_is_concluded():

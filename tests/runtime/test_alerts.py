@@ -141,6 +141,36 @@ class AlertLaws:
             await seat.ruler.tick()
         assert seat.words() == {"down": "firing"}
 
+    async def test_thousands_at_once_are_told_and_none_is_over_before_its_time(self, seat):
+        """A partition: hosts go one after the other, then all the rest in one tick."""
+        hosts = [f"host{n}" for n in range(5000)]
+        seat.ruler.group = RuleGroup("all", (replace(DOWN, hold=0.0),))
+
+        def read(lost):
+            for n, host in enumerate(hosts):
+                health = Health(Link.LOST if n < lost else Link.LIVE, seat.time.now)
+                seat.looks[host] = Look(host, "host", Reading(host, seat.time.now, 0.0, (), None), health)
+
+        read(0)
+        await seat.after()
+        for lost in (90, 150, 5000):
+            read(lost)
+            report = await seat.after()
+            assert [alert.word for alert in report.alerts] == ["firing"] * lost
+        assert [status.error for status in report.rules] == [""]
+        assert len(await seat.ruler._book.events(0.0, 10_000)) == 5000
+
+    async def test_a_limit_that_is_passed_ends_nothing_and_is_told(self, seat):
+        seat.ruler.group = RuleGroup("all", (replace(HOT, series=Selector("cpu"), limit=2),))
+        for names in (("web", "db"), ("web", "db", "cache")):
+            for name in names:
+                seat.read(name, cpu=0.99)
+            report = await seat.after(1)
+            assert sorted(alert.source for alert in report.alerts) == ["db", "web"]
+            assert seat.words() == {"hot": "firing"}
+        assert report.rules[0].error == "hot: 3 alerts, more than its limit of 2"
+        assert [event.kind for event in report.history] == ["firing"] * 2
+
     async def test_a_critical_one_mutes_the_warnings_of_its_series(self, seat):
         for _ in range(3):
             await seat.after(cpu=0.99)

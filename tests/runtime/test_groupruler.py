@@ -9,7 +9,7 @@ import pytest
 from perftui.analysis.promql import Shelf, evaluate, parse
 from perftui.model.alerts import AlertState
 from perftui.model.errors import Lost
-from perftui.model.metrics import labels_of
+from perftui.model.metrics import STALE, labels_of
 from perftui.runtime import groupruler
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.rulefiles import RuleShelf
@@ -161,16 +161,21 @@ async def test_two_of_the_same_labels_are_an_error(world):
     assert "same labelset" in world.ruler.health["r"].error
 
 
-async def test_more_than_the_limit_drops_all(world):
+async def test_more_than_the_limit_leave_all_as_they_were(world):
     await world.load(file("{alert: A, expr: x}", "{record: r, expr: x}", limit=2))
     for number, jobs in enumerate(("ab", "abc")):
         for job in jobs:
             world.put(number, job=job)
-        await world.tick(number)
-        assert len(world.active) == (2 if jobs == "ab" else 0)
+        done = await world.tick(number)
+        assert world.words() == {"a": "firing", "b": "firing"}
+        assert len(done.changed) == (2 if jobs == "ab" else 0)
     assert "limit of 2" in world.ruler.health["A"].error
-    assert world.value("ALERTS", 1) == []
     assert world.ruler.health["r"].error == "exceeded limit of 2 with 3 series"
+    world.put(2, job="a", value=STALE)
+    for job in "bc":
+        world.put(2, job=job)
+    await world.tick(2)
+    assert world.words() == {"a": "resolved", "b": "firing", "c": "firing"}
 
 
 async def test_a_server_that_does_not_answer_holds_nobody_up(world, monkeypatch):
@@ -226,8 +231,6 @@ async def test_the_same_alerts_at_the_same_ticks_as_a_server(world, tmp_path):
     wanted = alerts_at(tmp_path, RULES, series, [60 * n for n in ticks])
     assert len(wanted) > 30
     await world.load(RULES)
-    from perftui.model.metrics import STALE
-
     for number in ticks:
         for job, row in values.items():
             if number <= len(row):
