@@ -298,7 +298,8 @@ class Core(State):
         """The link was lost or is back: entries stored before are not fresh until L2 was asked."""
         self.counters.count("link.up" if up else "link.down")
         self.linked_now = up
-        self.epoch = self.covered = self.epoch + 1
+        self.covered = self.epoch + 1
+        self.epoch = self.covered + 1  # so that what is read from now on is judged by its tags
         for marks in self._marks.values():
             for mark in marks:
                 mark.void = True
