@@ -191,16 +191,26 @@ class Core(State):
             _what(kind), key, stamp, again, self.now() + RECOVERED_FOR if until is None else until, kind.value
         )
 
-    def put_back(self, key: str, stale: Entry, options: EntryOptions) -> None:
-        """A stale value that had to be served counts as fresh for `throttle`, in both tiers."""
+    def put_back(
+        self, key: str, stale: Entry, options: EntryOptions, since: Mark, *, loading: bool = False
+    ) -> None:
+        """A stale value that had to be served counts as fresh for `throttle`, in both tiers.
+
+        Not one whose key was changed after `since`; and a tag that changes later ends it as any other. Only
+        in L1 while a load goes on (`loading`): a write to L2 would tell it that the key was changed.
+        """
+        if since.void:
+            return
         now = self.now()
         again = copy(stale)
         again.fresh_until = again.ends = now + options.throttle
         again.kept_until = max(stale.kept_until, again.fresh_until)
+        if since.ended.isdisjoint(name for name, _, _ in stale.tags):
+            again.facts = (self.tags.renewed(stale.tags), *stale.facts[1:])
         if not options.skip & Skip.L1_WRITE:
             self.keep(key, again)
-        l2 = self.l2
-        if l2 is not None and not options.skip & Skip.L2_WRITE and l2.breaker.state == "closed":
+        l2 = self.l2 if not loading and not options.skip & Skip.L2_WRITE else None
+        if l2 is not None and l2.breaker.state == "closed":
             self.spawn(self._put_back_there(l2, key, again, options))
 
     async def _put_back_there(self, l2: L2, key: str, entry: Entry, options: EntryOptions) -> None:

@@ -88,7 +88,7 @@ class Flights:
         """Begin a load; nobody has to wait for it."""
         memory = self._core.memory
         flight = Flight(eager=eager)
-        flight.seen = seen
+        flight.seen, flight.since = seen, self._core.mark(key)
         flight.stale = self._core.usable_stale(memory.look(key) if memory is not None else seen)
         self.running[key], flight.began = flight, self._core.now()
         flight.task = self._core.spawn(self._fly(key, flight, loader, options, tuple(tags)))
@@ -101,6 +101,7 @@ class Flights:
             self.cancel(key, flight)
 
     def _over(self, key: str, flight: Flight) -> None:
+        self._core.unmark(key, flight.since)
         if self.running.get(key) is flight:
             del self.running[key]
         if not flight.future.done():
@@ -150,15 +151,19 @@ class Flights:
         return outcome(flight.future, options, default)
 
     def _instead(self, key: str, flight: Flight, options: EntryOptions, why: str) -> Any:
-        """The stale value, which counts as fresh for a while."""
-        stale = flight.stale
-        assert stale is not None
+        """The stale value, for a load that goes on, or is ended here."""
         self._late(key, flight, options)
-        self._core.counters.count("stale")
-        self._core.counters.count(f"stale.{why}")
-        self._core.counters.event("stale", key)
+        return self._served(key, flight, options, why, loading=options.background or flight.eager)
+
+    def _served(self, key: str, flight: Flight, options: EntryOptions, why: str, *, loading: bool) -> Any:
+        """The stale value, which counts as fresh for a while."""
+        stale, core = flight.stale, self._core
+        assert stale is not None
+        core.counters.count("stale")
+        core.counters.count(f"stale.{why}")
+        core.counters.event("stale", key)
         if not flight.future.done():
-            self._core.put_back(key, stale, options)
+            core.put_back(key, stale, options, flight.since, loading=loading)
         return stale.value
 
     def _late(self, key: str, flight: Flight, options: EntryOptions) -> None:
@@ -391,8 +396,4 @@ class Flights:
         if unseen or not options.fail_safe or flight.stale is None:
             flight.future.set_exception(error)
             return
-        core.counters.count("stale")
-        core.counters.count("stale.failed")
-        core.counters.event("stale", key)
-        core.put_back(key, flight.stale, options)
-        flight.future.set_result(flight.stale.value)
+        flight.future.set_result(self._served(key, flight, options, "failed", loading=False))

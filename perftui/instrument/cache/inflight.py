@@ -15,11 +15,11 @@ class Flight:
     """A load that runs. Once `looked` is set, `stale` may be served instead; `why` nothing was fresh.
 
     `seen` is the fresh value that L2 had, where there is no L1 to have it. `mark` is that of what is fetched
-    right now.
+    right now, `since` that of all the flight.
     """
 
     __slots__ = (
-        "began", "eager", "future", "looked", "mark", "seen", "stale", "task", "waiters", "why",
+        "began", "eager", "future", "looked", "mark", "seen", "since", "stale", "task", "waiters", "why",
     )  # fmt: skip
 
     def __init__(self, *, eager: bool) -> None:
@@ -31,5 +31,6 @@ class Flight:
         self.stale: Entry | None = None
         self.seen: Entry | None = None
         self.mark: Mark | None = None
+        self.since = Mark()
         self.task: asyncio.Task[None] | None = None
         self.waiters, self.why = 0, ABSENT

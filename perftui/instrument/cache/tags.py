@@ -112,6 +112,15 @@ class Tags:
                 verdict = Verdict.STALE
         return verdict if sure else Verdict.UNKNOWN
 
+    def renewed(self, tags: Tokens) -> Tokens:
+        """The tokens by which what a tag's expiry made stale counts as current; not what a removal ended."""
+        known = self._known
+        pairs = ((name, expire, remove, known.get(name)) for name, expire, remove in tags)
+        return tuple(
+            (name, expire if pair is None or pair.remove not in {None, remove} else pair.expire, remove)
+            for name, expire, remove, pair in pairs
+        )
+
     async def tokens(
         self, names: Iterable[str], *, before: Tokens = (), within: float | None = None
     ) -> Tokens:
