@@ -203,10 +203,7 @@ class Reading(Wired):
             raise TypeError(f"{self.name}: get_or_set needs a loader, or the cache a source")
 
         async def load() -> Any:
-            found = await source.load((key,))
-            if key not in found:
-                raise KeyError(key)
-            return found[key]
+            return _of(await _asked(source.load, (key,)), key)
 
         return load
 
@@ -246,9 +243,9 @@ class Reading(Wired):
         wanted = list(dict.fromkeys(keys))
         found = await asyncio.gather(*(one(key) for key in wanted), return_exceptions=True)
         for value in found:
-            if isinstance(value, BaseException) and not isinstance(value, KeyError):
+            if isinstance(value, BaseException) and not isinstance(value, _Unknown):
                 raise value
-        return {k: v for k, v in zip(wanted, found, strict=True) if not isinstance(v, KeyError)}
+        return {k: v for k, v in zip(wanted, found, strict=True) if not isinstance(v, _Unknown)}
 
     async def refresh(self, key: str) -> bool:
         """Load a key from the source now, whether it is fresh or not."""
@@ -309,17 +306,34 @@ class _Batch:
             self._keys.append(key)
             if self._answer is None:
                 self._answer = asyncio.ensure_future(self._once())
-            found = await asyncio.shield(self._answer)
-            if key not in found:
-                raise KeyError(key)
-            return found[key]
+            return _of(await asyncio.shield(self._answer), key)
 
         return load
 
     async def _once(self) -> Mapping[str, Any]:
         await asyncio.sleep(0)
         keys, self._keys, self._answer = self._keys, [], None
-        return await self._load(keys)
+        return await _asked(self._load, keys)
+
+
+class _Unknown(KeyError):
+    """What was asked answered without this key: any other KeyError is the loader's own."""
+
+
+async def _asked(
+    load: Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]], keys: Sequence[str]
+) -> Mapping[str, Any]:
+    """What it answers; a key that it missed in another cache is an error of its own."""
+    try:
+        return await load(keys)
+    except _Unknown as error:
+        raise KeyError(*error.args) from error
+
+
+def _of(found: Mapping[str, Any], key: str) -> Any:
+    if key not in found:
+        raise _Unknown(key)
+    return found[key]
 
 
 def _hitting(core: Core, memory: Memory, slow: Callable[..., Any]) -> Callable[..., Any]:

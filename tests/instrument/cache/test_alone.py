@@ -52,6 +52,13 @@ class Source:
         return value
 
 
+class Nobody:
+    """A source that knows no key."""
+
+    async def load(self, _keys: Any) -> Any:
+        return {}
+
+
 class TestKeeping:
     async def test_a_value_is_loaded_once_and_kept_for_its_ttl(self, cache: Cache, hand: Hand) -> None:
         source = Source("a", "b")
@@ -114,6 +121,19 @@ class TestKeeping:
         found = await cache.get_or_set_many(["a", "bb", "ccc", "unknown", "bb"], load)
         assert found == {"a": 9, "bb": 2, "ccc": 3}
         assert asked == [["bb", "ccc", "unknown"]]
+
+    async def test_a_key_error_of_a_loader_of_many_is_no_absent_key(self, cache: Cache) -> None:
+        async def broken(keys: Any) -> Any:
+            return {key: {}["price"] for key in keys}
+
+        async def nested(keys: Any) -> Any:
+            return {key: await Cache("names", source=Nobody()).get_or_set(key) for key in keys}
+
+        for load, missed in ((broken, "price"), (nested, "a")):
+            with pytest.raises(KeyError) as caught:
+                await cache.get_or_set_many(["a", "b"], load)
+            assert caught.value.args == (missed,)
+        assert await Cache("shop", source=Nobody()).get_or_set_many(["a", "b"]) == {}
 
     async def test_copies_are_ours_only_where_asked(self, hand: Hand) -> None:
         plain, copying = Cache("p", clock=hand), Cache("c", clock=hand, copy="mutable")
