@@ -60,7 +60,7 @@ class EntryOptions:
     background     a loader that timed out goes on and its success is stored
     eager_at       fraction of the ttl after which a hit starts a background load (0 < x < 1)
     early_beta     XFetch's beta: probabilistic early refresh by measured load time; None = off
-    lock_timeout   how long a caller waits for another's load before it loads itself
+    lock_timeout   how long a caller waits for another's load before it takes what is stale, else loads itself
     shared_flight  one load over all processes, under a lease of `lease` seconds in L2
     l2_soft, l2_hard  waiting for L2: soft where L1 has something to fall back on
     l2_background  `set` returns after L1; L2 and the notice follow

@@ -278,11 +278,10 @@ class Flights:
     async def _turn(
         self, key: str, flight: Flight, options: EntryOptions, had: Entry | None
     ) -> tuple[LoadLease | None, bool]:
-        """The lease to load, or another's value: then it is over. L2 away: no lease, and we load."""
+        """The lease to load; True where another's value, or a stale one, has come. L2 away: we load."""
         core = self._core
         assert core.lock is not None
-        limit = core.now() + (TURN if options.lock_timeout is None else options.lock_timeout)
-        first = True
+        limit, first = core.now() + (TURN if options.lock_timeout is None else options.lock_timeout), True
         while True:
             try:
                 lease = await core.lock.acquire(key, options.lease, within=options.l2_hard)
@@ -304,7 +303,10 @@ class Flights:
                 core.counters.count("coalesced.nodes")
             first = False
             if core.now() >= limit:
-                return None, False
+                stale = flight.stale is not None and options.fail_safe and options.lock_timeout is not None
+                if stale:
+                    flight.future.set_result(self._served(key, flight, options, "lock", loading=True))
+                return None, stale
             await core.lock.released(key, max(0.001, limit - core.now()))
             if await self._from_l2(key, flight, options, had):
                 return None, True
@@ -318,8 +320,7 @@ class Flights:
         tags: tuple[str, ...],
         lease: LoadLease | None = None,
     ) -> None:
-        core = self._core
-        stale = flight.stale
+        core, stale = self._core, flight.stale
         context = LoadContext(
             key,
             options,

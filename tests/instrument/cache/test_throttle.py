@@ -120,6 +120,24 @@ async def test_nor_the_load_of_another_node(stale: tuple[Cache, Cache]) -> None:
     assert (theirs.calls, a.stats().of("load.void")) == (0, 0)
 
 
+async def test_who_waited_too_long_for_another_node_gets_the_stale_value_where_there_is_one(
+    stale: tuple[Cache, Cache],
+) -> None:
+    a, b = stale
+    how = SAFE.but(shared_flight=True, lock_timeout=0.05)
+    source, theirs = Source("new", gate=asyncio.Event()), Source("theirs")
+    asked = [asyncio.ensure_future(a.get_or_set(key, source, options=how)) for key in ("k", "none")]
+    await until(lambda: source.calls == 2)
+    assert await asyncio.gather(*(b.get_or_set("k", theirs, options=how) for _ in range(3))) == ["old"] * 3
+    assert (theirs.calls, await b.get("k"), b.peek("k")) == (0, "old", "old")
+    assert b.stats().of("stale.lock") >= 1
+    assert await b.get_or_set("none", theirs, options=how) == "theirs"
+    assert await b.get_or_set("k", theirs, options=how.but(fail_safe=False)) == "old", "fresh for throttle"
+    source.gate.set()
+    assert await asyncio.gather(*asked) == ["new", "new"]
+    await auntil(lambda: _is(b.get("k"), "new"))
+
+
 async def _round(cache: Cache) -> None:
     """Until L2 has answered all that was sent before, and told of it."""
     assert cache.store is not None
