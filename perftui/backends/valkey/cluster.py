@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
 from perftui.analysis.clusternodes import NodeLine
@@ -17,16 +17,16 @@ from perftui.backends.valkey.labnodes import LabNodes
 from perftui.backends.valkey.link import Address, parse_url
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
 from perftui.backends.valkey.published import ShardPublished
-from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.rehearsing import LabCluster
 from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
 from perftui.backends.valkey.slotstats import SlotLooks, SlotPowers
 from perftui.backends.valkey.tagkeys import TagPowers
+from perftui.backends.valkey.worklease import WorkLeasePowers
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import ClusterMember, ClusterReading, Range
-from perftui.model.errors import BackendError, ConfigError, Lost, Unsupported
+from perftui.model.errors import BackendError, ConfigError, Lost, Protocol, Unsupported
 from perftui.model.options import ValkeyClusterOptions
 from perftui.model.reading import Reading
 
@@ -63,7 +63,7 @@ class ValkeyCluster(
     ShardLooks,
     SlotPowers,
     TagPowers,
-    PurgeLeasePowers,
+    WorkLeasePowers,
     ShardPublished,
     AttachPowers,
     ServerPowers,
@@ -233,6 +233,14 @@ class ValkeyCluster(
         """CLUSTER REPLICATE: it is a replica of that primary from now on."""
         taker, lead = await self.member(node), await self.member(f"{host}:{port}")
         await self._looks[taker.address].link.one("CLUSTER", "REPLICATE", lead.id, deadline=self.deadline)
+
+    async def _of_lease(self, *command: bytes | str | float) -> Any:
+        """Of slots that are moved the lease's own may be one: a new look says where it is by now."""
+        try:
+            return await super()._of_lease(*command)
+        except Protocol:
+            await self.read()
+            return await super()._of_lease(*command)
 
     # the powers FailoverDriver and SlotMover
 

@@ -18,12 +18,12 @@ from perftui.backends.valkey.labnodes import LabNodes
 from perftui.backends.valkey.link import Address, Link, parse_url, verify
 from perftui.backends.valkey.nodelook import NodeLook, measures, named
 from perftui.backends.valkey.published import ShardPublished
-from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.rehearsinggroup import LabGroup
 from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.shardkeys import Shard, ShardPowers
 from perftui.backends.valkey.shardlooks import ShardLooks
 from perftui.backends.valkey.tagkeys import TagPowers
+from perftui.backends.valkey.worklease import WorkLeasePowers
 from perftui.model.cache import CacheReading
 from perftui.model.cachecluster import SLOTS, ClusterMember, ClusterReading
 from perftui.model.errors import BackendError, ConfigError, Lost, PlanRejected, Protocol
@@ -80,7 +80,7 @@ def parse_group(options: ValkeySentinelOptions) -> tuple[list[Address], str]:
 
 
 class ValkeySentinel(
-    ShardPowers, ShardLooks, TagPowers, PurgeLeasePowers, ShardPublished, AttachPowers, ServerPowers
+    ShardPowers, ShardLooks, TagPowers, WorkLeasePowers, ShardPublished, AttachPowers, ServerPowers
 ):
     """Servers by the login of the URL or the options, sentinels by `sentinel_password`.
 

@@ -16,7 +16,6 @@ from perftui.backends.valkey.dumps import DumpPowers, DumpShards, Group, elsewhe
 from perftui.backends.valkey.keys import WORK_DEADLINE, Paged
 from perftui.backends.valkey.link import Address, Link, verify
 from perftui.backends.valkey.monitor import MonitorPowers
-from perftui.backends.valkey.purgelease import pinged
 from perftui.backends.valkey.quarantine import (
     MOVE,
     RESTORE,
@@ -26,6 +25,7 @@ from perftui.backends.valkey.quarantine import (
     written,
 )
 from perftui.backends.valkey.values import ValuePowers, ValueShards
+from perftui.backends.valkey.worklease import pinged
 from perftui.model.cache import CacheReading, KeyInfo, KeySurvey, KeyTally
 from perftui.model.cachecluster import ClusterMember, Range
 from perftui.model.errors import Lost

@@ -33,7 +33,6 @@ from perftui.backends.valkey.monitor import MonitorPowers
 from perftui.backends.valkey.nodes import NodePowers, TierRates
 from perftui.backends.valkey.orders import OrderPowers
 from perftui.backends.valkey.policies import PolicyPowers
-from perftui.backends.valkey.purgelease import PurgeLeasePowers
 from perftui.backends.valkey.purges import PurgeQueuePowers
 from perftui.backends.valkey.queues import QueuePowers
 from perftui.backends.valkey.regions import RegionPowers
@@ -41,6 +40,7 @@ from perftui.backends.valkey.serverpowers import ServerPowers
 from perftui.backends.valkey.tagkeys import TagPowers
 from perftui.backends.valkey.values import ValuePowers
 from perftui.backends.valkey.warmqueue import WarmQueuePowers
+from perftui.backends.valkey.worklease import WorkLeasePowers
 from perftui.model.cache import CacheReading
 from perftui.model.errors import BackendError
 from perftui.model.options import ValkeyOptions
@@ -104,7 +104,7 @@ class Valkey(
     PolicyPowers,
     OrderPowers,
     TagPowers,
-    PurgeLeasePowers,
+    WorkLeasePowers,
     AttachPowers,
     ServerPowers,
     ValuePowers,

@@ -14,9 +14,9 @@ from perftui.draw import format as fmt
 from perftui.draw.clean import inert
 from perftui.engines.cache.edges import Edges
 from perftui.engines.cache.keyfile import OWN, Full
-from perftui.engines.cache.purgelease import Hold
 from perftui.engines.cache.purgepace import BOUND, Pace
 from perftui.engines.cache.restore import BATCH_KEYS, Report, batches, checked_id, count_quarantine, restore
+from perftui.engines.cache.worklease import Hold
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.cache import KeyInfo, KeySurvey, KeyTally
 from perftui.model.errors import BackendError, Cancelled, Lost, PartlyDone, PlanRejected, Refused, Unsupported

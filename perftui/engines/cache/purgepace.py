@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from perftui.draw import format as fmt
 from perftui.model.errors import PlanRejected
-from perftui.model.purgelease import PurgeProbe
+from perftui.model.worklease import PurgeProbe
 
 T = TypeVar("T")
 

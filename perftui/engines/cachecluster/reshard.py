@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
 from perftui.draw import format as fmt
 from perftui.draw.clean import inert
+from perftui.engines.cache.worklease import MOVES, Hold
 from perftui.model.action import Plan, Progress, Receipt, Risk
 from perftui.model.cachecluster import SLOTS, ClusterMember, Range, words
 from perftui.model.clusterports import SlotMover
@@ -35,13 +37,17 @@ class MoveSlots:
         self._node, self._to, self._slots = node, to, slots
         self.params = {"node": node, "to": to, "slots": slots}
         self.target = f"{source} {inert(slots, 60)} of {inert(node, 60)}"
+        what = f"slots {slots} from {node} to {to}"
+        self._hold = Hold(power, source, what, secrets.token_hex(16), MOVES)
 
     async def plan(self) -> Plan:
         """Which slots with how many keys go where.
 
         Raises:
-            PlanRejected: no such nodes or slots, a node that does not answer, or slots under way already.
+            PlanRejected: no such nodes or slots, a node that does not answer, or slots under way already,
+                by another console too.
         """
+        await self._hold.look()
         holder, taker, slots = await self._settled()
         keys, count = await self._power.slot_keys(holder, slots), counted(slots)
         left, then = holder.slot_count - count, taker.slot_count + count
@@ -61,6 +67,7 @@ class MoveSlots:
         """Move them and see that they have arrived.
 
         Raises:
+            PlanRejected: another console began meanwhile.
             Cancelled, PartlyDone: cut short; the receipt says which slots arrived, and undo moves those back.
         """
         holder, taker, slots = await self._settled()
@@ -71,14 +78,18 @@ class MoveSlots:
             done = count
             report(Progress(count, total, note))
 
+        await self._hold.take(total)
         try:
-            whole = await self._power.move_slots(holder, taker, slots, tell)
+            moving = self._power.move_slots(holder, taker, slots, tell)
+            whole = await self._hold.during(moving, lambda: done, total)
         except asyncio.CancelledError:
             raise Cancelled("stopped", self._receipt(holder, taker, first(slots, done), total)) from None
         except BackendError as error:
             if not done:
                 raise
             raise PartlyDone(str(error), self._receipt(holder, taker, first(slots, done), total)) from error
+        finally:
+            await self._hold.let_go()
         await self._arrived(taker, slots)
         how = "at once" if whole else "one after the other"
         receipt = self._receipt(holder, taker, slots, total)

@@ -10,14 +10,14 @@ import pytest
 
 from perftui.backends.valkey import Valkey
 from perftui.backends.valkey.cluster import ValkeyCluster
-from perftui.backends.valkey.purgelease import KEY, told_by
-from perftui.engines.cache import purgelease
+from perftui.backends.valkey.worklease import KEY, told_by
+from perftui.engines.cache import worklease
 from perftui.engines.cache.purge import PurgeKeys
-from perftui.engines.cache.purgelease import Hold
+from perftui.engines.cache.worklease import Hold
 from perftui.model.action import Progress
 from perftui.model.errors import Cancelled, PartlyDone, PlanRejected
 from perftui.model.options import ValkeyClusterOptions
-from perftui.model.purgelease import Purging
+from perftui.model.worklease import PURGE, Working
 from tests.backends.test_valkey import options
 from tests.conftest import need_valkey
 from tests.engines.cache.test_purge import ask, fill, ignore, left
@@ -73,7 +73,7 @@ async def two_at_once(here: PurgeKeys, there: PurgeKeys, then: PurgeKeys) -> tup
 async def test_the_second_is_told_who_purges_and_how_far_it_is(
     consoles: tuple[Valkey, Valkey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purgelease, "EVERY", 0.0)
+    monkeypatch.setattr(worklease, "EVERY", 0.0)
     here, there = consoles
     await fill(here, 20_000, "page")
     purge = PurgeKeys(here, "cache", pattern="page:*", keep=0)
@@ -89,12 +89,12 @@ async def test_one_that_was_killed_stands_in_the_way_for_its_lease_alone(
 ) -> None:
     here, there = consoles
     await fill(here, 10, "page")
-    assert await there.hold_purge(OTHER, Purging("page:*", 3, 10), 0.3) is None
+    assert await there.hold_work(PURGE, OTHER, Working("page:*", 3, 10), 0.3) is None
     with pytest.raises(PlanRejected, match="3 of 10 keys so far"):
         await PurgeKeys(here, "cache", pattern="page:*").plan()
 
     async def free() -> bool:
-        return await here.purging("a" * 32) is None
+        return await here.working(PURGE, "a" * 32) is None
 
     await auntil(free)
     purge = PurgeKeys(here, "cache", pattern="page:*")
@@ -105,7 +105,7 @@ async def test_one_that_was_killed_stands_in_the_way_for_its_lease_alone(
 async def test_one_that_slept_does_not_go_on_beside_the_next(
     consoles: tuple[Valkey, Valkey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purgelease, "EVERY", 0.0)
+    monkeypatch.setattr(worklease, "EVERY", 0.0)
     here, there = consoles
     await fill(here, 20_000, "page")
     purge = PurgeKeys(here, "cache", pattern="page:*")
@@ -122,8 +122,8 @@ async def test_one_that_slept_does_not_go_on_beside_the_next(
 
     with pytest.raises(PartlyDone, match="ann@box purges all of cache right now: 1 of 2 keys"):
         await purge.run(told)
-    assert await here.purging("a" * 32) is not None  # and it lets the other's lease alone
-    await there.release_purge(OTHER)
+    assert await here.working(PURGE, "a" * 32) is not None  # and it lets the other's lease alone
+    await there.release_work(PURGE, OTHER)
 
 
 async def test_cancelled_or_done_it_lets_go(consoles: tuple[Valkey, Valkey]) -> None:
@@ -137,11 +137,11 @@ async def test_cancelled_or_done_it_lets_go(consoles: tuple[Valkey, Valkey]) -> 
     running.cancel()
     with pytest.raises(Cancelled):
         await running
-    assert await there.purging(OTHER) is None
+    assert await there.working(PURGE, OTHER) is None
     rest = elsewhere(there, "page:*")
     await rest.plan()
     await rest.run(ignore)
-    assert await here.purging("a" * 32) is None
+    assert await here.working(PURGE, "a" * 32) is None
 
 
 async def test_a_full_server_is_purged_without_a_lease(consoles: tuple[Valkey, Valkey]) -> None:
@@ -182,13 +182,13 @@ async def test_a_lease_that_others_wrote_is_inert(consoles: tuple[Valkey, Valkey
 def test_what_a_lease_says() -> None:
     assert told_by(None) is told_by(b"") is None
     text = b'{"who": "ann@box", "what": "a*", "done": 5, "of": null}'
-    assert told_by(OTHER.encode() + text) == Purging("a*", 5, None, "ann@box")
-    assert told_by(OTHER.encode() + b"[]") == Purging("keys", 0, None, "somebody")
+    assert told_by(OTHER.encode() + text) == Working("a*", 5, None, "ann@box")
+    assert told_by(OTHER.encode() + b"[]") == Working("something", 0, None, "somebody")
 
 
 async def test_a_cluster_has_one_too(server_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     need_valkey()
-    monkeypatch.setattr(purgelease, "EVERY", 0.0)
+    monkeypatch.setattr(worklease, "EVERY", 0.0)
     made = a_cluster(server_folder)
     try:
         await made.start()
