@@ -24,7 +24,9 @@ _NEXT = re.compile(r"[ ,]*([^\s{}=,\"]+)\s*=\s*")
 _LAST = re.compile(r"[ ,]*\}\s*")
 MAX_CACHED = 50_000
 MAX_SHAPES = 5000
-LONGEST = 16 << 10  # characters before a value; what is longer is read anew with each scrape
+KEPT = 2 << 10  # characters before a value; what is longer is read anew with each scrape
+LONGEST = 16 << 10  # characters of a line; a longer one is passed over, and counted
+MOST_SAMPLES = 50_000  # of one scrape, if nothing else is said: what stands before each is remembered
 MOST_EXEMPLARS = 5000  # of one scrape; those beyond are left out
 
 
@@ -80,34 +82,42 @@ class Samples(Mapping[str, Rows]):
 
 @dataclass(slots=True)
 class Scrape:
-    """Samples by metric name, and the types families declared."""
+    """Samples by metric name, and the types families declared.
+
+    `damaged` counts lines too long to be read, `duplicates` samples told again: the first of them counts.
+    """
 
     samples: Samples
     types: dict[str, str] = field(default_factory=dict)
     count: int = 0
     examples: list[Example] = field(default_factory=list)
+    damaged: int = 0
+    duplicates: int = 0
 
 
 class Scanner:
-    """Parses scrapes of one target, remembering what stands before each value."""
+    """Parses scrapes of one target, remembering what stands before each value; `most` samples of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_SAMPLES) -> None:
+        self._most, self._cached = most, max(MAX_CACHED, most)
         self._names: dict[str, str] = {}  # metric by head
         self._labels: dict[str, Labels] = {}  # of heads somebody asked for
         self._shapes: dict[tuple[str, ...], str] = {}  # metric by what stands between quoted values
 
-    def scan(self, text: str, max_samples: int = 200_000) -> Scrape:
-        """All samples of a scrape; ValueError names the line that cannot be read.
+    def scan(self, text: str) -> Scrape:
+        """All samples of a scrape; ValueError names the line that cannot be read, or that is one too many.
 
         Equal labels come back as the same object from scrape to scrape.
         """
-        if text.count("\n") >= max_samples:
-            _bounded(text, max_samples)
+        text, damaged = _short(text)
+        if text.count("\n") >= self._most:
+            _bounded(text, self._most)
         try:
             found = self._quickly(text)
         except ValueError:  # from the first line again, for the number of the one that cannot be read
             found = Scrape(Samples(self.labels))
             self._by_line(text, found)
+        found.damaged, found.duplicates = damaged, _once(found.samples)
         found.count = sum(len(values) for _, values in found.samples.told.values())
         return found
 
@@ -116,8 +126,8 @@ class Scanner:
         found = self._labels.get(head)
         if found is None:
             found = self._spelled(head)
-            if len(head) <= LONGEST:
-                if len(self._labels) >= MAX_CACHED:
+            if len(head) <= KEPT:
+                if len(self._labels) >= self._cached:
                     self._labels.clear()
                 self._labels[head] = found
         return found
@@ -155,7 +165,7 @@ class Scanner:
         parts = head.split('"')
         between = tuple(parts[::2])
         name = self._shapes.get(between) or self._shape(between)
-        if name is None or not len(parts) & 1 or "\\" in head or len(head) > LONGEST:
+        if name is None or not len(parts) & 1 or "\\" in head or len(head) > KEPT:
             return None
         return self._remembered(head, name)
 
@@ -164,7 +174,7 @@ class Scanner:
         first = _FIRST.fullmatch(between[0])
         if first is None or len(between) < 2 or not _LAST.fullmatch(between[-1]):
             return None
-        if not all(map(_NEXT.fullmatch, between[1:-1])) or sum(map(len, between)) > LONGEST:
+        if not all(map(_NEXT.fullmatch, between[1:-1])) or sum(map(len, between)) > KEPT:
             return None
         if len(self._shapes) >= MAX_SHAPES:
             self._shapes.clear()
@@ -206,11 +216,39 @@ class Scanner:
         return name, head, words[0]
 
     def _remembered(self, head: str, name: str) -> str:
-        if len(head) > LONGEST:
+        if len(head) > KEPT:
             return name
-        if len(self._names) >= MAX_CACHED:
+        if len(self._names) >= self._cached:
             self._names.clear()
         return self._names.setdefault(head, name)
+
+
+def _short(text: str) -> tuple[str, int]:
+    """The text with empty lines in place of those that are too long, and how many of these were samples."""
+    kept: list[str] = []
+    begun = at = damaged = 0
+    while len(text) - at > LONGEST:
+        end = text.rfind("\n", at, at + LONGEST + 1)
+        if end < 0:
+            kept.append(text[begun:at])
+            damaged += text[at] != "#"
+            end = text.find("\n", at)
+            end = begun = len(text) if end < 0 else end
+        at = end + 1
+    return ("".join((*kept, text[begun:])), damaged) if kept else (text, 0)
+
+
+def _once(samples: Samples) -> int:
+    """Leave out samples told again under the same name and labels; how many there were."""
+    again = 0
+    for heads, values in samples.told.values():
+        if len(set(heads)) < len(heads):
+            first: dict[str, float] = {}
+            for head, value in zip(heads, values, strict=True):
+                first.setdefault(head, value)
+            again += len(heads) - len(first)
+            heads[:], values[:] = first, first.values()
+    return again
 
 
 def _bounded(text: str, most: int) -> None:
@@ -219,7 +257,7 @@ def _bounded(text: str, most: int) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         told += line.lstrip()[:1] not in ("", "#")
         if told > most:
-            raise ValueError(f"more than {most} samples: line {number}")
+            raise ValueError(f"more than {most} samples (`most_samples`): line {number}")
 
 
 def _example(found: Scrape, named: tuple[str, Labels], line: str, start: int) -> None:

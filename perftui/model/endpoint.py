@@ -126,7 +126,8 @@ class ApiReading:
 
     `buckets` are the whole service's requests by duration in the window: upper bounds (the last is
     infinite) with counts in each. `exemplars` are the slowest requests of late of which a trace is known,
-    a few an endpoint. `metrics` counts samples scraped, `window` seconds (0: first scrape).
+    a few an endpoint. `metrics` counts samples scraped, `window` seconds (0: first scrape), `damaged` lines
+    too long to be read, `duplicates` samples told twice.
     """
 
     service: str
@@ -143,6 +144,8 @@ class ApiReading:
     tallies: tuple[Tally, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
     pools: tuple[Pool, ...] = ()
+    damaged: int = 0
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class ScrapeOptions:
         default=(),
         metadata={"help": "metrics kept under their own names for rules and queries, such as `myapp_*`"},
     )
+    most_samples: int = field(default=50_000, metadata={"help": "samples of a scrape; more are refused"})
     username: str = field(default="", metadata={"help": "user of basic authentication"})
     password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
     tenant: str = field(default="", metadata={"help": "tenant, sent as X-Scope-OrgID"})
@@ -92,6 +93,7 @@ class TargetsOptions:
         default=(),
         metadata={"help": "metrics kept under their own names for rules and queries, 500 series a target"},
     )
+    most_samples: int = field(default=50_000, metadata={"help": "samples of a scrape; more are refused"})
     username: str = field(default="", metadata={"help": "user of basic authentication"})
     password: str = field(default="", repr=False, metadata={"help": "password of that user", "secret": True})
     tenant: str = field(default="", metadata={"help": "tenant, sent as X-Scope-OrgID"})

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from perftui.analysis.promtext import LONGEST, Samples, Scanner, Scrape
+from perftui.analysis.promtext import KEPT, LONGEST, MOST_SAMPLES, Samples, Scanner, Scrape, _once
 
 LABEL = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
 
@@ -93,7 +93,11 @@ def test_a_broken_line_is_named(line):
 
 def test_too_many_samples_are_refused():
     with pytest.raises(ValueError, match="more than 3 samples"):
-        Scanner().scan("m 1\n" * 5, max_samples=3)
+        Scanner(3).scan("m 1\n" * 5)
+    most = "".join(f"m{n} 1\n" for n in range(MOST_SAMPLES))
+    assert Scanner().scan(most).count == MOST_SAMPLES == 50_000
+    with pytest.raises(ValueError, match="more than 50000 samples"):
+        Scanner().scan(most + "n 1\n")
 
 
 @given(st.text(max_size=60))
@@ -149,6 +153,7 @@ def said(scanner, read):
 def test_cut_at_once_a_text_says_what_it_says_letter_by_letter(text):
     def by_letter(found):
         Scanner()._by_line(text, found)
+        _once(found.samples)
         return found
 
     scanner = Scanner()
@@ -182,8 +187,31 @@ def test_labels_are_spelled_out_for_metrics_that_are_asked_for():
     assert list(scanner._labels) == ['n{a="b"}']
 
 
-def test_a_head_longer_than_the_bound_is_read_and_not_kept():
-    scanner, value = Scanner(), "x" * (LONGEST + 1)
+def test_a_head_longer_than_is_kept_is_read_anew():
+    scanner, value = Scanner(), "x" * (KEPT + 1)
     found = scanner.scan(f'm{{a="{value}"}} 1\nm{{a="y"}} 2\n')
     assert found.samples["m"] == [((("a", value),), 1.0), ((("a", "y"),), 2.0)]
-    assert all(len(head) < LONGEST for head in (*scanner._names, *scanner._labels))
+    assert all(len(head) < KEPT for head in (*scanner._names, *scanner._labels))
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("over", [0, 1, LONGEST, 5 * LONGEST])
+def test_a_line_longer_than_the_bound_is_passed_over_and_counted(over, end):
+    value = "x" * (LONGEST - len('m{a=""} 1') + over)
+    found = Scanner().scan(f'n 1\n# {"y" * 2 * LONGEST}\nm{{a="{value}"}} 1\nm 2\nm{{a="{value}"}} 3{end}')
+    assert dict(found.samples["n"]) == {(): 1.0}
+    assert found.damaged == (2 if over else 0)
+    assert len(found.samples["m"]) == (1 if over else 2)
+    assert found.count == (2 if over else 3)
+
+
+def test_what_cannot_be_read_behind_a_long_line_is_told_by_its_own_number():
+    with pytest.raises(ValueError, match="line 3 "):
+        Scanner().scan(f"n 1\nm{'x' * LONGEST} 1\nnothing\n")
+
+
+def test_samples_told_again_are_counted_and_the_first_is_taken():
+    found = Scanner().scan('m{a="b"} 1\nm{a="c"} 2\nm{a="b"} 3\nm{a="b"} 4\nn 1\n')
+    assert found.samples["m"] == [((("a", "b"),), 1.0), ((("a", "c"),), 2.0)]
+    assert (found.count, found.duplicates) == (3, 2)
+    assert Scanner().scan("m 1\nn 1\n").duplicates == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 import threading
@@ -15,6 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from perftui.analysis.promtext import Scanner
 from perftui.backends.scrape import MAX_BYTES, Scrape, ScrapeOptions
 from perftui.backends.scrape.roles import Names, Roles
+from perftui.engines.resources import apis
+from perftui.model.endpoint import ApiView
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import EndpointSource, FigureSource
 from tests.backends.contract import BackendContract
@@ -36,7 +39,7 @@ class Service:
         )
         self.in_flight = Gauge("http_requests_in_flight", "n", registry=self.registry)
         self.cache = Counter("shop_cache_requests", "not HTTP requests", registry=self.registry)
-        self.status, self.body = 200, None
+        self.status, self.body, self.type = 200, None, "text/plain; version=0.0.4"
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,6 +50,7 @@ class Service:
                 body = service.body if service.body is not None else generate_latest(service.registry)
                 self.send_response(service.status if allowed else 401)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Type", service.type)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -299,3 +303,45 @@ async def test_a_service_that_labels_paths_as_asked_for_has_routes_all_the_same(
     (endpoint,) = reading.facts.endpoints
     assert (endpoint.method, endpoint.route) == ("GET", "/orders/{id}")
     assert endpoint.rate * reading.facts.window == pytest.approx(120)
+
+
+async def test_openmetrics_without_its_end_is_cut_short(service, scrape):
+    service.type = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    whole = b"http_requests_total 5.0\nother 1\n# EOF\n"
+    for body in (whole, whole[:-1], b"# EOF\n"):
+        service.body = body
+        await scrape.read()
+    for body in (b"", whole[:24], whole[:32], b"a 1\n b # EOF\n"):
+        service.body = body
+        with pytest.raises(Protocol, match="cut short"):
+            await scrape.read()
+    service.type, service.body = "text/plain; version=0.0.4", whole[:24]
+    await scrape.read()  # the text format has no end to be missed
+
+
+async def test_a_damaged_page_is_read_as_far_as_it_goes_and_says_so(service, scrape):
+    service.body = f"a 1\na 2\na 2\nb{'x' * 20_000} 1\nhttp_requests_total 5\n".encode()
+    reading = await scrape.read()
+    facts = reading.facts
+    assert (facts.metrics, facts.damaged, facts.duplicates, facts.requests_total) == (2, 1, 2, 5)
+    assert {m.key.name: m.value for m in reading.samples if m.key.name.startswith("scrape.")} == {
+        "scrape.damaged": 1,
+        "scrape.duplicates": 2,
+    }
+    (finding,) = apis.findings(ApiView("shop", 0.0, facts))
+    assert finding.evidence == (
+        "lines longer than 16 KiB, passed over: 1",
+        "samples told again, of which the first counts: 2",
+    )
+
+
+async def test_how_many_samples_a_page_may_have_can_be_told(service):
+    service.body = b"a 1\nb 1\nc 1\n"
+    for most, refused in ((2, True), (3, False)):
+        made = Scrape("shop", ScrapeOptions(service.url, token=TOKEN, most_samples=most))
+        await made.open()
+        try:
+            with pytest.raises(Protocol, match="most_samples") if refused else contextlib.nullcontext():
+                await made.read()
+        finally:
+            await made.close()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # OpenMetrics first: only it can name the traces behind a histogram.
 ACCEPT = "application/openmetrics-text;version=1.0.0;q=1, text/plain;version=0.0.4;q=0.5, */*;q=0.1"
+OPENMETRICS = "application/openmetrics-text"
+ENDS = ("\n# EOF\n", "\n# EOF")
 MAX_BYTES = 16 << 20
 
 
@@ -55,7 +57,7 @@ class Scrape:
         self._options = options
         self._service = options.service or name
         self._client = client
-        self._scanner = Scanner()
+        self._scanner = Scanner(max(1, options.most_samples))
         self._roles = Roles(Names(options.requests, options.durations, options.in_flight))
         self._requests = Requests(name, self._service, options.window, self._roles.role)
         self._exemplars = Exemplars()
@@ -93,6 +95,7 @@ class Scrape:
         self._exemplars.add(scrape.examples, self._roles.durations(scrape), self._roles.role, at)
         facts = self._requests.add(now)
         facts = replace(facts, metrics=scrape.count, bytes_=len(text), exemplars=self._exemplars.all())
+        facts = replace(facts, damaged=scrape.damaged, duplicates=scrape.duplicates)
         facts = replace(facts, pools=self._pools.of(scrape.samples))
         samples = (*self._measures(facts, now), *self._keeper.measures(scrape.samples))
         host = self._node.reading(scrape.samples, at, now.mono, self._service)
@@ -150,10 +153,16 @@ class Scrape:
                 body += part
                 if len(body) > MAX_BYTES:
                     raise Protocol(f"{self.name}: {url} sends more than {MAX_BYTES >> 20} MiB of metrics")
-        return body.decode(errors="replace")
+        text = body.decode(errors="replace")
+        told = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if told == OPENMETRICS and not f"\n{text}".endswith(ENDS):
+            raise Protocol(f"{self.name}: {url} sends metrics that are cut short: they end without `# EOF`")
+        return text
 
     def _measures(self, r: ApiReading, now: Counters) -> tuple[Measure, ...]:
         found = self._requests.measures(r)
+        faults = (("scrape.damaged", r.damaged), ("scrape.duplicates", r.duplicates))
+        found += (Measure(SeriesKey(self.name, name), float(n)) for name, n in faults if n)
         found += (measure for pool in r.pools for measure in self._pool_measures(pool))
         for labels, value in now.rss.items():
             key = SeriesKey(self.name, "process.rss_bytes", tuple(sorted(labels)))

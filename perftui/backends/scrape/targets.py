@@ -158,7 +158,8 @@ class Targets:
             known = self._known.get(name)
             if known is None or known.address != address:
                 source = f"{self.name}{BETWEEN}{name}"
-                options = ScrapeOptions(address.url, service=name, keep=self._options.keep)
+                o = self._options
+                options = ScrapeOptions(address.url, service=name, keep=o.keep, most_samples=o.most_samples)
                 scrape = Scrape(source, options, client=self._client, job=self.name)
                 look = Look(source, PART, None, Health(Link.WAITING, time.time()))
                 known = Target(address, scrape, now, look)

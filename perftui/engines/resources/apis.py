@@ -22,6 +22,7 @@ def findings(view: ApiView) -> Iterator[Finding]:
         yield from _errors(view)
         yield from _slow(view)
     yield from _pools(view)
+    yield from _page(view)
 
 
 def _errors(view: ApiView) -> Iterator[Finding]:
@@ -89,6 +90,21 @@ def _pools(view: ApiView) -> Iterator[Finding]:
             tuple(evidence),
             effort=Effort.MINUTES,
             labels=(("pool", pool.name),) if pool.name else (),
+        )
+
+
+def _page(view: ApiView) -> Iterator[Finding]:
+    """Metrics that are not all read: what is counted from them may be too little."""
+    reading = view.reading
+    rows = (
+        (reading.damaged, "lines longer than 16 KiB, passed over"),
+        (reading.duplicates, "samples told again, of which the first counts"),
+    )
+    evidence = tuple(f"{what}: {count:,}" for count, what in rows if count)
+    if evidence:
+        title = f"{reading.service}: its metrics are not all read"
+        yield Finding(
+            "api.metrics-damaged", Severity.WARNING, view.source, title, evidence, effort=Effort.HOURS
         )
 
 
