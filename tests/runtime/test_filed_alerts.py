@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from perftui.analysis.promql import Shelf
+from perftui.backends.prometheus import Prometheus, PrometheusOptions
 from perftui.draw.ruletext import rule_text
+from perftui.runtime import distant
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
@@ -33,13 +37,15 @@ groups:
 class FiledSeat(Seat):
     """A console whose ruler has a rule file beside the rules of the configuration."""
 
-    def file(self, path):
+    def file(self, path, servers=None):
         clock, written = Clock(self.time, self.time), Shelf()
         self.rings._began = self.time.now - 3600
         local = LocalSeries(
             KINDS, history=self.history, rings=self.rings, looks=lambda: self.looks, written=written
         )
-        self.files = GroupRuler(RuleShelf(str(path)), written, lambda source: local)
+        self.files = GroupRuler(
+            RuleShelf(str(path)), written, lambda source: (servers or {}).get(source, local)
+        )
         self.ruler = Ruler(
             self.ruler.group,
             self.ruler._sights,
@@ -109,3 +115,31 @@ async def test_after_a_restart_the_time_nobody_watched_does_not_count(seat, stor
     assert again.words()["Filed"] == "pending"
     await again.after(cpu=0.9)
     assert again.words()["Filed"] == "firing"
+
+
+async def test_rules_on_a_server_that_never_answers_leave_ours_and_the_lease_alone(store, path, monkeypatch):
+    monkeypatch.setattr(distant, "BUDGET", 0.2)
+    open_ = []
+    async with await asyncio.start_server(lambda reader, writer: open_.append(writer), "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        prom = Prometheus("prom", PrometheusOptions(url=url, timeout=5.0))
+        await prom.open()
+
+        async def ask(expression, at):
+            return (await prom.instant(expression, at)).vector
+
+        far = "  - {{alert: Far{}, expr: up == 0, annotations: {{perftui_source: prom}}}}\n"
+        path.write_text(RULES.rstrip() + "\n" + "".join(map(far.format, range(4))))
+        start = Time()
+        start.now -= start.now % 5
+        seat = FiledSeat(store, start).file(path, {"prom": ask})
+        for _ in range(3):
+            report = await seat.after(cpu=0.9)
+        await prom.close()
+        for writer in open_:
+            writer.close()
+    assert len(open_) == 4
+    assert seat.words() == {"Filed": "firing", "busy": "firing"}
+    assert {alert.rule for alert in (await Book(store).page()).alerts.values()} == {"Filed", "busy"}
+    assert report.holder
+    assert [bool(status.error) for status in report.rules if status.rule.name.startswith("Far")] == [True] * 4

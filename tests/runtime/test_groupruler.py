@@ -10,7 +10,7 @@ from perftui.analysis.promql import Shelf, evaluate, parse
 from perftui.model.alerts import AlertState
 from perftui.model.errors import Lost
 from perftui.model.metrics import STALE, labels_of
-from perftui.runtime import groupruler
+from perftui.runtime import distant
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.rulefiles import RuleShelf
 from tests.promtool import alerts_at
@@ -178,18 +178,84 @@ async def test_more_than_the_limit_leave_all_as_they_were(world):
     assert world.words() == {"a": "resolved", "b": "firing", "c": "firing"}
 
 
+class Server:
+    """Answers every expression with one series but those it is `silent` about."""
+
+    def __init__(self):
+        self.silent = frozenset()
+        self.asked = []
+
+    async def __call__(self, expression, at):
+        self.asked.append(expression)
+        if expression in self.silent:
+            await asyncio.Event().wait()
+        return [(labels_of("x", job=expression), 1.0)]
+
+
+FAR = ("a", "b", "c", "heavy")
+
+
 async def test_a_server_that_does_not_answer_holds_nobody_up(world, monkeypatch):
-    monkeypatch.setattr(groupruler, "PATIENCE", 0.05)
+    """Its rules are asked together, and seldom as long as it is silent; what they told of stands."""
+    monkeypatch.setattr(distant, "BUDGET", 0.05)
+    server, active, words, asked = Server(), {}, {}, {}
+    ruler = GroupRuler(world.shelf, world.series, lambda source: server if source else world.ask)
+    far = (f"{{alert: {n}, expr: {n}, for: 30s, annotations: {{perftui_source: prom}}}}" for n in FAR)
+    await world.load(file(*far, "{alert: Near, expr: x, for: 10s}").replace("1m", "5s"))
+    for number in range(28):
+        server.silent = frozenset(FAR[3 * (number >= 12) :] if 2 <= number < 25 else ())
+        server.asked.clear()
+        world.put(number)
+        active = (await ruler.tick(world.at(number), active)).active
+        words[number] = {alert.rule: alert.state.value for alert in active.values()}
+        asked[number] = sorted(server.asked)
+        if number == 2:
+            assert {ruler.health[name].error for name in FAR} == {"no answer in 0.05 s"}
+    waiting = dict.fromkeys(FAR, "pending")
+    assert [number for number in range(23) if asked[number]] == [0, 1, 2, 5, 11]
+    assert words[1] == waiting | {"Near": "pending"}
+    assert words[2] == words[22] == waiting | {"Near": "firing"}
+    assert asked[23] == list(FAR)
+    assert words[25] == dict.fromkeys((*FAR[:3], "Near"), "firing") | {"heavy": "pending"}
+    assert [number for number in range(23, 28) if "heavy" in asked[number]] == [23, 26, 27]
+    assert words[26]["heavy"] == "firing"
+    assert {health.error for health in ruler.health.values()} == {""}
 
-    async def silent(expression, at):
-        await asyncio.Event().wait()
 
-    ruler = GroupRuler(world.shelf, world.series, lambda source: silent if source else world.ask)
-    await world.load(file("{alert: A, expr: x, annotations: {perftui_source: prom}}", "{alert: B, expr: x}"))
-    world.put(0)
+async def test_many_rules_on_a_slow_server_have_their_turns(world, monkeypatch):
+    """More than it answers within a tick: those that were not asked come first in the next."""
+    monkeypatch.setattr(distant, "BUDGET", 0.05)
+    monkeypatch.setattr(distant, "AT_ONCE", 2)
+    ruler = GroupRuler(world.shelf, world.series, lambda source: ask)
+    names = [f"r{n}" for n in range(6)]
+    await world.load(file(*(f"{{alert: {n}, expr: {n}, annotations: {{perftui_source: p}}}}" for n in names)))
+    answered, told = [], []
+
+    async def ask(expression, at):
+        if len(answered[-1]) == 2:
+            await asyncio.Event().wait()
+        answered[-1].append(expression)
+        return []
+
+    for number in range(3):
+        answered.append([])
+        await ruler.tick(world.at(number), {})
+        told.append([ruler.health[name].error for name in names])
+    assert answered == [names[:2], names[2:4], names[4:]]
+    late, busy = "no answer in 0.05 s", "p was busy with other rules for 0.05 s"
+    assert told[:2] == [["", "", late, late, busy, busy], [busy, busy, "", "", late, late]]
+
+
+async def test_an_alert_of_a_server_does_not_wait_for_the_words_of_its_template(world, monkeypatch):
+    monkeypatch.setattr(distant, "BUDGET", 0.05)
+    server = Server()
+    server.silent = {"detail"}
+    ruler = GroupRuler(world.shelf, world.series, lambda source: server)
+    note = """{perftui_source: prom, summary: 'a {{ query "detail" }}'}"""
+    await world.load(file(f"{{alert: A, expr: x, annotations: {note}}}"))
     done = await ruler.tick(world.at(0), {})
-    assert [alert.rule for alert in done.active.values()] == ["B"]
-    assert ruler.health["A"].error == "no answer in 0.05 s"
+    assert [alert.state.value for alert in done.active.values()] == ["firing"]
+    assert "no answer in time" in next(iter(done.active.values())).title
 
 
 async def test_templates_ask_and_severity_is_what_the_labels_say(world):
