@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from copy import copy
+from functools import partial
 from typing import Any
 
 from perftui.instrument.cache.counters import Counters, Latencies
@@ -49,6 +50,7 @@ class State:
         self.backplane: Backplane | None = None
         self.tags = Tags(namespace, None, clock, self.tags_changed)
         self.recovery = Recovery(clock)
+        self.tags.owed = partial(self.recovery.holds, "tag")
         self.notices = Recovery(clock)
         self.epoch = 1
         self.most_here: float | None = None  # seconds that any entry is fresh in L1, where it was lent

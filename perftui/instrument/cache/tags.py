@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
@@ -75,6 +76,8 @@ class Tags:
         self._clock = clock
         self._changed = changed
         self._known: dict[str, Pair] = {}
+        self._telling: Counter[str] = Counter()  # changes that are on their way to L2
+        self.owed: Callable[[str], bool] = _nothing  # whether L2 is still to be told of a change of this tag
         self._turn = 0
         self._asking = 0
         self._turned: dict[str, int] = {}  # what changed while something was being asked
@@ -175,7 +178,7 @@ class Tags:
         Raises:
             BackendError: L2 was not told; here it holds all the same, and `bump` may be called again.
         """
-        drawn = {}
+        drawn: dict[str, Pair] = {}
         for name in dict.fromkeys(names):
             known = self._known.get(name)
             kept = _token() if remove else (known.remove if known and not known.own else None)
@@ -184,7 +187,11 @@ class Tags:
         self._keep(drawn)
         self._changed(drawn)
         if self.store is not None:
-            await self._write(self.store, drawn, within, remove=remove)
+            self._telling.update(drawn.keys())
+            try:
+                await self._write(self.store, drawn, within, remove=remove)
+            finally:
+                self._telling -= Counter(drawn.keys())
         else:
             self._keep({n: p._replace(remove=_token()) for n, p in drawn.items() if p.remove is None})
 
@@ -204,19 +211,26 @@ class Tags:
             key = tag_key(self._namespace, name)
             await store.command("SET", key, expire + remove, "NX", "PX", life, key=key, within=within)
         await self.fetch([name for name, _, _ in tags], within=within)
-        return self.judge(tags) is Verdict.FRESH
+        return self.judge(tags) is Verdict.FRESH and not any(self._ours(name) for name, _, _ in tags)
 
     def heard(self, name: str) -> None:
         """Another node, or somebody foreign, changed this tag."""
         self._change((name,))
-        self._known.pop(name, None)
+        if self.owed(name) and name not in self._telling:  # what L2 has may be of before our change
+            self._known[name] = _drawn(float("-inf"))
+        else:
+            self._known.pop(name, None)
         self._changed((name,))
 
     def forget(self) -> None:
-        """Nothing known here counts: the link was lost, or L2 was flushed."""
+        """Nothing known here counts, but of what L2 does not know: the link was lost, or L2 was flushed."""
         self._change(self._known)
-        self._known.clear()
+        self._known = {name: pair for name, pair in self._known.items() if self._ours(name)}
         self._changed(())
+
+    def _ours(self, name: str) -> bool:
+        """Whether a change made here is not, or not surely, in L2."""
+        return name in self._telling or self.owed(name)
 
     async def _make(self, names: list[str], within: float | None) -> None:
         """Learn the tokens of `names`, draw those that L2 lacks, and draw out all their lives."""
@@ -256,7 +270,7 @@ class Tags:
                 answers = await store.get_many([tag_key(self._namespace, n) for n in names], within=within)
                 now = self._clock.monotonic()
                 got = dict(zip(names, (_read(answer, now) for answer in answers), strict=True))
-                self._keep({n: p for n, p in got.items() if self._turned.get(n, 0) <= began})
+                self._keep({n: self._with(n, p) for n, p in got.items() if self._turned.get(n, 0) <= began})
                 names = [n for n in names if n not in self._known]
                 if not names:
                     return
@@ -264,6 +278,13 @@ class Tags:
             self._asking -= 1
             if not self._asking:
                 self._turned.clear()
+
+    def _with(self, name: str, said: Pair) -> Pair:
+        """What L2 said of a tag, and what it does not know yet."""
+        known = self._known.get(name)
+        if known is None or not self._ours(name):
+            return said
+        return known._replace(remove=known.remove or said.remove)
 
     async def _write(
         self, store: Store, drawn: Mapping[str, Pair], within: float | None, *, remove: bool
@@ -296,8 +317,9 @@ class Tags:
             return
         spare, life = pair.remove or _token(), int(LIFE * 1000)
         kept = await store.command("EVAL", EXPIRE, 1, key, pair.expire, spare, life, key=key, within=within)
-        if self._known.get(name) is pair and isinstance(kept, bytes) and len(kept) == TOKEN:
-            self._known[name] = pair._replace(remove=kept)
+        known = self._known.get(name)
+        if known and known.expire == pair.expire and isinstance(kept, bytes) and len(kept) == TOKEN:
+            self._known[name] = known._replace(remove=kept)
 
     def _change(self, names: Iterable[str]) -> None:
         """Answers to questions asked before now say nothing about these."""
@@ -307,9 +329,12 @@ class Tags:
 
     def _keep(self, pairs: Mapping[str, Pair]) -> None:
         if len(self._known) + len(pairs) > REMEMBERED:
-            self._known.clear()
-            self._changed(())
+            self.forget()
         self._known.update(pairs)
+
+
+def _nothing(_name: str) -> bool:
+    return False
 
 
 def _token() -> bytes:

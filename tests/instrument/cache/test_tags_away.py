@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,12 +14,14 @@ from perftui.instrument.cache.names import EVERYTHING, tag_key, value_key
 from perftui.instrument.cache.ports import Store
 from perftui.instrument.cache.store import open_store
 from tests.conftest import need_valkey
+from tests.instrument.cache.test_alone import Source
 from tests.topologies import a_cluster, a_server
-from tests.waiting import until
+from tests.waiting import auntil, until
 
 if TYPE_CHECKING:
     from perftui.lab.cluster import Cluster
     from perftui.lab.folders import Folder
+    from perftui.lab.valkey import ValkeyServer
 
 
 @pytest.fixture
@@ -80,3 +82,51 @@ async def test_a_removed_entry_is_not_served_while_the_backplane_is_away(
     finally:
         await telling.close()
         await apart.stop()
+
+
+@pytest.fixture
+async def refusing(store: Store) -> AsyncIterator[Any]:
+    """Lets L2 answer questions and take no writes, or take them again."""
+
+    async def refuse(replicas: int) -> None:
+        await store.command("CONFIG", "SET", "min-replicas-to-write", replicas, key=b"")
+
+    yield refuse
+    await refuse(0)
+
+
+@pytest.mark.parametrize("how", ["clear", "remove", "expire", "expire, new here"])
+async def test_what_was_removed_while_l2_took_no_writes_does_not_come_back(
+    l2: ValkeyServer, store: Store, refusing: Any, how: str
+) -> None:
+    async with Cache("shop", l2=l2.url, publish=False) as a, Cache("shop", l2=l2.url, publish=False) as b:
+        await a.set("page", "old", tags=["home"])
+        assert await b.get("page") == "old"
+        if how == "expire, new here":
+            b._core.tags.forget()
+        await until(lambda: b.hears)
+        await refusing(1)
+        await (b.clear() if how == "clear" else b.remove_by_tag("home", mode=how.split(",", maxsplit=1)[0]))
+        assert await b.get("page") is MISS
+        assert await b.get_or_set("other", Source("new"), tags=["home"]) == "new"
+        assert await b.get("page") is MISS, "though L2 was asked for the tag"
+        assert b.store is not None
+        link = await b.store.command("CLIENT", "ID", key=b"")
+        await store.command("CLIENT", "KILL", "ID", link, key=b"")
+        await until(lambda: b.stats().of("link.up"))
+        assert await b.get("page") is MISS
+        assert await b.get_or_set("other", Source("new"), tags=["home"]) == "new"
+        assert (await b.get("page"), b.peek("other")) == (MISS, "new")
+        b._core.tags.heard("home")  # of a change before
+        assert await b.get("page") is MISS
+        assert b.stats().gauges["recovery.queue"]
+        await refusing(0)
+        await until(lambda: not b.stats().gauges["recovery.queue"])
+        await auntil(lambda: _is(a.get("page"), MISS))
+        assert await b.get("page") is MISS
+        await b.set("page", "new", tags=["home"])
+        await auntil(lambda: _is(a.get("page"), "new"))
+
+
+async def _is(asked: Any, expected: Any) -> bool:
+    return bool(await asked == expected)
