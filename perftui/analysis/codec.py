@@ -111,6 +111,17 @@ class Packer:
         self.codec, self.dictionary = codec, dictionary
         self._from = min(self.threshold, ALIKE) if dictionary else self.threshold
 
+    def put_in_force(self, dictionary: int, without: Codec) -> None:
+        """Write with the dictionary that all nodes are to write with; 0: none, and `without` in its place.
+
+        Raises:
+            KeyError: the dictionary was not learnt.
+        """
+        if dictionary:
+            self.use(Codec.ZSTD, dictionary)
+        elif self.dictionary:
+            self.use(without)
+
     def twin(self, codec: Codec, dictionary: int) -> Packer:
         """Another that knows the same dictionaries and writes with this codec; its savings are its own."""
         twin = Packer(Codec.RAW, threshold=self.threshold, least_saved=self.least_saved)

@@ -85,6 +85,7 @@ class SelfChoosing(Packer):
     ) -> None:
         super().__init__(threshold=threshold, least_saved=least_saved)
         self.trials: tuple[Trial, ...] = ()
+        self._in_force: int | None = None  # the dictionary that all nodes may write with; None: nobody said
         self.changes = 0
         self._clock = clock
         self._chance = random.Random(seed)  # noqa: S311 - which values are looked at is no secret
@@ -93,6 +94,12 @@ class SelfChoosing(Packer):
         self._left = FIRST  # writes until the next judgement
         self._stride = FIRST // SAMPLES
         self._skip = 0
+
+    def put_in_force(self, dictionary: int, without: Codec) -> None:
+        """A dictionary newly in force is used at once, and may be left; one that is no more is not used."""
+        if dictionary != self._in_force:
+            super().put_in_force(dictionary, without)
+            self._in_force = dictionary
 
     def pack(self, data: bytes) -> Packed:
         """The payload to store; now and then a sample, and a judgement."""
@@ -124,8 +131,9 @@ class SelfChoosing(Packer):
         self._left, self._stride = EVERY, EVERY // SAMPLES
 
     def _choices(self) -> list[tuple[Codec, int]]:
-        """All there is; of the dictionaries, the one in use and the last learnt."""
+        """All there is; of the dictionaries, the one in use and the one in force, else the last learnt."""
         here = codecs_here()
         plain = [(codec, 0) for codec in Codec if here[codec.name.lower()]]
-        dictionaries = {self.dictionary, *self.known[-1:]} - {0}
+        offered = self.known[-1:] if self._in_force is None else (self._in_force,)
+        dictionaries = {self.dictionary, *offered} - {0}
         return plain + [(Codec.ZSTD, number) for number in sorted(dictionaries)]

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from perftui.analysis.codec import Codec, Packer
+from perftui.analysis.codec import Packer
 from perftui.instrument.cache.ports import Store
 from perftui.model.dictionaries import BEFORE, CURRENT, LARGEST, MOST, PREFIX, number_of
 from perftui.model.errors import BackendError, Unsupported
@@ -95,10 +95,7 @@ class Dictionaries:
             return  # somebody else's bytes: values that need it stay misses
 
     def _write_with(self, number: int) -> int:
-        if number and number in self._packer.known:
-            self._packer.use(Codec.ZSTD, number)
-        elif self._packer.dictionary:
-            self._packer.use(self._without)
+        self._packer.put_in_force(number if number in self._packer.known else 0, self._without)
         return self._packer.dictionary
 
     async def _ask(self, name: str, *rest: bytes | str) -> Any:

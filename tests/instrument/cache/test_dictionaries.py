@@ -5,6 +5,7 @@ import random
 import pytest
 
 from perftui.analysis.codec import Codec, Packer
+from perftui.analysis.codecchoice import EVERY, FIRST, SelfChoosing
 from perftui.analysis.codectrain import train
 from perftui.instrument.cache.dictionaries import Dictionaries
 from perftui.instrument.cache.envelope import Sealer
@@ -91,6 +92,31 @@ async def test_rolled_back_from_the_first_the_codec_before_is_used(store):
     await dictionaries.roll_out(train([sealer.serializer.dumps(value) for value in VALUES]).dictionary)
     assert await dictionaries.roll_back() == 0
     assert (sealer.packer.codec, sealer.packer.dictionary) == (Codec.LZ4, 0)
+
+
+@pytest.mark.parametrize("values", [VALUES, [n.randbytes(3000) for n in map(random.Random, range(300))]])
+async def test_a_packer_that_chooses_tries_what_is_in_force_alone(store, values):
+    """In force it is used, until a judgement leaves it; rolled back it is used no more, whatever was judged."""
+    packer = SelfChoosing(seed=1)
+    sealer, dictionaries = Sealer(packer=packer), Dictionaries(store, "shop-i", packer)
+    number = await dictionaries.roll_out(train([sealer.serializer.dumps(v) for v in VALUES]).dictionary)
+    assert (packer.codec, packer.dictionary) == (Codec.ZSTD, number)
+    for n in range(FIRST):
+        sealer.seal(values[n % len(values)], STAMP)
+    assert number in {trial.dictionary for trial in packer.trials}
+    packer.use(Codec.SNAPPY)  # as a judgement may
+    assert await dictionaries.refresh() == 0
+    assert packer.codec == Codec.SNAPPY
+    packer.use(Codec.ZSTD, number)
+    assert await dictionaries.roll_back() == 0
+    assert (packer.codec, packer.dictionary) == (Codec.LZ4, 0)
+    for n in range(EVERY):
+        sealer.seal(values[n % len(values)], STAMP)
+    assert packer.trials
+    assert {trial.dictionary for trial in packer.trials} == {packer.dictionary} == {0}
+    before = packer.codec
+    assert await dictionaries.refresh() == 0
+    assert packer.codec == before
 
 
 async def test_what_is_no_dictionary_does_no_harm(store, l2):
