@@ -113,7 +113,7 @@ def _question(text: str, config: Config) -> Question:
 def _sources(config: Config, target: Target) -> tuple[str, ...]:
     if target.source:
         return (target.source,)
-    return tuple(n for n, backend in config.environment.backends.items() if backend.kind == target.kind)
+    return tuple(n for n, one in config.environment.backends.items() if target.fed_by(n, one.kind))
 
 
 async def _check(config: Config, asked: Sequence[Question], args: argparse.Namespace) -> int:

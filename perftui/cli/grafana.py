@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from perftui.cli import common, when
+from perftui.model.dashboards import HOST
 from perftui.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from perftui.config import Config
+    from perftui.session import Session
 
 
 def add(grafana: argparse.ArgumentParser) -> None:
@@ -77,30 +81,30 @@ def _address(config: Config) -> str:
 
 
 async def _push(config: Config, args: argparse.Namespace) -> int:
-    from perftui.backends.grafana import Grafana
-    from perftui.config.secret import resolve
-    from perftui.engines.grafana.push import Push
     from perftui.export.grafana import annotation, dashboards
-    from perftui.session import Session
 
-    settings = config.grafana
+    _address(config)
     async with when.stored(config) as past:
         events = await past.events(args.start, args.end) if past else ()
-    token = resolve(settings.token, f"{config.where('grafana', 'token')}: grafana.token")
-    server = Grafana(_address(config), token, settings.folder)
+    news = [e for e in events if e.source != HOST]  # that we wrote to it before is no news there
+    what = {
+        "dashboards": dashboards(config.grafana),
+        "annotations": [annotation(event, config.environment.name) for event in news],
+    }
+    async with hosted(config) as session:
+        return await common.perform(session, session.action("grafana.push", HOST, **what), args)
+
+
+@asynccontextmanager
+async def hosted(config: Config) -> AsyncIterator[Session]:
+    """A session that reads no backend and has the server of dashboards; ConfigError without its token."""
+    from perftui.config.secret import resolve
+    from perftui.session import Session
+
+    resolve(config.grafana.token, f"{config.where('grafana', 'token')}: grafana.token")
     session = Session.open(config, config.environment, only=set(), read_only=config.read_only)
     try:
-        action = Push(
-            server,
-            server.url,
-            dashboards=dashboards(settings),
-            annotations=[
-                annotation(event, config.environment.name)
-                for event in events
-                if event.source != server.url  # that we wrote to it before is no news there
-            ],
-        )
-        return await common.perform(session, action, args)
+        await session.start()
+        yield session
     finally:
-        await server.close()
         await session.close()

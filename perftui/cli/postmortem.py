@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +15,19 @@ if TYPE_CHECKING:
     from perftui.model.event import Event
 
 
-def run(args: argparse.Namespace, since: float, wanted: Callable[[Event], bool]) -> int:
+def run(args: argparse.Namespace, window: tuple[float, float], wanted: Callable[[Event], bool]) -> int:
     """Print or write it."""
-    return common.go(_write(common.configuration(args), args, since, wanted))
+    return common.go(_write(common.configuration(args), args, window, wanted))
 
 
 async def _write(
-    config: Config, args: argparse.Namespace, since: float, wanted: Callable[[Event], bool]
+    config: Config, args: argparse.Namespace, window: tuple[float, float], wanted: Callable[[Event], bool]
 ) -> int:
     from perftui.export.gather import gather
     from perftui.export.postmortem import charts_beside, lines
 
     async with when.stored(config) as past:
-        told = await gather(past, config, since, time.time())
+        told = await gather(past, config, *window)
     story = replace(told, events=tuple(filter(wanted, told.events)))
     charts = charts_beside(story, Path(args.out)) if args.out else {}
     if args.out:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from perftui.cli import common, when
-from perftui.cli.audit import span
 
 if TYPE_CHECKING:
     from perftui.config import Config
@@ -23,8 +22,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     common.options(parser, json_=False)
     parser.add_argument(
-        "--since", type=span, default=None, metavar="2h", help="the last while (s, m, h, d; default 1d)"
+        "--since",
+        type=when.instant,
+        default=None,
+        metavar="T",
+        help="from 2h (ago), 14:02 or a date on; default 1d",
     )
+    parser.add_argument("--to", type=when.instant, default=None, metavar="T", help="until when; default now")
     parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind; may be repeated")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -43,17 +47,21 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the events, oldest first; 3 when the store cannot be read."""
+    """Print the events, oldest first; 2 for a range that ends before it begins, 3 for no store."""
     if args.words[:1] == ["changes"]:
         from perftui.cli import changes
 
         return changes.run(args)
-    since = time.time() - DAY if args.since is None else args.since
+    end = time.time() if args.to is None else args.to
+    since = end - DAY if args.since is None else args.since
+    if since >= end:
+        common.narrate("--to must come after --since")
+        return common.USAGE
     if args.md:
         from perftui.cli import postmortem
 
-        return postmortem.run(args, since, lambda e: _wanted(e, args))
-    found = asyncio.run(_load(common.configuration(args), since))
+        return postmortem.run(args, (since, end), lambda e: _wanted(e, args))
+    found = asyncio.run(_load(common.configuration(args), since, end))
     events = [e for e in found if _wanted(e, args)]
     if args.json:
         common.say(events)
@@ -68,16 +76,15 @@ def _wanted(event: Event, args: argparse.Namespace) -> bool:
     return (not args.kind or event.kind in args.kind) and _matches(event, args.words)
 
 
-async def _load(config: Config, since: float) -> tuple[Event, ...]:
+async def _load(config: Config, since: float, end: float) -> tuple[Event, ...]:
     """Events of the store, if there is one (looking makes none), and what commands did."""
     from perftui.config.paths import audit_file
     from perftui.runtime.past import deeds
 
-    now = time.time()
     async with when.stored(config) as past:
         if past is None:
-            return deeds(audit_file(), config.environment.name, since, now)
-        return await past.events(since, now)
+            return deeds(audit_file(), config.environment.name, since, end)
+        return await past.events(since, end)
 
 
 def _matches(event: Event, words: Iterable[str]) -> bool:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from perftui.cli import common
 from perftui.cli.alerts import desk
+from perftui.cli.grafana import hosted
 from perftui.config.paths import undo_file
 from perftui.draw import format as fmt
+from perftui.model.dashboards import HOST
 from perftui.model.errors import PlanRejected
 from perftui.runtime.undobook import Kept, UndoBook
 
 if TYPE_CHECKING:
     from perftui.model.action import Action, Plan
+    from perftui.session import Session
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or take one back."""
-    environment = common.loaded(args.config, args.env).environment
+    config = common.loaded(args.config, args.env)
+    environment = config.environment
     name = environment.name
     kept = UndoBook(undo_file()).kept(name)
     if args.list:
@@ -37,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if chosen is None:
         what = f"{args.run}: " if args.run else ""
         raise PlanRejected(f"{what}nothing to undo on {name}; perftui undo --list prints what can be")
-    return common.go(_undo(chosen, args, backend=chosen.source in environment.backends))
+    if chosen.source in environment.backends:
+        return common.go(_undo(chosen, args, common.headless_session(args, only={chosen.source})))
+    # What has no backend is Grafana's, or the alerts' own, at their desk in the store.
+    return common.go(_undo(chosen, args, hosted(config) if chosen.source == HOST else desk(args)))
 
 
 def _list(kept: tuple[Kept, ...], args: argparse.Namespace) -> int:
@@ -54,9 +62,7 @@ def _list(kept: tuple[Kept, ...], args: argparse.Namespace) -> int:
     return common.DONE
 
 
-async def _undo(kept: Kept, args: argparse.Namespace, *, backend: bool) -> int:
-    # What has no backend is the alerts' own, at their desk in the store.
-    opened = common.headless_session(args, only={kept.source}) if backend else desk(args)
+async def _undo(kept: Kept, args: argparse.Namespace, opened: AbstractAsyncContextManager[Session]) -> int:
     async with opened as session:
         conductor = session.conductor
         action = session.action(kept.action, kept.source, **kept.params)

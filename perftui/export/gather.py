@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perftui.model.errors import StoreError
+from perftui.model.targets import family
 
 if TYPE_CHECKING:
     from perftui.config import Config
@@ -53,18 +54,18 @@ async def gather(
     from perftui.config.effective import flat
     from perftui.export.story import Story
     from perftui.runtime.audit import who
-    from perftui.runtime.budgets import keys_of, objective
+    from perftui.runtime.budgets import keys_of, missed, objective
 
     env = config.environment
     plain = Story(env.name, env.kind, start, end, who()[0], time.time())
     if past is None:
         return plain
-    known, kinds = past.keys(), env.kinds
+    known, kinds, history = past.keys(), env.kinds, past.history
+    fed = [(target, keys_of(known, target, kinds)) for target in config.objectives()]
     return replace(
         plain,
-        objectives=tuple(
-            [await objective(past.history, t, keys_of(known, t, kinds), end) for t in config.objectives()]
-        ),
+        objectives=tuple([await objective(history, *one, end) for one in fed]),
+        missed=tuple([one[0].title for one in fed if await missed(history, *one, start, end)]),
         alerts=await past.alerts(start, end),
         events=await past.events(start, end),
         actions=tuple(_actions(env.name, start, end)),
@@ -95,10 +96,11 @@ async def _chapters(
             key
             for name in names
             for key in past.keys(f"*/{name}")
-            if screen in screens and kinds.get(key.source) in of and not key.labels
+            if screen in screens and family(kinds.get(key.source)) in of and not key.labels
         ]
         curves = [
-            await curve(past, key, start, end, goals.get((kinds.get(key.source), key.name))) for key in wanted
+            await curve(past, key, start, end, goals.get((family(kinds.get(key.source)), key.name)))
+            for key in wanted
         ]
         drawn = tuple(one for one in curves if len(one.at))
         if drawn:

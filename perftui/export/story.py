@@ -35,7 +35,10 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Story:
-    """One environment between two instants. `who` made the report at `made`."""
+    """One environment between two instants. `who` made the report at `made`.
+
+    `objectives` are as they stood at the end, `missed` the titles of targets missed at any time of the range.
+    """
 
     env: str
     kind: str
@@ -44,6 +47,7 @@ class Story:
     who: str
     made: float
     objectives: tuple[Objective, ...] = ()
+    missed: tuple[str, ...] = ()
     alerts: tuple[AlertEvent, ...] = ()
     events: tuple[Event, ...] = ()
     actions: tuple[AuditEntry, ...] = ()
@@ -68,7 +72,6 @@ class Story:
     def summary(self) -> Sequence[str]:
         """What the range held, in sentences."""
         fired = sum(event.kind == "firing" for event in self.alerts)
-        missed = [one.target.title for one in self.objectives if _missed(one)]
         watched = sum(len(chapter.curves) for chapter in self.chapters)
         told = ", ".join(
             (
@@ -78,15 +81,10 @@ class Story:
                 f"{counted(len(self.actions), 'line')} of audit",
             )
         )
-        missing = (
-            f"Targets missed at some time: {', '.join(missed)}." if missed else "No target was seen missed."
-        )
+        named = ", ".join(self.missed)
+        missing = f"Targets missed at some time: {named}." if named else "No target was seen missed."
         said = [f"{told[0].upper()}{told[1:]}.", missing]
         return said if watched else [*said, "No sample was stored in this range: no chart can be drawn."]
-
-
-def _missed(one: Objective) -> bool:
-    return bool(one.spent) and one.spent[0][1].breach > 0
 
 
 def counted(number: int, noun: str) -> str:

@@ -57,10 +57,14 @@ class Progress:
 
 
 class Made(NamedTuple):
-    """Of what the registry made an action, which has it as `made`: the backend's name and the parameters."""
+    """Of what the registry made an action, which has it as `made`: the backend's name and the parameters.
+
+    `action` is the id of another action whose undo is the same, "" where it is made again itself.
+    """
 
     source: str
     params: Mapping[str, Any]
+    action: str = ""
 
 
 class Action(Protocol):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perftui.model.targets import family
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One objective in base units. The figure is the newest value of series `series` of a backend of
-    `kind` (the worst of several), or of backend `source` alone; exactly one of `below` and `above` is set.
+    `kind` or of one that tells the same (the worst of several), or of backend `source` alone; exactly one
+    of `below` and `above` is set.
 
     `connect` says what would feed it.
     """
@@ -28,6 +31,10 @@ class Target:
         if self.below is not None:
             return value < self.below
         return self.above is None or value > self.above
+
+    def fed_by(self, source: str, kind: str) -> bool:
+        """Whether a backend of that name and kind has the figure."""
+        return source == self.source if self.source else family(kind) == self.kind
 
     @property
     def goal(self) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the first painting needs neither
 BETWEEN = ":"
 PART = "scrape"  # the kind of what stands in a list, as if it had an entry of its own
 _ALIKE = {"accesslog": PART}  # tells the same series, from elsewhere
+_FAMILIES = {"valkey-cluster": "valkey", "valkey-sentinel": "valkey"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ def spread(looks: Mapping[str, Look]) -> dict[str, Look]:
             parts = (replace(part, health=look.health) if gone else part for part in facts.looks)
             found |= {part.source: part for part in parts}
     return found
+
+
+def family(kind: str) -> str:
+    """The kind whose figures it has as a whole: caches of several servers tell of themselves as of one."""
+    return _FAMILIES.get(kind, alike(kind))
 
 
 def alike(kind: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from perftui.analysis.budget import SPANS, Objective, Pinned, Spent, TargetsReport, spent
 from perftui.model.errors import StoreError
@@ -34,7 +35,7 @@ def keys_of(keys: Iterable[SeriesKey], target: Target, kinds: Mapping[str, str])
         for key in keys
         if key.name == target.series
         and not key.labels
-        and (key.source == target.source if target.source else kinds.get(key.source) == target.kind)
+        and target.fed_by(key.source, kinds.get(key.source, ""))
     ]
 
 
@@ -58,6 +59,18 @@ async def objective(history: History, target: Target, keys: Sequence[SeriesKey],
     return Objective(target, worst(values) if values else None, tuple(spans))
 
 
+async def missed(
+    history: History, target: Target, keys: Sequence[SeriesKey], start: float, end: float
+) -> bool:
+    """Whether it was missed at any time of a range, as far as one can see; StoreError as `objective`."""
+    step = next((step for span, step in STEPS.items() if end - start <= span), MINUTE)
+    for key in keys:
+        rows = await history.rollup(key, start, end, step)
+        if (await asyncio.to_thread(spent, target, rows.at, rows.mean, start, end)).breach > 0:
+            return True
+    return False
+
+
 class Budgets:
     """Publishes a TargetsReport on the topic for as long as it is watched; keeps the pinned baseline."""
 
@@ -78,7 +91,6 @@ class Budgets:
         topic = self._topic
         if topic is None:
             return
-        self._pinned = _pinned(await asyncio.to_thread(self._store.last_all))
         wanted = asyncio.Event()
         release = topic.on_demand(lambda on: wanted.set() if on else wanted.clear())
         if topic.level:
@@ -95,8 +107,11 @@ class Budgets:
     async def look(self) -> None:
         """One look; a store that cannot be read leaves the last one standing, and says so by itself."""
         end = self._clock.wall()
+        with suppress(StoreError):  # a new store has no names yet
+            await self._history.known()
         known = self._history.keys()
         try:
+            self._pinned = _pinned(await self._store.last_of(LAST))  # another console may have pinned
             found = [
                 await objective(self._history, t, keys_of(known, t, self._kinds), end) for t in self._targets
             ]
@@ -106,10 +121,14 @@ class Budgets:
         self._tell(end)
 
     async def pin(self, values: Mapping[str, float]) -> None:
-        """Take these figures, by name of target, as what later ones are compared with; none: no baseline."""
+        """Take these figures, by name of target, as what later ones are compared with; none: no baseline.
+
+        Raises:
+            StoreError: it cannot be kept; the one before stands.
+        """
         at = self._clock.wall()
+        await self._store.keep_last(LAST, json.dumps({"at": at, "values": dict(values)}))
         self._pinned = Pinned(at, dict(values)) if values else None
-        await self._store.put_last(LAST, json.dumps({"at": at, "values": dict(values)}))
         self._tell(at)
 
     def _tell(self, at: float) -> None:
@@ -118,10 +137,10 @@ class Budgets:
             self._topic.publish(Frame(TOPIC, at, report, {}, seen=at))
 
 
-def _pinned(last: Mapping[str, tuple[float, str]]) -> Pinned | None:
-    """The baseline of an earlier console; None when there is none, or none that can be read."""
+def _pinned(last: str) -> Pinned | None:
+    """The baseline that is kept; None when there is none, or none that can be read."""
     try:
-        found = json.loads(last[LAST][1])
+        found = json.loads(last)
         values = {str(name): float(value) for name, value in found["values"].items()}
         return Pinned(float(found["at"]), values) if values else None
     except (KeyError, ValueError, TypeError, AttributeError):

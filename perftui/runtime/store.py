@@ -87,6 +87,22 @@ class Store:
         """Remember the newest picture of `topic` as JSON text; written with the next samples."""
         self._last[topic] = (time.time(), body)
 
+    async def keep_last(self, topic: str, body: str) -> None:
+        """The same at once, also where another process records; StoreError when it cannot be."""
+        told = {topic: (time.time(), body)}
+
+        def work(driver: Driver) -> None:
+            with driver.transaction():
+                self.write_last(driver, told)
+
+        await asyncio.wrap_future(self.write(work))
+
+    async def last_of(self, topic: str) -> str:
+        """What was kept of one topic, "" for nothing; StoreError when that cannot be read."""
+        sql = "SELECT body FROM perftui_last WHERE env = ? AND topic = ?"
+        rows = await asyncio.wrap_future(self.read(lambda driver: driver.query(sql, (self.env, topic))))
+        return str(rows[0][0]) if rows else ""
+
     def last_all(self, within: float = FIRST) -> dict[str, tuple[float, str]]:
         """This environment's last pictures, topic → (epoch seconds, JSON text); {} if that takes long."""
         sql = "SELECT topic, at, body FROM perftui_last WHERE env = ?"

@@ -104,7 +104,17 @@ def told(run: str, at: float, env: str, action: Action, plan: Plan, receipt: Rec
     if made is None or receipt.undo is None:
         return None
     return Kept(
-        *(run, at, env, who()[0], action.id, made.source, action.target, receipt.summary, receipt.done),
+        *(
+            run,
+            at,
+            env,
+            who()[0],
+            made.action or action.id,
+            made.source,
+            action.target,
+            receipt.summary,
+            receipt.done,
+        ),
         *(plan.affects[:LINES], plan.undo_note, dict(made.params), receipt.undo),
     )
 

@@ -13,7 +13,6 @@ from perftui.model.event import Event
 from perftui.model.selfwatch import SOURCE
 from perftui.runtime.alerting import Alerting
 from perftui.runtime.clock import Clock
-from perftui.runtime.driver import Driver
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +47,14 @@ class WeeklyNoise:
         if ruler is None or not ruler.holder or await self._told() >= week:
             return
         report = await self._alerting.desk.noise(week - WEEK, week)
-        await asyncio.wrap_future(self._store.write(lambda driver: self._remember(driver, now, week)))
+        await self._store.keep_last(LAST, json.dumps({"week": week}))
         if report.fired or report.pages:
             title, *lines = brief(report)
             self._note(Event(now, "note", SOURCE, title, "; ".join(lines), SOURCE))
 
-    def _remember(self, driver: Driver, now: float, week: float) -> None:
-        with driver.transaction():
-            self._store.write_last(driver, {LAST: (now, json.dumps({"week": week}))})
-
     async def _told(self) -> float:
-        last = (await asyncio.to_thread(self._store.last_all)).get(LAST)
+        last = await self._store.last_of(LAST)
         try:
-            return float(json.loads(last[1])["week"]) if last else 0.0
+            return float(json.loads(last)["week"]) if last else 0.0
         except (ValueError, KeyError, TypeError):
             return 0.0

@@ -33,7 +33,7 @@ RANGES: tuple[tuple[str, float], ...] = (
     ("30 d", 2592000.0),
 )
 
-LATELY = 3600.0  # seconds that Grafana is linked to and told of
+LATELY = 3600.0  # seconds up to the instant shown that Grafana is linked to and told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ def has_past(session: Session) -> bool:
 
 
 async def write_past(session: Session, screen: LiveScreen, form: str, path: Path, seconds: float) -> str:
-    """Write a stretch of the past to a new file and say what it was."""
+    """Write the stretch up to the instant shown to a new file and say what it was."""
     from perftui.export import pdf, samples
     from perftui.export.gather import gather, of_session, series_of
     from perftui.export.postmortem import charts_beside, lines
 
-    past, end = of_session(session), session.clock.wall()
+    past, end = of_session(session), session.clock.now().at
     window = (end - seconds, end)
     if path.exists():
         raise FileExistsError(17, "there is such a file already", str(path))
@@ -104,11 +104,11 @@ def sources_of(screen: LiveScreen) -> set[str]:
 
 
 def grafana_link(screen: LiveScreen) -> str:
-    """Where Grafana shows the tab in front over the last hour; "" when none is configured."""
+    """Where Grafana shows the tab in front over the hour to the instant shown; "" when none is configured."""
     from perftui.export.grafana import link
 
     session = screen.session
-    end = session.clock.wall()
+    end = session.clock.now().at
     chosen = (screen.tab.selection or {}).get("source", "") if screen.tab is not None else ""
     source = str(chosen) if chosen in session.env.backends else ""
     window = (end - LATELY, end)
@@ -116,7 +116,7 @@ def grafana_link(screen: LiveScreen) -> str:
 
 
 def push_to_grafana(screen: LiveScreen) -> None:
-    """Plan and ask for writing our dashboards, and what happened in the last hour as annotations."""
+    """Plan and ask for writing our dashboards, and as annotations what happened in the hour shown."""
     from perftui.export.grafana import annotation, dashboards
     from perftui.model.dashboards import HOST
 
@@ -124,9 +124,9 @@ def push_to_grafana(screen: LiveScreen) -> None:
     if HOST not in session.sources("DashboardHost"):
         screen.toast('no Grafana to push to: [grafana] url = "https://…" and its token', "warn")
         return
-    now = session.clock.wall()
+    end = session.clock.now().at
     found = session.frame("events").report
-    events = [e for e in getattr(found, "events", ()) if now - e.at <= LATELY and e.source != HOST]
+    events = [e for e in getattr(found, "events", ()) if end - LATELY <= e.at <= end and e.source != HOST]
     what = {
         "dashboards": dashboards(session.config.grafana),
         "annotations": [annotation(event, session.env.name) for event in events],

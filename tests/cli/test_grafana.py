@@ -247,3 +247,17 @@ async def test_every_failure_is_one_of_ours(grafana: Any) -> None:
     with pytest.raises(Protocol, match="400"):
         await Grafana(url, TOKEN).annotate({"text": "x", "time": "soon"})
     assert TOKEN not in repr(Grafana(url, TOKEN))
+
+
+def test_a_push_is_taken_back_from_another_shell(env: Receiver, capsys: Any) -> None:
+    old = {"uid": "perftui-cache", "title": "mine", "panels": [], "schemaVersion": 39}
+    env.save({"dashboard": old, "message": "by hand", "overwrite": True})
+    assert main(["export", "grafana", "--push", "--since", "1h", "--yes"]) == 0
+    assert len(env.annotations) == 2
+    assert main(["undo", "--dry-run"]) == 0
+    assert "puts the older dashboards back" in capsys.readouterr().out
+    assert len(env.annotations) == 2
+    assert main(["undo", "--yes"]) == 0
+    assert {uid: d["title"] for uid, d in env.dashboards.items()} == {"perftui-cache": "mine"}
+    assert env.annotations == {}
+    assert main(["undo", "--yes"]) == 4

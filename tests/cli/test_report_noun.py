@@ -96,6 +96,23 @@ def test_a_report_is_searchable_complete_and_small(stored, tmp_path):
     print(f"12 charts, {len(pages)} pages: {took:.2f} CPU s, {path.stat().st_size:,} bytes")
 
 
+def test_a_target_missed_hours_before_the_end_is_named(stored, tmp_path, monkeypatch):
+    """Of a range the whole counts; of one after it, or before, nothing."""
+    monkeypatch.setenv("PERFTUI_STATE_DIR", str(tmp_path / "state"))
+    now = time.time()
+    slow = {
+        SeriesKey("shop", "http.p95_s"): lambda at: 0.4 if now - 5 * 3600 < at < now - 4.9 * 3600 else 0.02
+    }
+    fill("bare", slow, (now - 6 * 3600 + 10 * n for n in range(2160)))
+    told = {}
+    for since in ("6h", "2h"):
+        path = tmp_path / f"{since}.pdf"
+        assert main(["report", "--env", "bare", "--pdf", str(path), "--since", since]) == 0
+        told[since] = PdfReader(path).pages[0].extract_text()
+    assert "Targets missed at some time: API p95." in told["6h"]
+    assert "No target was seen missed." in told["2h"]
+
+
 def test_fonts_are_embedded_and_charts_are_lines(stored, tmp_path):
     path = tmp_path / "report.pdf"
     assert (

@@ -51,11 +51,31 @@ def test_lines_are_oldest_first_and_inert(happened, capsys):
 
 @pytest.mark.parametrize(
     ("words", "count"),
-    [(["--since", "1h"], 2), (["--kind", "note"], 1), (["pool", "READY"], 1), (["nowhere"], 0)],
+    [
+        (["--since", "1h"], 2),
+        (["--to", "1h"], 1),
+        (["--since", "3h", "--to", "45s"], 2),
+        (["--since", "30m", "--to", "20m"], 0),
+        (["--kind", "note"], 1),
+        (["pool", "READY"], 1),
+        (["nowhere"], 0),
+    ],
 )
 def test_it_can_be_narrowed(happened, capsys, words, count):
     assert main(["timeline", *words]) == 0
     assert len(capsys.readouterr().out.splitlines()) == count
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(happened, capsys):
+    assert main(["timeline", "--since", "1h", "--to", "2h"]) == 2
+    assert "--to must come after --since" in capsys.readouterr().err
+
+
+def test_a_post_mortem_of_another_night_ends_with_it(happened, capsys):
+    assert main(["timeline", "--md", "--since", "3h", "--to", "1h"]) == 0
+    text = capsys.readouterr().out
+    assert "ready" in text
+    assert "deploy" not in text
 
 
 def test_json_is_the_events_themselves(happened, capsys):

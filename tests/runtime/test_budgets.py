@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perftui.analysis.budget import TargetsReport
 from perftui.draw.rows import Look, Size, plain
+from perftui.model.errors import StoreError
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
-from perftui.model.target import Target
+from perftui.model.target import DEFAULTS, Target
 from perftui.runtime.budgets import Budgets, keys_of
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
@@ -104,3 +106,44 @@ async def test_a_baseline_comes_back_and_is_compared_with(tmp_path: Path) -> Non
     await budgets.pin({})
     assert topic.value.report.pinned is None
     await store.close()
+
+
+async def test_another_console_sees_a_baseline_while_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    one, two = begun(path), begun(path)
+    assert await one[0].ready()
+    await two[2].look()
+    assert two[3].value.report.pinned is None
+    await one[2].pin({"api.p95": 0.12})
+    await two[2].look()
+    assert two[3].value.report.pinned.values == {"api.p95": 0.12}
+    for console in (one, two):
+        await console[0].close()
+
+
+async def test_a_baseline_that_cannot_be_kept_leaves_the_one_before(tmp_path: Path) -> None:
+    store, _, budgets, topic = begun(tmp_path / "s.sqlite")
+    await budgets.pin({"api.p95": 0.12})
+    await asyncio.wrap_future(store.write(lambda driver: driver.execute("DROP TABLE perftui_last")))
+    with pytest.raises(StoreError):
+        await budgets.pin({"api.p95": 0.5})
+    assert topic.value.report.pinned.values == {"api.p95": 0.12}
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "fed"),
+    [
+        ("api.p95", "scrape", True),
+        ("api.p95", "accesslog", True),
+        ("cache.hit", "valkey-cluster", True),
+        ("cache.hit", "valkey-sentinel", True),
+        ("cache.hit", "valkey-regions", False),
+        ("db.p95", "valkey", False),
+    ],
+)
+def test_targets_are_fed_by_all_kinds_that_tell_the_same(target: str, kind: str, fed: bool) -> None:
+    (one,) = (t for t in DEFAULTS if t.id == target)
+    assert one.fed_by("x", kind) is fed
+    assert bool(keys_of([SeriesKey("x", one.series)], one, {"x": kind})) is fed
+    assert not replace(one, source="y").fed_by("x", kind)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from perftui.engines.tuning.deeds import RunNow, SetMode, StopAll
-from perftui.model.action import Plan, Receipt, Risk
+from perftui.model.action import Made, Plan, Receipt, Risk
 from perftui.model.auditlog import AuditEntry
 from perftui.model.errors import PlanRejected
 from perftui.model.schedule import TUNING_TOPIC, LoopState, Mode, Schedule
@@ -17,10 +18,12 @@ from perftui.runtime.audit import Audit
 from perftui.runtime.clock import Clock
 from perftui.runtime.conductor import Conductor
 from perftui.runtime.looptable import LoopTable
+from perftui.runtime.making import make
 from perftui.runtime.memory import Memory
 from perftui.runtime.tasks import Crew
 from perftui.runtime.topic import Topic
 from perftui.runtime.tuning import Tuning
+from perftui.runtime.undobook import told
 from tests.waiting import auntil, until
 
 ENV = SimpleNamespace(name="lab", kind="lab")
@@ -369,4 +372,18 @@ async def test_modes_that_a_loop_does_not_know_are_refused(sqlite_url, tmp_path)
     ):
         with pytest.raises(PlanRejected, match=wrong):
             await SetMode(desk.tuning, "tuning", loop=loop, mode=mode).plan()
+    await desk.close()
+
+
+async def test_what_a_schedule_did_at_once_is_taken_back_as_itself(sqlite_url, tmp_path):
+    """The schedule may be gone or changed by then: what it did is made again, not what it would do."""
+    desk = Desk(sqlite_url, tmp_path)
+    inner = Tidy(desk.done)
+    inner.made = Made("cache", {"pattern": "x*"})
+    desk.tuning._make = lambda _id, _source, **_params: inner
+    now = make("tune.run", "perftui.engines.tuning.deeds:RunNow", desk.tuning, "tuning", {"schedule": "tidy"})
+    plan = await now.plan()
+    receipt = replace(await now.run(lambda _p: None), undo={"keys": 3})
+    kept = told("r1", 1000.0, "lab", now, plan, receipt)
+    assert (kept.action, kept.source, kept.params) == (inner.id, "cache", {"pattern": "x*"})
     await desk.close()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from perftui.runtime.alertbook import Book
 from perftui.runtime.clock import Clock
 from perftui.runtime.noticedesk import NoticeDesk
 from perftui.runtime.outbox import Outbox
+from perftui.runtime.store import FIRST
 from perftui.runtime.weeklynoise import MONDAY, WEEK, WeeklyNoise
 from tests.runtime.test_alerts import KINDS, Seat, Time
+from tests.waiting import until
 
 
 class Alerting:
@@ -44,6 +49,28 @@ async def test_each_week_is_told_once(store):
     assert (note.kind, note.title) == ("note", "noise report: 1 firing, 0 messages")
     assert note.detail.startswith("hot 1 firing")
     await weekly().look()
+    assert len(notes) == 1
+
+
+async def test_a_store_that_is_read_for_long_is_waited_for(store):
+    """Else it would be told again, as if nobody had."""
+    seat = Seat(store, Time())
+    seat.time.now -= (seat.time.now - MONDAY) % WEEK - 3600
+    await seat.after(cpu=0.99)
+    seat.time.now += WEEK
+    await seat.ruler.tick()
+    notes = []
+    weekly = WeeklyNoise(Alerting(seat), Clock(seat.time, seat.time), notes.append)
+    await weekly.look()
+    assert len(notes) == 1
+    busy = threading.Event()
+    reading = seat.store.read(lambda _driver: busy.wait(20))
+    look = asyncio.create_task(weekly.look())
+    late = asyncio.get_running_loop().time() + 4 * FIRST
+    await until(lambda: look.done() or asyncio.get_running_loop().time() > late)
+    busy.set()
+    await look
+    assert await asyncio.wrap_future(reading)
     assert len(notes) == 1
 
 

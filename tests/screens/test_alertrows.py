@@ -8,7 +8,17 @@ import pytest
 
 from perftui.analysis.matchers import parse_matchers
 from perftui.draw.rows import Look, Size, plain
-from perftui.model.alerts import Ack, Alert, AlertsReport, AlertState, Rule, RuleStats, RuleStatus, Selector
+from perftui.model.alerts import (
+    Ack,
+    Alert,
+    AlertEvent,
+    AlertsReport,
+    AlertState,
+    Rule,
+    RuleStats,
+    RuleStatus,
+    Selector,
+)
 from perftui.model.errors import ConfigError
 from perftui.model.event import Event
 from perftui.model.finding import Severity
@@ -96,3 +106,15 @@ def test_a_rule_tells_its_last_value_and_how_long_it_took():
     told = RuleStatus(rule, 0.8, value=0.91, evaluated=5.0, took_s=0.002)
     assert [columns[key].cell(told)[0] for key in ("value", "took")] == ["91.0%", "2.00 ms"]
     assert [columns[key].cell(RuleStatus(rule, 0.8))[0] for key in ("value", "took")] == ["–", "–"]
+
+
+def test_where_nothing_fires_it_says_whether_anything_did_and_that_somebody_looks():
+    now = 1_000_000.0
+    fired = AlertEvent(now - 1200, "firing", "r"), AlertEvent(now - 1100, "resolved", "r")
+    report = AlertsReport(now, (), history=fired, evaluated=now - 3)
+    assert (
+        rows.quiet(report, 2, now)
+        == "no alert now, 1 fired in 24 h: see history; 2 rules active, last tick 3 s ago"
+    )
+    old = replace(report, history=tuple(replace(one, at=one.at - rows.DAY) for one in fired), evaluated=0.0)
+    assert rows.quiet(old, 1, now) == "no alerts in 24 h; 1 rule active"

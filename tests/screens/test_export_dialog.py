@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pypdf import PdfReader
 from textual.widgets import Input
 
+from perftui.draw.format import stamp
 from perftui.screens.dialogs.export import ExportDialog
 from perftui.screens.leaving import Choice, grafana_link, remember, remembered
 from tests.console import state_dir
@@ -72,6 +74,23 @@ async def write_to(seen: Any, path: Path) -> None:
     await seen.press("tab", "end", str(path)[-1], "enter")
 
 
+async def test_what_stands_still_is_exported_up_to_there(config: Path, tmp_path: Path) -> None:
+    config.write_text(f'{RULES}\n[grafana]\nurl = "http://127.0.0.1:9"\n')
+    async with console_at(config, "here", (120, 40)) as seen:
+        await rows_in(seen)
+        at = seen.app.session.clock.wall()
+        seen.app.session.clock.travel(at)
+        seen.app.takeaway.last_choice = Choice("samples.csv", 3600.0)
+        await seen.press("e")
+        await seen.sees(rf"1 h to {stamp(at, seen.app.look.tz)}")
+        await write_to(seen, tmp_path / "then.csv")
+        await seen.sees(r"rows of \d+ series written to")
+        assert f"to={at * 1000:.0f}" in grafana_link(seen.app.base)
+    with (tmp_path / "then.csv").open(encoding="utf-8", newline="") as file:
+        times = [datetime.fromisoformat(row["time"]).timestamp() for row in csv.DictReader(file)]
+    assert max(times) <= at
+
+
 def marked(text: str) -> str:
     return next((line for line in text.splitlines() if "▸" in line and "│" in line), "")
 
@@ -120,7 +139,7 @@ async def test_the_targets_are_pinned_by_a_key(config: Path) -> None:
         seen.app.go("overview.summary")
         await seen.sees(r"cpu +[\d.]+%")
         await seen.press("b")
-        await seen.sees("baseline: 1 targets as they are now")
+        await seen.sees("baseline: 1 target as it is now")
         await seen.sees(r"since \d{4}-")
         await seen.sees(r"[\d.]+% → [\d.]+%")
         await seen.press("b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.action import Made, Plan, Progress, Receipt, Risk
 from perftui.model.dashboards import DashboardHost
 from perftui.model.errors import BackendError, PartlyDone, PlanRejected
 
@@ -30,6 +30,11 @@ class Push:
         self._before: dict[str, Body | None] = {}
         self.target = source
         self.params = {"dashboards": len(dashboards), "annotations": len(annotations)}
+
+    @property
+    def made(self) -> Made:
+        """Without what was written: the receipt of a push has all that taking it back needs."""
+        return Made(self.target, {"dashboards": (), "annotations": ()})
 
     async def plan(self) -> Plan:
         """Which dashboards are new and which are written over; how many events it does not know yet."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from perftui.draw.clean import inert
-from perftui.model.action import Plan, Progress, Receipt, Risk
+from perftui.model.action import Made, Plan, Progress, Receipt, Risk
 from perftui.model.desks import TuningDesk
 from perftui.model.errors import PlanRejected
 from perftui.model.schedule import LoopRow, Mode
@@ -141,6 +141,12 @@ class RunNow:
         self.title = f"{self._inner.title} (schedule {inert(schedule, 60)})"
         self.target = self._inner.target
         self.params = {"schedule": schedule, **(getattr(self._inner, "params", None) or {})}
+
+    @property
+    def made(self) -> Made | None:
+        """Of what the action inside is made: its undo needs no schedule, which may be another by then."""
+        inner: Made | None = getattr(self._inner, "made", None)
+        return inner._replace(action=inner.action or self._inner.id) if inner else None
 
     async def plan(self) -> Plan:
         """The plan of what it does."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 from perftui.draw.clean import inert
+from perftui.draw.format import stamp
 from perftui.draw.rows import Row, Span
 from perftui.draw.text import line
+from perftui.model.moment import TimeState
 from perftui.screens.copying import picture_name
 from perftui.screens.dialogs.base import Dialog, line_input
 from perftui.screens.leaving import PAST, RANGES, Choice, has_past, remember, remembered
@@ -50,11 +52,21 @@ class ExportDialog(Dialog[tuple[str, str, float]]):
             text = f"{mark if here else ' '} {inert(label, 200)}"
             rows.append(line(width, Span(text, "cursor" if here else "text")))
         arrows = "<- ->" if self.look.ascii_ else "← →"
-        span = f"last {RANGES[self.span][0]}   {arrows} changes it" if self.form in PAST else "as shown now"
+        span = f"{self._range}   {arrows} changes it" if self.form in PAST else "as shown now"
         rows.append(line(width, Span("range  ", "muted"), span))
         rows.append(line(width, Span("enter writes, tab edits the name; without folder it", "faint")))
         rows.append(line(width, Span("goes into the export folder", "faint")))
         return rows
+
+    @property
+    def _range(self) -> str:
+        moment = self.console_app.session.clock.now()
+        long = RANGES[self.span][0]
+        return (
+            f"last {long}"
+            if moment.state is TimeState.LIVE
+            else f"{long} to {stamp(moment.at, self.look.tz)}"
+        )
 
     def field(self) -> Input:
         """The file's name."""

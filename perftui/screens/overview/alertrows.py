@@ -35,6 +35,7 @@ STYLES = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "m
 WORDS = {Severity.CRITICAL: "crit", Severity.WARNING: "warn", Severity.INFO: "ok"}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\Z")
 _UNTIL = re.compile(r"(?:\A|\s)for\s+(\d+(?:\.\d+)?\s*[smhd])\s*\Z")
+DAY = 86400.0
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-z%/]*)\Z")
 _UNITS: dict[str, dict[str, float]] = {
@@ -309,6 +310,17 @@ def past(stats: RuleStats) -> str:
     mttr = "" if stats.mttr_s is None else f", resolved after {fmt.duration(stats.mttr_s).strip()} on average"
     times = "once" if stats.fired == 1 else f"{stats.fired} times"
     return f"fired {times} in 30 d, {fmt.duration(stats.firing_s).strip()} in all, {mtta}{mttr}"
+
+
+def quiet(report: AlertsReport, active: int, now: float) -> str:
+    """What stands where nothing fires: whether anything did lately, and that somebody looks."""
+    fired = sum(event.kind == "firing" and now - event.at < DAY for event in report.history)
+    lately = f"no alert now, {fired} fired in 24 h: see history" if fired else "no alerts in 24 h"
+    rules = f"{active} rule{'' if active == 1 else 's'} active"
+    looked = (
+        f", last tick {fmt.age(max(0.0, now - report.evaluated)).strip()} ago" if report.evaluated else ""
+    )
+    return f"{lately}; {rules}{looked}"
 
 
 def newest_first(events: Sequence[AlertEvent]) -> list[tuple[int, AlertEvent]]:

@@ -150,7 +150,7 @@ class AlertsTab(QuietKeys):
             return
         self.query_one("#chips", Panel).set_rows(lambda size, look: self._chips(report, size, look))
         active = sum(not status.rule.off for status in report.rules)
-        self.query_one("#alerts", LiveTable).empty = f"no alerts in 24 h; {active} rules active"
+        self.query_one("#alerts", LiveTable).empty = rows.quiet(report, active, frames["alerts"].at)
         items: Mapping[str, Iterable[Any]] = {
             "alerts": report.alerts,
             "rules": report.rules,

@@ -148,13 +148,14 @@ class ApiTab(Tab):
 
     def _spark_of(self, row: EndpointRow) -> Any:
         frame = self.frames["resources"]
-        return frame.window(endpoints.series_key(row, "requests_per_s"), endpoints.WINDOW), frame.at
+        return endpoints.summed(frame, row, "requests_per_s", endpoints.WINDOW), frame.at
 
     def _detail(self, frame: Frame, past_frame: Frame, row: EndpointRow, marks: tuple[Mark, ...]) -> None:
         self._ask(row, frame.at)
         name = inert(" ".join(row.key[1:]), 60)
         quantiles = self.query_one("#quantiles", ChartPanel)
-        quantiles.title = f"p50 p95 p99 of {name}"
+        several = len(row.sources) > 1
+        quantiles.title = f"p95 of {name}, each backend" if several else f"p50 p95 p99 of {name}"
         quantiles.set_lines(
             endpoints.lines(frame, row, ("p50_s", "p95_s", "p99_s"), quantiles.seconds),
             frame.at,
@@ -162,6 +163,11 @@ class ApiTab(Tab):
         )
         rate = self.query_one("#rate", ChartPanel)
         rate.set_lines(endpoints.lines(frame, row, ("requests_per_s",), rate.seconds), frame.at, marks=marks)
+        rate.title = "requests/s, each backend" if several else "requests/s"
+        told = self._telling(row)
+        at = f" at {inert(told, 40)}" if several and told else ""
+        self.query_one("#errors", ChartPanel).title = f"errors/s by status{at}"
+        self.query_one("#heat", HeatmapPanel).title = f"Latency{at}"
         past = past_frame.report
         if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
             past = EndpointPast(row.key[2], row.key[1], (), ())
@@ -179,12 +185,16 @@ class ApiTab(Tab):
 
     def _ask(self, row: EndpointRow, at: float) -> None:
         """Look at the endpoint's past again when another is opened, and now and then."""
-        if self._asked is None or self._asked[0] != row.key or at - self._asked[1] >= EVERY:
+        source = self._telling(row)
+        if source and (self._asked is None or self._asked[0] != row.key or at - self._asked[1] >= EVERY):
             self._asked = (row.key, at)
             _, method, route = row.key
-            self.probe(
-                TOPIC, row.sources[0], "EndpointSource", lambda power: power.endpoint_past(route, method)
-            )
+            self.probe(TOPIC, source, "EndpointSource", lambda power: power.endpoint_past(route, method))
+
+    def _telling(self, row: EndpointRow) -> str:
+        """The first backend that keeps what became of an endpoint; "" where all stand in lists."""
+        able = self.session.sources("EndpointSource")
+        return next((source for source in row.sources if source in able), "")
 
     def set_open(self, opened: bool) -> None:
         """Show or hide the pictures of the endpoint under the cursor."""

@@ -53,8 +53,7 @@ class Causes:
         """What tells how a backend fares: the figure of the first target it feeds."""
         backend = self._session.env.backends.get(source)
         for target in self._session.config.objectives():
-            fed = target.source == source or (backend is not None and target.kind == backend.kind)
-            if target.series and fed:
+            if target.series and target.fed_by(source, backend.kind if backend is not None else ""):
                 return SeriesKey(source, target.series)
         return None
 

@@ -24,13 +24,28 @@ WINDOW = 900.0
 SPARK = 15
 STEP, COLUMNS = 10.0, 90  # a heat map of a quarter of an hour; what was not watched is empty
 SLOW, SLOWEST = 0.1, 1.0  # seconds
+TOGETHER = 15.0  # seconds in which figures of several backends are of one moment
 ERRORS, MOST_ERRORS = 0.001, 0.01
 
 
-def series_key(row: EndpointRow, name: str) -> SeriesKey:
-    """The recorded series of an endpoint at the first backend that tells it."""
+def series_key(row: EndpointRow, name: str, place: int = 0) -> SeriesKey:
+    """The recorded series of an endpoint at one of the backends that tell it."""
     _, method, route = row.key
-    return SeriesKey(row.sources[0], f"http.route.{name}", (("method", method), ("route", route)))
+    return SeriesKey(row.sources[place], f"http.route.{name}", (("method", method), ("route", route)))
+
+
+def summed(frame: Frame, row: EndpointRow, name: str, seconds: float) -> Series:
+    """What all backends that tell an endpoint recorded of it together, at the first one's instants."""
+    first, *others = (
+        frame.window(series_key(row, name, place), seconds) for place in range(len(row.sources))
+    )
+    if not others:
+        return first
+    whole = Series(first.key, first.unit)
+    for sample in first:
+        near = (other.between(sample.at - TOGETHER, sample.at)[1] for other in others)
+        whole.append(sample.at, sample.value + sum(values[-1] for values in near if values))
+    return whole
 
 
 def columns(
@@ -80,9 +95,16 @@ def _apdex(value: float | None) -> Cell:
 
 
 def lines(frame: Frame, row: EndpointRow, names: tuple[str, ...], seconds: float) -> list[Line]:
-    """Recorded series of an endpoint as lines."""
+    """Recorded series of an endpoint as lines; of several backends the one in the middle at each."""
+    if len(row.sources) == 1:
+        return [
+            Line.of(frame.window(series_key(row, name), seconds), name=name.removesuffix("_s"))
+            for name in names
+        ]
+    name = names[len(names) // 2]
     return [
-        Line.of(frame.window(series_key(row, name), seconds), name=name.removesuffix("_s")) for name in names
+        Line.of(frame.window(series_key(row, name, place), seconds), name=inert(source, 20))
+        for place, source in enumerate(row.sources)
     ]
 
 
@@ -148,7 +170,7 @@ def evidence(row: EndpointRow) -> str:
     by_class = ", ".join(f"{name} {fmt.rate(rate)}" for name, rate in classes(e.statuses).items())
     measured = f"p50, p95, p99 and Apdex (T 100 ms) from its {e.source_of_quantiles}"
     return (
-        f"{e.method} {e.route} of {e.service}: rate and errors from counters scraped by {sources} over "
+        f"{e.method} {e.route} of {e.service}: rate and errors from what {sources} counted over "
         f"{row.window:.0f} s ({by_class or 'no request'}); "
         + (measured if e.source_of_quantiles else "no quantiles: no histogram")
     )

@@ -54,7 +54,7 @@ LAYERS: tuple[Layer, ...] = (
         "http.requests_per_s",
         "requests",
         "1/s",
-        "overview.summary",
+        "overview.api",
         'kind = "scrape", url = "http://…/metrics"',
         (("p95", "http.p95_s", "s"), ("errors", "http.error_ratio", "ratio")),
     ),

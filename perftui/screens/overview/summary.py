@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from perftui.draw.palette import state
 from perftui.draw.rows import plain
 from perftui.draw.sparkline import spark
 from perftui.draw.table import Cell, Column
+from perftui.model.errors import StoreError
 from perftui.model.frame import Frame
 from perftui.model.series import SeriesKey
 from perftui.model.target import Target
@@ -131,7 +132,7 @@ class SummaryTab(Tab):
         """The backends that feed a target."""
         if target.source:
             return [target.source]
-        return [name for name in self.session.env.backends if self._kind_of(name) == target.kind]
+        return [name for name in self.session.env.backends if target.fed_by(name, self._kind_of(name))]
 
     def _fed(self, target: Target) -> Target:
         """A target that has its backend needs no line on how to connect one."""
@@ -211,6 +212,15 @@ class SummaryTab(Tab):
         values = {name: value for name, value in figures if value is not None}
         if pinned is not None and now - pinned.at < AGAIN:
             values = {}
-        begin(self, partial(memory.budgets.pin, values), "baseline")
-        said = f"baseline: {len(values)} targets as they are now" if values else "no baseline any more"
-        self.toast(said)
+        begin(self, partial(self._keep, memory.budgets.pin, values), "baseline")
+
+    async def _keep(
+        self, pin: Callable[[Mapping[str, float]], Awaitable[None]], values: Mapping[str, float]
+    ) -> None:
+        try:
+            await pin(values)
+        except StoreError as error:
+            self.toast(f"no baseline was kept: {error}", "warn")
+            return
+        told = "1 target as it is now" if len(values) == 1 else f"{len(values)} targets as they are now"
+        self.toast(f"baseline: {told}" if values else "no baseline any more")
