@@ -10,7 +10,7 @@ from perftui.cli import cachehits, cachelook, cachereport, cachewatch, common
 from perftui.model.cache import CacheNode
 from perftui.model.cdn import CdnReport
 from perftui.model.hitpast import HitPast
-from perftui.model.tierview import NamespaceView, TierNode, TierTraffic
+from perftui.model.tierview import EVICTIONS, NamespaceView, TierNode, TierTraffic
 
 if TYPE_CHECKING:
     from perftui.session import Session
@@ -117,7 +117,9 @@ def _node(node: TierNode) -> dict[str, Any]:
 def _rates(traffic: TierTraffic | None) -> dict[str, float | None]:
     names = ("requests", "hit_ratio", "l1_hit_ratio", "stale_ratio")
     rates = {name: getattr(traffic, name, None) for name in names}
-    return rates | {f"{name}_per_s": getattr(traffic, name, None) for name in ("coalesced", "evicted")}
+    rates |= {f"{name}_per_s": getattr(traffic, name, None) for name in ("coalesced", "evicted")}
+    gone = dict(traffic.evictions) if traffic is not None else {}
+    return rates | {f"l1_gone_{cause}_per_s": gone.get(cause) for cause in EVICTIONS}
 
 
 def _lines(node: CacheNode, edge: float | None, past: HitPast | None) -> list[str]:

@@ -20,9 +20,9 @@ class TierTraffic:
 
     `l1_hits` and `l2_hits` were fresh; `misses` found nothing fresh anywhere; `coalesced` waited for a look
     or a load that another caller of their process had begun, and these four are all requests. `stale` got an
-    old value in place of a late or failed load. `evicted` left L1 for lack of room. `absent` to `away` are
-    the misses by cause, of nodes that say it. `packed_in` and `packed_out` are bytes of values before and
-    after they were packed for L2.
+    old value in place of a late or failed load. `evicted` left L1 for lack of room, `ended` because it was
+    found past its end, `taken` because it was removed. `absent` to `away` are the misses by cause, of nodes
+    that say it. `packed_in` and `packed_out` are bytes of values before and after they were packed for L2.
     """
 
     l1_hits: float = 0.0
@@ -38,6 +38,13 @@ class TierTraffic:
     away: float = 0.0
     packed_in: float = 0.0
     packed_out: float = 0.0
+    ended: float = 0.0
+    taken: float = 0.0
+
+    @property
+    def evictions(self) -> tuple[tuple[str, float], ...]:
+        """What left L1 by cause, as the library names these."""
+        return tuple(zip(EVICTIONS, (self.evicted, self.ended, self.taken), strict=True))
 
     @property
     def saved_ratio(self) -> float | None:
@@ -68,10 +75,13 @@ class TierTraffic:
 CAUSES = ("absent", "expired", "removed", "tag", "away")
 """Why an entry was not there."""
 
+EVICTIONS = ("capacity", "expiry", "explicit")
+"""Why an entry left L1."""
+
 COUNTERS = (
     *("hit.l1", "hit.l2", "miss", "coalesced", "stale", "evicted.capacity"),
     *(f"miss.{cause}" for cause in CAUSES),
-    *("codec.bytes_in", "codec.bytes_out"),
+    *("codec.bytes_in", "codec.bytes_out", "evicted.expiry", "evicted.explicit"),
 )
 """The library's names of what TierTraffic holds, in the order of its fields."""
 

@@ -85,6 +85,24 @@ async def test_tiers_of_a_service(config: str, valkey: Any, capsys: Out) -> None
     assert "codec lz4, saved" in text
 
 
+async def test_what_leaves_l1_is_told_by_cause(config: str, valkey: Any, capsys: Out) -> None:
+    async def change(cache: Cache) -> None:
+        for turn in range(10**9):
+            await cache.set("page", turn)
+            await cache.remove("page")
+            await until(partial(passed, time.monotonic() + 0.01))
+
+    async with Cache("shop", l2=f"redis://:{valkey.password}@127.0.0.1:{valkey.port}/0") as cache:
+        busy = asyncio.create_task(change(cache))
+        assert await tiers(config, "--json") == 0
+        busy.cancel()
+        await asyncio.wait([busy])
+    told = json.loads(capsys.readouterr().out)
+    for one in (*told["namespaces"], *told["nodes"]):
+        assert one["l1_gone_explicit_per_s"] > 0
+        assert one["evicted_per_s"] == one["l1_gone_capacity_per_s"] == one["l1_gone_expiry_per_s"] == 0
+
+
 async def test_nobody_publishes(config: str, capsys: Out) -> None:
     assert await tiers(config) == 1
     told = capsys.readouterr()

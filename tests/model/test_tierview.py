@@ -30,6 +30,17 @@ def test_a_node_s_rates_are_what_it_gained() -> None:
     assert found.stale_ratio == 2.5 / 55
 
 
+def test_what_leaves_l1_has_a_rate_for_each_cause() -> None:
+    before = stats(evicted_capacity=2, evicted_expiry=10, evicted_explicit=5)
+    now = stats(evicted_capacity=6, evicted_expiry=11, evicted_explicit=25)
+    found = between(before, now, 2.0)
+    assert found is not None
+    assert found.evictions == (("capacity", 2.0), ("expiry", 0.5), ("explicit", 10.0))
+    both = together([found, found])
+    assert both is not None
+    assert dict(both.evictions) == {"capacity": 4.0, "expiry": 1.0, "explicit": 20.0}
+
+
 def test_no_rates_of_one_record_nor_of_a_counter_that_fell() -> None:
     assert between(stats(miss=1), stats(miss=2), 0.0) is None
     assert between(stats(miss=2), stats(miss=1), 1.0) is None

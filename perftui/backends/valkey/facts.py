@@ -105,21 +105,23 @@ def cause_measures(source: str, facts: TierFacts | None) -> Iterator[Measure]:
     if (rates := together(mine for _, mine in told)) is not None:
         yield Measure(SeriesKey(source, "requests_per_s"), rates.requests, "1/s")
         yield Measure(SeriesKey(source, "l1_hits_per_s"), rates.l1_hits, "1/s")
-        yield from _misses(source, (), rates)
+        yield from _by_cause(source, (), rates)
     busy = sorted(((name, rates) for name, rates in told if rates), key=lambda pair: -pair[1].requests)
     for name, rates in busy[:NAMESPACES]:
         labels = (("namespace", name),)
         yield Measure(SeriesKey(source, "requests_per_s", labels), rates.requests, "1/s")
         yield Measure(SeriesKey(source, "fresh_per_s", labels), rates.l1_hits + rates.l2_hits, "1/s")
         yield from _l1_measures(source, labels, rates, [node for node in nodes if node.namespace == name])
-        yield from _misses(source, labels, rates)
+        yield from _by_cause(source, labels, rates)
 
 
-def _misses(source: str, labels: Labels, rates: TierTraffic) -> Iterator[Measure]:
-    """Misses of a namespace, or of all, by cause."""
+def _by_cause(source: str, labels: Labels, rates: TierTraffic) -> Iterator[Measure]:
+    """Misses of a namespace, or of all, by cause; and what left L1, by cause."""
     for cause in CAUSES:
         key = SeriesKey(source, "miss_cause_per_s", (("cause", cause), *labels))
         yield Measure(key, getattr(rates, cause), "1/s")
+    for cause, rate in rates.evictions:
+        yield Measure(SeriesKey(source, "l1_gone_per_s", (("cause", cause), *labels)), rate, "1/s")
 
 
 def _l1_measures(

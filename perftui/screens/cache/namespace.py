@@ -151,11 +151,12 @@ def detail_rows(
 
     if traffic is not None:
         say("requests", f"{fmt.rate(traffic.requests)}, {fmt.rate(traffic.coalesced)} joined a load or look")
-        say("hit", f"{fmt.ratio(traffic.hit_ratio)}, L1 {fmt.ratio(traffic.l1_hit_ratio)}")
+        hit, l1 = fmt.ratio(traffic.hit_ratio), fmt.ratio(traffic.l1_hit_ratio)
+        say("hit", f"{hit}, L1 {l1}, served stale {fmt.ratio(traffic.stale_ratio)}")
         if past:
             say("hit before", words(past))
-        say("stale", fmt.ratio(traffic.stale_ratio))
-        say("misses", f"{fmt.rate(traffic.misses)}, evicted from L1 {fmt.rate(traffic.evicted)}")
+        say("misses", fmt.rate(traffic.misses))
+        say("out of L1/s", ", ".join(f"{cause} {fmt.number(rate)}" for cause, rate in traffic.evictions))
         if traffic.saved_ratio is not None:
             say(
                 "saved now",

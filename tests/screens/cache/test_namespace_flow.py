@@ -61,6 +61,7 @@ async def test_enter_opens_a_namespace_with_its_misses_by_cause(
         await it.sees(r"packed +\d\.\d\d to 1 since they began", within=20)
         await it.sees(r"by codec +lz4 \d+")
         await it.sees(r"absent \d.*expired \d.*removed \d.*tag 0", within=20)
+        await auntil(lambda: _leaves_l1(it, cache), 30)
         await auntil(lambda: _drawn(it, work), 30)
         lines = (await it.text()).splitlines()
         assert len(lines) == size[1]
@@ -91,6 +92,13 @@ async def test_the_staleness_meter_and_what_could_not_be_read_are_told(
             await it.press("enter")
             await it.sees(r"heard after +p50 .*s, p95 .*s, p99 .*s, p99\.9 .*s", within=20)
             await it.sees(r"went wrong .*unreadable\.foreign 1")
+
+
+async def _leaves_l1(it: Any, cache: Cache) -> bool:
+    await cache.set("p3", product(3))
+    await cache.remove("p3")
+    told = re.search(r"out of L1/s +capacity 0, expiry 0, explicit (\d[\d.]*)", await it.text())
+    return told is not None and float(told[1]) > 0
 
 
 async def _drawn(it: Any, work: Any) -> bool:
