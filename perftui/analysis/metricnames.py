@@ -9,6 +9,7 @@ from perftui.model.alerts import UP, Labels
 from perftui.model.series import SeriesKey
 
 PREFIX = "perftui"
+UP_SERVED = "perftui_source_up"  # what an agent's `/metrics` calls `up`: a server has its own of that name
 AS_TOLD = "metric:"  # what begins the name of a series that keeps the name its target tells it under
 RULES = """\
 The console's series can be asked in PromQL, in rules and by `perftui monitor query`, without a server; an
@@ -19,7 +20,7 @@ metric `perftui_KIND_NAME`: dots become `_`, abbreviated units are spelled out (
 `perftui_scrape_http_p95_seconds`.
 
 Every series carries its own labels and `source`, the name of its system. `up{source, kind}` is 1 while a
-system answers and 0 when it is lost.
+system answers and 0 when it is lost; `/metrics` calls it `perftui_source_up`, and so may expressions.
 
 What a target's `/metrics` tells beside requests and hosts is kept where `keep` of its backend says so
 (`keep = ["myapp_*"]`), under the names and labels it has there, with `job` (the backend) and `instance` (the

@@ -87,6 +87,12 @@ def _rule(rule: FileRule, group: FileGroup, path: str, taken: Counter[str], seen
     )
 
 
+def unreplaced(own: Iterable[Rule], filed: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Our own rules but for those a file has an alert of the same name for: that one holds instead."""
+    names = {rule.title for rule in filed if not rule.record}
+    return tuple(rule for rule in own if rule.name not in names)
+
+
 def source_of(rule: Rule) -> str:
     """The server that a rule's expression is asked of, "" for our own history."""
     return dict(rule.annotations).get(SOURCE, "")

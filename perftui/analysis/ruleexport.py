@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any, Final
 
-from perftui.analysis.metricnames import PREFIX, label_name, metric_name
+from perftui.analysis.metricnames import PREFIX, UP_SERVED, label_name, metric_name
 from perftui.analysis.promduration import show_duration
 from perftui.model.alerts import UP, Rule, Selector
 from perftui.model.errors import ConfigError
@@ -16,7 +16,6 @@ from perftui.model.errors import ConfigError
 Version = tuple[int, int]
 NEWEST: Final = (3, 99)
 GROUP: Final = PREFIX
-UP_SERVED: Final = "perftui_source_up"  # an agent's `/metrics` tells of its systems under this name
 KEEP_SINCE: Final = (2, 42)
 OFFSET_SINCE: Final = (2, 53)
 LABELS_SINCE: Final = (3, 0)
@@ -159,14 +158,19 @@ def _fold_group(group: Any, version: Version) -> Iterable[str]:
         yield f"{name}: the group's labels are in its rules now"
 
 
-def joined(text: str, ours: str) -> str:
-    """A rule file with our group after its own; comments and order of the file stay."""
+def joined(text: str, ours: str, *, into: bool = False) -> str:
+    """A rule file with our group after its own; `into` one of its name. Its comments and order stay."""
     yaml = round_trip()
     data = yaml.load(text) if text.strip() else None
     if not data or not data.get("groups"):
         comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
         return "\n".join((*comments, ours))
-    data["groups"].extend(yaml.load(ours)["groups"])
+    groups = {group.get("name"): group for group in data["groups"]}
+    for group in yaml.load(ours)["groups"]:
+        if into and group["name"] in groups:
+            groups[group["name"]]["rules"].extend(group["rules"])
+        else:
+            data["groups"].append(group)
     return dumped(yaml, data)
 
 

@@ -108,7 +108,12 @@ async def export(session: Session, args: argparse.Namespace) -> int:
     theirs, more = folded(await desk.rule_text(), version)
     for line in (*(said if args.only != "file" else ()), *(more if args.only != "own" else ())):
         common.narrate(line)
-    text = {"own": ours, "file": theirs}.get(args.only) or joined(theirs, ours)
+    both = (
+        joined(theirs, ours, into=True)
+        if any(not rule.off for rule in rules) or not theirs.strip()
+        else theirs
+    )
+    text = {"own": ours, "file": theirs}.get(args.only) or both
     print(clean_lines(text) if sys.stdout.isatty() else text, end="")
     return common.DONE
 

@@ -150,6 +150,7 @@ def _rules(report: AlertsReport, args: argparse.Namespace) -> int:
     def line(status: RuleStatus) -> str:
         rule = status.rule
         note = "  (off)" if rule.off else "  (set by hand)" if rule.threshold != status.default else ""
+        note = f"  ({rule.place}, in place of perftui's own)" if status.replaces else note
         return f"{rule.name:<26}  {rule.severity.name.lower():<8}  {rule_text(rule)}{note}"
 
     common.print_lines(map(line, report.rules))

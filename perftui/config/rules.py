@@ -108,7 +108,10 @@ class AlertSettings:
     shipped: bool = field(default=True, metadata={"help": "Evaluate the shipped rules."})
     file: str = field(
         default="",
-        metadata={"help": "Rule file as Prometheus has them; `rules.yml` beside this file when left out."},
+        metadata={
+            "help": "Rule file as Prometheus has them; `rules.yml` beside this file when left out. An alert"
+            " in it holds instead of the rule of that name."
+        },
     )
     findings: tuple[str, ...] = field(
         default=("sudden",),

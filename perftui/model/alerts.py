@@ -320,7 +320,8 @@ class RuleStatus:
     """A rule as it was last evaluated; `default` is the threshold of shipped rules and configuration.
 
     Where rules are evaluated also the largest value of its result (None: it was empty), the instant that
-    stands for and the seconds it took. `read_as` is the dialect in which its expression is evaluated.
+    stands for and the seconds it took. `read_as` is the dialect in which its expression is evaluated,
+    `replaces` says that it holds instead of a rule of ours of that name.
     """
 
     rule: Rule
@@ -332,6 +333,7 @@ class RuleStatus:
     evaluated: float = 0.0
     took_s: float = 0.0
     read_as: str = ""
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

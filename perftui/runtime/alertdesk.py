@@ -12,7 +12,7 @@ from dataclasses import replace
 from perftui.analysis.alertexpr import rehearse, selected
 from perftui.analysis.alertquiet import dressed, reaches, stats, told_of
 from perftui.analysis.maintenance import silences
-from perftui.analysis.promrules import groups_of
+from perftui.analysis.promrules import groups_of, unreplaced
 from perftui.analysis.rulebuild import metric_of
 from perftui.analysis.rulefile import read_rules
 from perftui.draw import format as fmt
@@ -46,6 +46,7 @@ from perftui.runtime.chunks import Rollup
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.rulefiles import RuleShelf
+from perftui.runtime.rulestatus import replaces
 
 UNUSUAL = "AnomalyDetected"
 STEP = 10.0  # seconds a row of the past that a rehearsal reads
@@ -88,8 +89,10 @@ class Desk:
         await self.shelf.refresh()
         await self.days.refresh()
         past = await self._book.events(now - PAST)
-        rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in self.group.rules)
-        rules += tuple(RuleStatus(rule, 0.0) for rule in self.shelf.rules)
+        own, filed = {rule.name for rule in self.group.rules}, self.shelf.rules
+        kept = unreplaced(self.group.rules, filed)
+        rules = tuple(RuleStatus(self._set(rule, page), rule.threshold) for rule in kept)
+        rules += tuple(RuleStatus(rule, 0.0, replaces=replaces(rule, own)) for rule in filed)
         shown = self._dressed(page, now)
         return AlertsReport(
             now,
@@ -206,7 +209,7 @@ class Desk:
         if name.startswith(FINDING):
             return Rule(name, name, Selector(name.removeprefix(FINDING)), op="")
         await self.shelf.refresh()
-        found = [rule for rule in (*self.group.rules, *self.shelf.rules) if rule.name == name]
+        found = [rule for rule in (*self.shelf.rules, *self.group.rules) if rule.name == name]
         if not found:
             raise PlanRejected(f"there is no rule {name}")
         return self._set(found[0], await self._book.page())

@@ -14,6 +14,7 @@ from perftui.analysis.alertexpr import selected, vector
 from perftui.analysis.alertquiet import dressed, hush, stats
 from perftui.analysis.alertstate import EvaluationError, restored, step
 from perftui.analysis.maintenance import silences
+from perftui.analysis.promrules import unreplaced
 from perftui.draw import format as fmt
 from perftui.model.alerts import (
     UP,
@@ -35,6 +36,7 @@ from perftui.runtime.calendars import Calendars
 from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.leases import Lease, Leases
+from perftui.runtime.rulestatus import statuses
 from perftui.runtime.sights import Sights, finding_rule, found_rules, take_found, up_of
 from perftui.runtime.witness import witnessed
 
@@ -270,9 +272,13 @@ class Ruler:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The rules with the thresholds that were set by hand."""
-        set_ = self._page.thresholds
-        return tuple(replace(r, threshold=set_.get(r.name, r.threshold)) for r in self.group.rules)
+        """The rules with the thresholds that were set by hand, but for those that a file has too."""
+        set_, own = self._page.thresholds, unreplaced(self.group.rules, self._filed)
+        return tuple(replace(r, threshold=set_.get(r.name, r.threshold)) for r in own)
+
+    @property
+    def _filed(self) -> tuple[Rule, ...]:
+        return self._files.shelf.rules if self._files else ()
 
     def _blind(self, now: float) -> frozenset[str]:
         """Backends not read since we began to watch: nothing can be concluded from their silence."""
@@ -347,24 +353,11 @@ class Ruler:
             self.problem = str(error)
 
     def _statuses(self, shown: Sequence[Alert]) -> tuple[RuleStatus, ...]:
-        defaults = {rule.name: rule.threshold for rule in self.group.rules}
-        filed = self._files.shelf.rules if self._files else ()
-        defaults |= {rule.name: 0.0 for rule in filed}
-        live = {a.rule for a in shown if a.state is not AlertState.RESOLVED}
-        findings = [finding_rule(name) for name in sorted(live - defaults.keys())]
-        return tuple(
-            RuleStatus(
-                rule,
-                defaults.get(rule.name, rule.threshold),
-                sum(a.rule == rule.name and a.state is AlertState.PENDING for a in shown),
-                sum(a.rule == rule.name and a.state is AlertState.FIRING for a in shown),
-                **{"error": self._mind.errors.get(rule.name, "")} | self._figures(rule.name),
-            )
-            for rule in (*self.rules, *filed, *findings)
-        )
+        return statuses(self.rules, self.group.rules, self._filed, shown, self._figures)
 
     def _figures(self, name: str) -> dict[str, Any]:
-        return (self._files.figures(name) if self._files else {}) or self._mind.figures.get(name, {})
+        own = {"error": self._mind.errors.get(name, "")}
+        return own | ((self._files.figures(name) if self._files else {}) or self._mind.figures.get(name, {}))
 
     def _tell(self, alert: Alert, before: Mapping[str, Alert], now: float) -> None:
         """One event for people; a flapping alert is told once, silenced and muted ones not at all."""

@@ -81,8 +81,8 @@ class GroupRuler:
 
     @property
     def names(self) -> frozenset[str]:
-        """Of the rules in force."""
-        return frozenset(rule.name for rule in self.shelf.rules)
+        """Of the rules in force that make alerts."""
+        return frozenset(rule.name for rule in self.shelf.rules if not rule.record)
 
     def figures(self, name: str) -> dict[str, Any]:
         """What is told of a rule's last evaluation; nothing of one that is not ours."""

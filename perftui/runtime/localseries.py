@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from perftui.analysis.metricnames import metric_labels
+from perftui.analysis.metricnames import UP_SERVED, metric_labels
 from perftui.analysis.promql import Plan, Shelf, evaluate, matching, parse
 from perftui.analysis.promql.gather import needs
 from perftui.model.alerts import UP, Labels, Matcher
@@ -144,11 +144,13 @@ class LocalSeries:
         return Window(labels, at, values)
 
     def _ups(self, matchers: Sequence[Matcher], at: float) -> Iterator[Window]:
-        """`up` of every backend that was read or lost."""
+        """`up` of every backend that was read or lost, under the name it is asked for."""
         holds = matching(matchers)
+        served = any(m.name == NAME and m.op == "=" and m.value == UP_SERVED for m in matchers)
         for name, look in self._looks().items():
             link = look.health.link
             labels = metric_labels(SeriesKey(name, UP), self._kinds.get(name, ""))
+            labels = _called(labels, UP_SERVED) if served else labels
             if link in (Link.LIVE, Link.LATE, Link.LOST, Link.REFUSED) and holds(labels):
                 yield Window(labels, [at], [float(link in (Link.LIVE, Link.LATE))])
 
@@ -197,6 +199,10 @@ class _Loaded:
 def _cut(window: Window, start: float, end: float) -> Window:
     lo, hi = bisect_left(window.at, start), bisect_right(window.at, end)
     return Window(window.labels, window.at[lo:hi], window.values[lo:hi])
+
+
+def _called(labels: Labels, name: str) -> Labels:
+    return tuple((label, name if label == NAME else value) for label, value in labels)
 
 
 def _by_name(keys: Iterable[SeriesKey], kinds: Mapping[str, str]) -> Known:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from perftui.analysis.noise import noise
+from perftui.analysis.promrules import unreplaced
 from perftui.analysis.routing import labels_of, paths
 from perftui.model.alerts import Alert, AlertEvent
 from perftui.model.elsewhere import Held
@@ -151,7 +152,7 @@ class NoticeDesk(Desk):
         past = await self.events(start, MOST_LINES)
         sent = await self._outbox.deliveries(MOST_LINES)
         names = {number: name for name, number in self.telling.rota.people.items()}
-        rules = (*self.group.rules, *self.shelf.rules)
+        rules = (*unreplaced(self.group.rules, self.shelf.rules), *self.shelf.rules)
         return await asyncio.to_thread(noise, past, sent, rules, start, end, None, names)
 
     async def deliveries(self, fingerprint: str = "") -> tuple[Delivery, ...]:

@@ -138,6 +138,17 @@ def test_both_in_one_file(tmp_path):
     assert "# why it matters" in both
 
 
+def test_joined_to_a_file_that_has_our_group_it_stays_one(tmp_path):
+    first, _ = exported(DEFAULTS[:2], 5.0, KINDS)
+    second, _ = exported(DEFAULTS[2:4], 5.0, KINDS)
+    path = tmp_path / "both.yml"
+    path.write_text(joined(first, second, into=True))
+    right, told = checks(path)
+    assert right, told
+    (group,) = read_rules(path.read_text()).groups
+    assert [rule.name for rule in group.rules] == [rule.name for rule in DEFAULTS[:4]]
+
+
 def test_switched_off_ones_are_a_comment():
     text, said = exported(
         [Rule("a", "a", Selector("x"), off=True), Rule("b", "b", Selector("x"), keep=5)], 5.0, {}, (2, 30)

@@ -98,6 +98,20 @@ def test_exporting_what_is_in_force(alerts, tmp_path):
     assert alerts("threshold", "Down", "1", "--yes")[0] == 4
 
 
+def test_exported_and_imported_every_rule_is_there_once(alerts, tmp_path):
+    before = json.loads(alerts("rules", "--json")[1])
+    file = tmp_path / "all.yml"
+    file.write_text(alerts("export")[1])
+    assert alerts("import", file, "--yes")[0] == 0
+    after = json.loads(alerts("rules", "--json")[1])
+    assert sorted(row["status"]["rule"]["name"] for row in before) == sorted(
+        row["status"]["rule"]["name"] for row in after
+    )
+    assert all(row["status"]["replaces"] for row in after)
+    assert ", in place of perftui's own)" in alerts("rules")[1]
+    assert alerts("export")[1] == file.read_text()
+
+
 def test_backtests(alerts, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(RULES.replace("up == 0", "perftui_host_x > 1") + "  - alert: Odd\n    expr: absent(x)\n")

@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 from perftui.analysis.promql import Shelf
+from perftui.analysis.ruleexport import exported
 from perftui.backends.prometheus import Prometheus, PrometheusOptions
 from perftui.draw.ruletext import rule_text
+from perftui.model.alerts import AlertState
+from perftui.model.health import Link
 from perftui.runtime import distant
 from perftui.runtime.alertbook import Book
 from perftui.runtime.alerts import Ruler
@@ -143,3 +146,34 @@ async def test_rules_on_a_server_that_never_answers_leave_ours_and_the_lease_alo
     assert {alert.rule for alert in (await Book(store).page()).alerts.values()} == {"Filed", "busy"}
     assert report.holder
     assert [bool(status.error) for status in report.rules if status.rule.name.startswith("Far")] == [True] * 4
+
+
+async def test_rules_that_were_exported_and_imported_hold_instead_of_our_own(seat, path):
+    """One alert each, and one line of history a change; without them our own hold again."""
+    text, _ = exported(seat.rules, 5.0, KINDS)
+    path.write_text(text)
+    for cpu in (0.5, 0.9, 0.9, 0.9):
+        seat.read("db", link=Link.LOST)
+        report = await seat.after(cpu=cpu)
+    assert seat.words() == {"busy": "firing", "down": "firing"}
+    assert [len(alert.annotations) for alert in report.alerts] == [3, 3]  # they are the file's
+    assert sorted(rule.rule.name for rule in report.rules) == sorted(rule.name for rule in seat.rules)
+    assert {(status.rule.name, status.firing) for status in report.rules if status.replaces} == {
+        ("busy", 1), ("hot", 0), ("hits", 0), ("down", 1),
+    }  # fmt: skip
+    for _ in range(3):
+        report = await seat.after(cpu=0.5)
+    assert seat.words() == {"busy": "resolved", "down": "firing"}
+    told = [("down", "firing"), ("busy", "firing"), ("busy", "resolved")]
+    assert [(event.rule, event.kind) for event in report.history] == told
+    path.write_text("groups: []")
+    for _ in range(4):
+        report = await seat.after(cpu=0.9)
+    assert [alert.annotations for alert in report.alerts if alert.state is AlertState.FIRING] == [()] * 2
+
+
+async def test_a_recording_rule_of_the_name_of_a_rule_of_ours_replaces_nothing(seat, path):
+    path.write_text("groups:\n- name: g\n  rules:\n  - {record: busy, expr: max(perftui_host_cpu)}\n")
+    for _ in range(4):
+        await seat.after(cpu=0.9)
+    assert seat.words() == {"busy": "firing"}
