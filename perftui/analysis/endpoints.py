@@ -66,6 +66,20 @@ def together(one: EndpointRow, other: EndpointRow) -> EndpointRow:
     return EndpointRow(endpoint, (*one.sources, *other.sources), window)
 
 
+def thrown(views: Iterable[ApiView], row: EndpointRow) -> tuple[tuple[str, float], ...]:
+    """Exceptions a second by class at the route of an endpoint, whatever its method, the most frequent first.
+
+    Classes that came earlier and not in the window are told with 0.
+    """
+    found: dict[str, float] = {}
+    for view in views:
+        if view.source in row.sources and view.reading.service == row.endpoint.service:
+            for one in view.reading.exceptions:
+                if one.route == row.endpoint.route:
+                    found[one.exception] = found.get(one.exception, 0.0) + one.rate
+    return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _per_s(endpoint: Endpoint, window: float) -> Histogram:
     bounds = tuple(bound for bound, _ in endpoint.buckets)
     counts = tuple(n / window if window > 0 else 0.0 for n in accumulate(n for _, n in endpoint.buckets))

@@ -17,6 +17,7 @@ VERBS = {
     "query": "perftui.cli.monitor_query",
     "metrics": "perftui.cli.monitor_metrics",
     "business": "perftui.cli.monitor_business",
+    "endpoints": "perftui.cli.monitor_endpoints",
     "queues": "perftui.cli.monitor_queues",
     "put": "perftui.cli.monitor_put",
     "anomaly": "perftui.cli.monitor_anomaly",

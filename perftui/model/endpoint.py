@@ -121,13 +121,26 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Thrown:
+    """Exceptions of one class that left the application at one route.
+
+    `rate` is how many a second came in the window, `total` how many since the application started.
+    """
+
+    exception: str
+    route: str
+    rate: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
 class ApiReading:
     """One scrape: the whole service over the window since the scrape before, and its routes.
 
     `buckets` are the whole service's requests by duration in the window: upper bounds (the last is
     infinite) with counts in each. `exemplars` are the slowest requests of late of which a trace is known,
     a few an endpoint. `metrics` counts samples scraped, `window` seconds (0: first scrape), `damaged` lines
-    too long to be read, `duplicates` samples told twice.
+    too long to be read, `duplicates` samples told twice. `exceptions` are the most frequent of late first.
     """
 
     service: str
@@ -146,6 +159,7 @@ class ApiReading:
     pools: tuple[Pool, ...] = ()
     damaged: int = 0
     duplicates: int = 0
+    exceptions: tuple[Thrown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from perftui.analysis.endpoints import merged
+from perftui.analysis.endpoints import thrown as thrown_at
 from perftui.analysis.promtext import Scanner
 from perftui.backends.scrape import MAX_BYTES, Scrape, ScrapeOptions
 from perftui.backends.scrape.roles import Names, Roles
@@ -20,6 +22,7 @@ from perftui.engines.resources import apis
 from perftui.model.endpoint import ApiView
 from perftui.model.errors import Lost, Protocol, Refused, Unsupported
 from perftui.model.ports import EndpointSource, FigureSource
+from perftui.screens.overview.endpoints import evidence
 from tests.backends.contract import BackendContract
 
 TOKEN = "s3cret-token"
@@ -345,3 +348,32 @@ async def test_how_many_samples_a_page_may_have_can_be_told(service):
                 await made.read()
         finally:
             await made.close()
+
+
+async def test_exceptions_by_class_have_series_and_are_evidence_of_what_fails(service, scrape):
+    thrown = Counter("http_exceptions", "n", ["exception", "route"], registry=service.registry)
+    thrown.labels("KeyError", "/a").inc(7)
+    thrown.labels("OSError", "/b").inc(9)
+    service.serve("/a", 0.01)
+    first = (await scrape.read()).facts
+    assert [(t.exception, t.route, t.rate, t.total) for t in first.exceptions] == [
+        ("OSError", "/b", 0, 9),
+        ("KeyError", "/a", 0, 7),
+    ]
+    thrown.labels("KeyError", "/a").inc(30)
+    service.serve("/a", 0.01, 30, status="500")
+    reading = await scrape.read()
+    facts = reading.facts
+    assert [(t.exception, t.total) for t in facts.exceptions] == [("KeyError", 37), ("OSError", 9)]
+    assert facts.exceptions[0].rate * facts.window == pytest.approx(30)
+    series = {m.key.labels: m.value for m in reading.samples if m.key.name == "http.exceptions_per_s"}
+    assert series == {
+        (("exception", "KeyError"), ("route", "/a")): facts.exceptions[0].rate,
+        (("exception", "OSError"), ("route", "/b")): 0,
+    }
+    view = ApiView("shop", 0.0, facts)
+    found = {f.id: f for f in apis.findings(view)}
+    assert found["api.error-rate-high"].evidence[-1].startswith("KeyError at /a: ")
+    (row,) = (row for row in merged([view]) if row.endpoint.route == "/a")
+    assert thrown_at([view], row) == (("KeyError", facts.exceptions[0].rate),)
+    assert "; exceptions at this route: KeyError " in evidence(row, thrown_at([view], row))

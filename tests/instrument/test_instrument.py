@@ -14,9 +14,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from perftui.analysis.promtext import Scanner
+from perftui.backends.scrape.red import reading
 from perftui.backends.scrape.roles import Names, Roles
 from perftui.instrument import asgi, wsgi
 from perftui.instrument.metrics import FOLDED, LONGEST, MOST_SERIES, Registry
+from perftui.model.endpoint import Thrown
 
 
 def values(registry):
@@ -208,6 +210,25 @@ async def test_the_console_knows_every_role_of_it():
     assert (role.route, role.method, role.status, total) == ("/x", "GET", "503", 4)
     assert next(iter(counters.histograms.values())).count == 4
     assert counters.in_flight == 0
+
+
+async def test_the_console_reads_exceptions_by_class():
+    registry = Registry()
+
+    async def inner(scope, receive, send):
+        scope[asgi.ROUTE] = "/x"
+        raise LookupError
+
+    app = asgi.Measured(inner, registry)
+    roles = Roles(Names())
+    before = roles.sort(Scanner().scan(registry.exposition()), 1.0, 1.0)
+    for _ in range(4):
+        with pytest.raises(LookupError):
+            await ask(app, "/x")
+    now = roles.sort(Scanner().scan(registry.exposition()), 3.0, 3.0)
+    told = reading("shop", now, before, roles.role)
+    assert told.exceptions == (Thrown("LookupError", "/x", 2.0, 4.0),)
+    assert [e.route for e in told.endpoints] == ["/x"]
 
 
 IMPORT = """

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from perftui.analysis.apdex import apdex
 from perftui.analysis.promtext import Labels
 from perftui.analysis.quantile import Histogram, added, increase, merge
-from perftui.backends.scrape.roles import Counters, Role
-from perftui.model.endpoint import ApiReading, Endpoint
+from perftui.backends.scrape.roles import Counters, Role, exception_of
+from perftui.model.endpoint import ApiReading, Endpoint, Thrown
 
 MAX_ROUTES = 200
+MAX_THROWN = 50  # classes of exceptions at routes
 DETAILED = 30  # endpoints whose buckets are told and kept
 RoleOf = Callable[[Labels], Role]
 
@@ -74,7 +75,19 @@ def reading(service: str, now: Counters, before: Counters, role_of: RoleOf) -> A
         in_flight=now.in_flight,
         buckets=merged.per_bucket(),
         gauges=now.gauges,
+        exceptions=thrown(now, before, role_of),
     )
+
+
+def thrown(now: Counters, before: Counters, role_of: RoleOf) -> tuple[Thrown, ...]:
+    """Exceptions between two scrapes by class and route, the most frequent first, then those of before."""
+    window, told = now.mono - before.mono, dict[tuple[str, str], tuple[float, float]]()
+    for labels, value in now.exceptions.items():
+        key = exception_of(labels) or "?", role_of(labels).route
+        more, total = told.get(key, (0.0, 0.0))
+        told[key] = more + increase(value, before.exceptions.get(labels, 0.0)), total + value
+    found = [Thrown(*key, more / window if window > 0 else 0.0, total) for key, (more, total) in told.items()]
+    return tuple(sorted(found, key=lambda t: (-t.rate, -t.total, t.exception, t.route))[:MAX_THROWN])
 
 
 def gains(now: Counters, before: Counters, role_of: RoleOf) -> dict[tuple[str, str], Gained]:

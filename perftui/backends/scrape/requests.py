@@ -68,6 +68,9 @@ class Requests:
             found.append(Measure(key, 1.0 - r.total.error_ratio, "ratio"))
         for e in r.endpoints[:ROUTES_SAMPLED]:
             found += self._of("http.route", e, (("method", e.method), ("route", e.route)))
+        for t in r.exceptions if r.window else ():
+            where = (("exception", t.exception), ("route", t.route))
+            found.append(Measure(SeriesKey(self._name, "http.exceptions_per_s", where), t.rate, "1/s"))
         if r.in_flight is not None:
             found.append(Measure(SeriesKey(self._name, "http.in_flight"), r.in_flight))
         return found

@@ -27,11 +27,13 @@ IN_FLIGHT = (
     "requests_in_flight",
     "requests_in_progress",
 )
+EXCEPTIONS = ("http_exceptions_total", "http_server_exceptions_total")
 RSS = "process_resident_memory_bytes"
 TEMPLATES = ("route", "handler", "path_template", "http_route", "endpoint")
 PATHS = ("path", "url", "uri")  # what was asked for, ids and all
 METHOD = ("method", "http_method", "http_request_method", "verb")
 STATUS = ("status", "status_code", "code", "http_status", "http_status_code", "http_response_status_code")
+EXCEPTION = ("exception", "exception_type", "exception_class", "error_type")
 MAX_GAUGES = 64
 MACHINE = "node_"  # gauges of the machine are read as a host: beside an application's they would crowd it out
 
@@ -58,6 +60,7 @@ class Counters:
     in_flight: float | None = None
     rss: dict[Labels, float] = field(default_factory=dict)
     gauges: tuple[Gauge, ...] = ()
+    exceptions: dict[Labels, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Roles:
             in_flight=sum(value for _, value in in_flight) if in_flight else None,
             rss=dict(samples.get(RSS, ())),
             gauges=_gauges(scrape),
+            exceptions=dict(samples.get(_choose("", EXCEPTIONS, samples), ())),
         )
 
     def durations(self, scrape: Scrape) -> str:
@@ -129,6 +133,11 @@ class Roles:
                 rests[id(role.rest)] = role.rest
             cells.append((role.bound, value))
         return {rests[at]: _histogram(cells) for at, cells in apart.items()}
+
+
+def exception_of(labels: Labels) -> str:
+    """The class of a counted exception; empty where the labels name none."""
+    return _first(dict(labels), EXCEPTION)
 
 
 def _histogram(cells: list[tuple[float, float]]) -> Histogram:

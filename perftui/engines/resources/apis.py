@@ -34,6 +34,7 @@ def _errors(view: ApiView) -> Iterator[Finding]:
     evidence += [
         f"{name(e)}: {e.error_ratio:.0%} of {e.rate:.1f}/s" for e in failing[:3] if e.error_ratio > 0
     ]
+    evidence += [f"{t.exception} at {t.route}: {t.rate:.1f}/s" for t in reading.exceptions[:3] if t.rate > 0]
     yield Finding(
         "api.error-rate-high",
         Severity.CRITICAL if total.error_ratio >= ERRORS_CRITICAL else Severity.WARNING,

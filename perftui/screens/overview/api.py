@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.widget import Widget
 
-from perftui.analysis.endpoints import EndpointRow, merged
+from perftui.analysis.endpoints import EndpointRow, merged, thrown
 from perftui.analysis.queues import Key, Paces, key, lying, newest, opened
 from perftui.analysis.queues import merged as with_rows
 from perftui.draw.chart import Mark
@@ -171,9 +171,19 @@ class ApiTab(Tab):
         past = past_frame.report
         if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
             past = EndpointPast(row.key[2], row.key[1], (), ())
-        self.query_one("#errors", ChartPanel).set_lines(endpoints.errors(past), frame.at, marks=marks)
+        failed, classes = (
+            self.query_one("#errors", ChartPanel),
+            endpoints.classes_of(self._thrown(frame, row)),
+        )
+        failed.title = f"errors/s by status: {classes}" if classes else "errors/s by status"
+        failed.set_lines(endpoints.errors(past), frame.at, marks=marks)
         self._traces(frame, row)
         self.query_one("#heat", HeatmapPanel).set_heat(endpoints.heat(past) or Heat((), (), ()))
+
+    @staticmethod
+    def _thrown(frame: Frame, row: EndpointRow) -> tuple[tuple[str, float], ...]:
+        report = frame.report
+        return thrown(report.apis, row) if isinstance(report, ResourcesReport) else ()
 
     def _traces(self, frame: Frame, row: EndpointRow) -> None:
         """Requests that can be looked up by their trace, where the service names some."""
@@ -235,7 +245,8 @@ class ApiTab(Tab):
         elif id == "close" and self.opened:
             self.set_open(False)
         elif id == "overview.sources" and row is not None:
-            self.toast(inert(endpoints.evidence(row), 600))
+            told = endpoints.evidence(row, self._thrown(self.frames["resources"], row))
+            self.toast(inert(told, 600))
         else:
             return False
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from perftui.analysis.buckets import Window
@@ -25,6 +25,7 @@ SPARK = 15
 STEP, COLUMNS = 10.0, 90  # a heat map of a quarter of an hour; what was not watched is empty
 SLOW, SLOWEST = 0.1, 1.0  # seconds
 TOGETHER = 15.0  # seconds in which figures of several backends are of one moment
+THROWN = 4  # classes of exceptions named
 ERRORS, MOST_ERRORS = 0.001, 0.01
 
 
@@ -163,8 +164,13 @@ def exemplars(api: ApiReading | None, row: EndpointRow) -> list[Exemplar]:
     return [e for e in (api.exemplars if api else ()) if (e.method, e.route) == row.key[1:]]
 
 
-def evidence(row: EndpointRow) -> str:
-    """Where each figure comes from."""
+def classes_of(thrown: Sequence[tuple[str, float]]) -> str:
+    """Classes of exceptions with how many a second, those that came of late before others."""
+    return ", ".join(f"{inert(name, 60)} {fmt.rate(rate)}" for name, rate in thrown[:THROWN])
+
+
+def evidence(row: EndpointRow, thrown: Sequence[tuple[str, float]] = ()) -> str:
+    """Where each figure comes from, and which exceptions left the application there."""
     e = row.endpoint
     sources = ", ".join(row.sources)
     by_class = ", ".join(f"{name} {fmt.rate(rate)}" for name, rate in classes(e.statuses).items())
@@ -173,6 +179,7 @@ def evidence(row: EndpointRow) -> str:
         f"{e.method} {e.route} of {e.service}: rate and errors from what {sources} counted over "
         f"{row.window:.0f} s ({by_class or 'no request'}); "
         + (measured if e.source_of_quantiles else "no quantiles: no histogram")
+        + (f"; exceptions at this route: {classes_of(thrown)}" if thrown else "")
     )
 
 
