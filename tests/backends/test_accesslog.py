@@ -16,7 +16,7 @@ from perftui.backends.scrape import accesslog
 from perftui.backends.scrape.accesslog import AccessLog
 from perftui.lab.edge.varnish import VarnishServer, program
 from perftui.lab.folders import Folder, server_owner
-from perftui.model.errors import ConfigError, Lost, Protocol
+from perftui.model.errors import ConfigError, Lost, Protocol, Refused
 from perftui.model.options import AccessLogOptions
 from perftui.model.ports import EndpointSource
 from tests.backends.contract import BackendContract
@@ -150,8 +150,13 @@ async def test_a_backlog_is_taken_in_pieces_and_a_huge_one_is_passed_over(follow
     log, path = followed
     monkeypatch.setattr(accesslog, "A_READ", 1000)
     monkeypatch.setattr(accesslog, "BEHIND", 5000)
+    monkeypatch.setattr(accesslog, "TAKING", 0.0)
+    before = path.stat().st_size
     written(path, 30)
-    assert 0 < await total(log) < 15
+    first = await log.read()
+    assert 0 < first.facts.requests_total < 15
+    left = {m.key.name: m.value for m in first.samples}["accesslog.unread_bytes"]
+    assert left == path.stat().st_size - before - 1000
     for _ in range(6):
         await log.read()
     assert await total(log) == 30
@@ -161,6 +166,35 @@ async def test_a_backlog_is_taken_in_pieces_and_a_huge_one_is_passed_over(follow
     assert rows["accesslog.passed_over_bytes"] > 38_000
     assert 30 < reading.facts.requests_total < 45
     assert rows["accesslog.broken_lines"] == 0
+
+
+async def test_a_look_goes_on_until_nothing_is_left(followed, monkeypatch):
+    log, path = followed
+    monkeypatch.setattr(accesslog, "A_READ", 1000)
+    monkeypatch.setattr(accesslog, "TAKING", 60.0)
+    written(path, 300)
+    reading = await log.read()
+    assert reading.facts.requests_total == 300
+    assert {m.key.name: m.value for m in reading.samples}["accesslog.unread_bytes"] == 0
+
+
+async def test_the_last_lines_of_a_rotated_log_count_though_the_new_one_cannot_be_read(followed, monkeypatch):
+    log, path = followed
+    written(path, 1)
+    assert await total(log) == 1
+    old = path.rename(path.with_suffix(".1"))
+    written(old, 2)
+    written(path, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(accesslog.os, "open", refuse)
+        assert await total(log) == 3
+        with pytest.raises(Refused, match="add perftui's user to the log's group"):
+            await log.read()
+    assert await total(log) == 6
+
+
+def refuse(*_):
+    raise PermissionError(13, "Permission denied")
 
 
 async def test_where_there_is_no_room_for_more_series_errors_count_all_the_same(followed, monkeypatch):

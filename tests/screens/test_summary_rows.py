@@ -223,3 +223,30 @@ def test_events_newest_first_and_findings_best_first() -> None:
 def test_nothing_happened_and_nothing_found_are_said() -> None:
     assert "nothing has happened" in plain(event_rows((), Size(60, 3), LOOK))[0]
     assert "no finding" in plain(finding_rows(Frame("findings", NOW, None, {}), Size(60, 3), LOOK))[0]
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"used_bytes": 32 * 2**20, "max_bytes": 64 * 2**20}, "50.0%"),
+        ({"used_bytes": 32 * 2**20, "max_bytes": 0.0}, "32.0 MiB"),
+        ({"used_bytes": 32 * 2**20}, "32.0 MiB"),
+        ({}, "–"),
+    ],
+)
+def test_memory_is_a_share_of_its_limit_where_there_is_one(figures: dict[str, float], said: str) -> None:
+    assert dict(card(**figures).more)["used"].strip() == said
+
+
+def test_connections_are_so_many_of_so_many() -> None:
+    kept = Rings(seconds=3600)
+    told = {"connections": 14.0, "max_connections": 100.0, "p95_estimate_s": 0.0031}
+    kept.record(Reading("db", NOW, 0.0, tuple(Measure(SeriesKey("db", n), v) for n, v in told.items()), None))
+    frame = Frame("database", NOW, object(), {"db": Health(Link.LIVE, NOW, "", seen=NOW)}, history=kept)
+    every = {layer.topic: Frame(layer.topic, NOW, None, {}) for layer in LAYERS} | {"database": frame}
+    it = next(c for c in cards(every, lambda _: "postgres") if c.layer.name == "database")
+    assert [(title, text.strip()) for title, text in it.more] == [
+        ("p95", "3.10 ms"),
+        ("tx", "–"),
+        ("conns", "14/100"),
+    ]

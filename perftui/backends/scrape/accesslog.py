@@ -18,12 +18,13 @@ from perftui.analysis.quantile import Histogram
 from perftui.backends.scrape.requests import Requests
 from perftui.backends.scrape.roles import Counters, Names, Roles
 from perftui.model.endpoint import Endpoint, EndpointPast, Gauge
-from perftui.model.errors import ConfigError, Lost, Protocol, Refused
+from perftui.model.errors import BackendError, ConfigError, Lost, Protocol, Refused
 from perftui.model.options import AccessLogOptions
 from perftui.model.reading import Measure, Reading
 from perftui.model.series import SeriesKey
 
-A_READ = 4 << 20  # bytes taken in one read
+A_READ = 4 << 20  # bytes taken at a time
+TAKING = 1.0  # seconds in which a look goes on with what is left; then the rest waits for the next one
 BEHIND = 64 << 20  # bytes of backlog beyond which the older ones are passed over, and counted
 LONGEST = 16 << 10  # bytes of a line
 BOUNDS = tuple(round(0.0005 * 1.5**n, 6) for n in range(26))  # seconds: half a millisecond to 12.6 s
@@ -81,6 +82,7 @@ class AccessLog:
         facts = self._requests.add(self._counters(at))
         samples = self._requests.measures(facts)
         told = {"lines": self._lines, "broken_lines": self._broken, "passed_over_bytes": self._tail.skipped}
+        told["unread_bytes"] = self._tail.behind
         rows = {f"accesslog.{name}": float(value) for name, value in told.items()}
         samples += [Measure(SeriesKey(self.name, name), value) for name, value in rows.items()]
         facts = replace(facts, gauges=tuple(Gauge(name, value) for name, value in rows.items()))
@@ -114,7 +116,13 @@ class AccessLog:
                 self._busy.release()
 
     def _take(self) -> None:
-        for line in self._tail.lines():
+        until = time.monotonic() + TAKING
+        self._count_all(self._tail.lines())
+        while self._tail.behind and time.monotonic() < until and not self._closed:
+            self._count_all(self._tail.lines())
+
+    def _count_all(self, lines: list[bytes]) -> None:
+        for line in lines:
             request = self._request_of(line.decode(errors="replace")) if len(line) <= LONGEST else None
             self._lines += 1
             if request is None:
@@ -178,8 +186,13 @@ class _Tail:
         found = self._more()
         if not self.behind and self._replaced():  # the old file is read to its end: on to the new one
             self.close()
-            self._begin()
-            found += self._more()
+            try:
+                self._begin()
+            except BackendError:
+                if not found:  # else the next look says so
+                    raise
+            else:
+                found += self._more()
         return found
 
     def _begin(self) -> None:

@@ -90,7 +90,7 @@ LAYERS: tuple[Layer, ...] = (
         "s",
         "database.overview",
         'kind = "postgres", dsn = "postgresql://…"',
-        (("tx", "tps", "1/s"), ("hit", "hit_ratio", "ratio"), ("conns", "connections", "1")),
+        (("p95", "p95_estimate_s", "s"), ("tx", "tps", "1/s"), ("conns", "connections", "1")),
     ),
     Layer(
         "scaling",
@@ -104,6 +104,9 @@ LAYERS: tuple[Layer, ...] = (
         (("wanted", "desired", "1"), ("cpu", "cpu_ratio", "ratio")),
     ),
 )
+
+LIMITS = {"used_bytes": "max_bytes", "connections": "max_connections"}
+"""Series of what a figure may come to, where that is known."""
 
 ORDER = (Link.REFUSED, Link.LOST, Link.LATE, Link.WAITING, Link.LIVE, Link.OFF)
 
@@ -155,7 +158,7 @@ def _card(layer: Layer, told: list[Frame], kind_of: Callable[[str], str]) -> Car
     source = _told(frame, [name for name in frame.health if name in health])
     worst = min(health.values(), key=lambda h: ORDER.index(h.link))
     series = frame.window(SeriesKey(source, layer.series), WINDOW)
-    more = tuple((title, fmt.value(_last(frame, source, name), unit)) for title, name, unit in layer.more)
+    more = tuple((title, _figure(frame, source, name, unit)) for title, name, unit in layer.more)
     findings = [f for one in told for f in one.findings if whole(f.source) in health]
     finding = max(findings, key=lambda f: f.severity, default=None)
     last = series.last
@@ -166,6 +169,15 @@ def _told(frame: Frame, mine: list[str]) -> str:
     """The source whose figures stand for the layer: of a list the first host in it."""
     views = getattr(frame.report, "hosts", ())
     return next((view.source for view in views if whole(view.source) == mine[0]), mine[0])
+
+
+def _figure(frame: Frame, source: str, name: str, unit: str) -> str:
+    """One of the other figures, against its limit where it has one: a share of bytes, a count of so many."""
+    amount = _last(frame, source, name)
+    limit = _last(frame, source, LIMITS[name]) if name in LIMITS else None
+    if amount is None or not limit:
+        return fmt.value(amount, unit)
+    return fmt.ratio(amount / limit) if unit == "bytes" else f"{fmt.count(amount)}/{fmt.count(limit)}"
 
 
 def _last(frame: Frame, source: str, name: str) -> float | None:
