@@ -93,6 +93,16 @@ class L2:
                 self.breaker.let_go()
         return result
 
+    async def aside(self, work: Callable[[], Awaitable[T]]) -> T:
+        """A tag's or a lease's operation: it keeps to the breaker, and does not open it.
+
+        A cluster may have lost the master of a few tags alone.
+
+        Raises:
+            BackendError: it failed, or the breaker is open.
+        """
+        return await (work() if self.breaker.state == "closed" else self.guarded(work))
+
     async def read(self, key: str, within: float | None) -> Found:
         """What L2 has of a key; whatever befalls, no exception."""
         place = self.key(key)

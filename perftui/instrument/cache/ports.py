@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from perftui.model.predicted import Predicted
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -129,6 +131,22 @@ class Backplane(Protocol):
 
     async def close(self) -> None:
         """Stop; twice is harmless."""
+
+
+class Guard(Protocol):
+    """Does one operation of a server, or says why that is left alone."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What came of it.
+
+        Raises:
+            BackendError: it failed, or was not tried.
+        """
+
+
+async def unguarded(work: Callable[[], Awaitable[T]]) -> T:
+    """A guard that lets everything through."""
+    return await work()
 
 
 class LoadLock(Protocol):

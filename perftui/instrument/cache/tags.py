@@ -7,11 +7,12 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from perftui.instrument.cache.entry import Entry, Facts
 from perftui.instrument.cache.names import EVERYTHING, tag_key
-from perftui.instrument.cache.ports import Clock, Store
+from perftui.instrument.cache.ports import Clock, Guard, Store, unguarded
 from perftui.instrument.cache.resp import Full
 from perftui.model.errors import BackendError
 from perftui.model.tagtokens import LIFE, TOKEN
@@ -72,6 +73,7 @@ class Tags:
         self, namespace: str, store: Store | None, clock: Clock, changed: Callable[[Collection[str]], None]
     ) -> None:
         self.store = store
+        self.guarded: Guard = unguarded
         self._namespace = namespace
         self._clock = clock
         self._changed = changed
@@ -189,7 +191,7 @@ class Tags:
         if self.store is not None:
             self._telling.update(drawn.keys())
             try:
-                await self._write(self.store, drawn, within, remove=remove)
+                await self.guarded(partial(self._write, self.store, drawn, within, remove=remove))
             finally:
                 self._telling -= Counter(drawn.keys())
         else:
@@ -206,10 +208,7 @@ class Tags:
         store = self.store
         if store is None:
             return True
-        life = int(LIFE * 1000)
-        for name, expire, remove in tags:
-            key = tag_key(self._namespace, name)
-            await store.command("SET", key, expire + remove, "NX", "PX", life, key=key, within=within)
+        await self.guarded(partial(self._put, store, [(n, e + r) for n, e, r in tags], within))
         await self.fetch([name for name, _, _ in tags], within=within)
         return self.judge(tags) is Verdict.FRESH and not any(self._ours(name) for name, _, _ in tags)
 
@@ -241,20 +240,27 @@ class Tags:
         await self._ask(store, names, within)
         new = [name for name in names if not self._usable(name)]
         if new:
-            puts = [(tag_key(self._namespace, name), _token() + _token()) for name in new]
-            life = int(LIFE * 1000)
-            await asyncio.gather(
-                *(store.command("SET", k, v, "NX", "PX", life, key=k, within=within) for k, v in puts)
-            )
+            drawn = [(name, _token() + _token()) for name in new]
+            await self.guarded(partial(self._put, store, drawn, within))
             for name in new:
                 self._known.pop(name, None)
             await self._ask(store, new, within)
         else:
-            whole, day = int(LIFE * 1000), int(TOUCHED_EVERY * 1000)
-            keys = [tag_key(self._namespace, name) for name in names]
-            await asyncio.gather(
-                *(store.command("EVAL", TOUCH, 1, k, whole, day, key=k, within=within) for k in keys)
-            )
+            await self.guarded(partial(self._touch, store, names, within))
+
+    async def _put(self, store: Store, tokens: Iterable[tuple[str, bytes]], within: float | None) -> None:
+        """Tokens to L2, where it has none of the tag."""
+        puts, life = [(tag_key(self._namespace, name), both) for name, both in tokens], int(LIFE * 1000)
+        await asyncio.gather(
+            *(store.command("SET", k, v, "NX", "PX", life, key=k, within=within) for k, v in puts)
+        )
+
+    async def _touch(self, store: Store, names: Iterable[str], within: float | None) -> None:
+        whole, day = int(LIFE * 1000), int(TOUCHED_EVERY * 1000)
+        keys = [tag_key(self._namespace, name) for name in names]
+        await asyncio.gather(
+            *(store.command("EVAL", TOUCH, 1, k, whole, day, key=k, within=within) for k in keys)
+        )
 
     def _alive(self, name: str) -> Pair:
         """This process' own tokens, without a store: those there are, for as long as wanted."""
@@ -267,7 +273,8 @@ class Tags:
         try:
             for _ in range(_RACES):
                 began = self._turn
-                answers = await store.get_many([tag_key(self._namespace, n) for n in names], within=within)
+                keys = [tag_key(self._namespace, name) for name in names]
+                answers = await self.guarded(partial(store.get_many, keys, within=within))
                 now = self._clock.monotonic()
                 got = dict(zip(names, (_read(answer, now) for answer in answers), strict=True))
                 self._keep({n: self._with(n, p) for n, p in got.items() if self._turned.get(n, 0) <= began})

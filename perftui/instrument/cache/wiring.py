@@ -146,12 +146,12 @@ class Wired:
         store = open_store(l2) if isinstance(l2, str) else l2
         core = self._core
         core.l2 = L2(self.name, store, self._sealer, self._clock, self.counters)
-        core.tags.store = store
+        core.tags.store, core.tags.guarded = store, core.l2.aside
         core.tags.forget()
         self._dictionaries = Dictionaries(store, self.name, self._sealer.packer)
         self._dictionaries.follow(lambda: self._sealer.unreadable[Why.DICTIONARY])
         if self._own_lock:
-            core.lock = L2Lock(self.name, store)
+            core.lock = L2Lock(self.name, store, core.l2.aside)
         if self._listen:
             self._tracking = Tracking(self.name, store, core)
         if self._publish:
