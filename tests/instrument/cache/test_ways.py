@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perftui.analysis.codec import NAMES
+from perftui.analysis.codecchoice import FIRST, SelfChoosing
 from perftui.instrument.cache import MISS, Cache, EntryOptions, cached
 from perftui.instrument.cache.edge import EdgeHeaders, page
+from perftui.instrument.cache.names import value_key
 from perftui.instrument.cache.ports import Store, Write
 from perftui.instrument.cache.writebehind import WriteBehind
+from perftui.model.envelope import Envelope, unpack
 from perftui.model.errors import Lost
 from perftui.model.noderecord import INDEX
 from tests.waiting import auntil, until
@@ -305,6 +309,26 @@ async def test_the_service_of_the_docs_serves(l2: ValkeyServer) -> None:
     await told.put("lifespan.shutdown")
     await asyncio.wait_for(running, 10)
     assert said[-1]["type"] == "lifespan.shutdown.complete"
+
+
+async def test_the_codecs_of_the_docs_are_written_with(l2: ValkeyServer, store: Store) -> None:
+    text = Path("docs/cache-library.md").read_text(encoding="utf-8")
+    code = next(block for block in text.split("```python\n") if "SelfChoosing()" in block).split("```")[0]
+    made: dict[str, Any] = {}
+    exec(code, made)
+    caches: dict[str, Cache] = made["caches"](l2.url)
+    assert set(caches) == {"snappy", "zstd", "auto"}
+    for name, cache in caches.items():
+        async with cache:
+            for n in range(FIRST + 1):
+                await cache.set("k", "the same words " * (40 + n % 2))
+            await cache.set("k", "the same words " * 200)
+            written = unpack(await store.get(value_key(cache.name, "k")) or b"")
+            assert isinstance(written, Envelope)
+            packer = cache._sealer.packer
+            assert written.codec == packer.codec
+            assert isinstance(packer, SelfChoosing) == (name == "auto")
+            assert packer.trials if isinstance(packer, SelfChoosing) else packer.codec == NAMES[name]
 
 
 FOR_PARTS = {"arrived", "beside", "clock", "hears", "later", "lock", "memory", "node", "parts", "store"}
