@@ -54,10 +54,7 @@ class KeysTab(CacheTab):
     title: ClassVar[str] = "Keys"
     topics: ClassVar[tuple[str, ...]] = ("cache", "cachecluster", PAGE, SPACE, HOT, VALUE)
     empty: ClassVar[str] = "would show keys with type, TTL and bytes, page by page" + EMPTY
-    verbs: ClassVar[Mapping[str, str]] = {
-        "purge": "[--rate N] PATTERN  purge keys by pattern",
-        "keys": "PATTERN  show keys that match",
-    }
+    verbs: ClassVar[Mapping[str, str]] = {**CacheTab.verbs, "keys": "PATTERN  show keys that match"}
 
     first: ClassVar[str] = "#page"
 
