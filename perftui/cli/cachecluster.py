@@ -57,6 +57,7 @@ def _plain(view: ClusterView) -> dict[str, Any]:
         facts = row.pop("reading")
         told = ("used_bytes", "keys", "ops_per_s", "clients", "version")
         row |= {name: facts[name] if facts else None for name in told}
+        row["link_up"] = facts["replication"]["link_up"] if facts and member.role == "replica" else None
         members.append(row | {"state": member.state, "lag_bytes": view.reading.lag(member)})
     return {
         "source": view.source,

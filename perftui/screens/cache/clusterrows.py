@@ -45,6 +45,16 @@ def _behind(reading: ClusterReading, member: ClusterMember) -> int | None:
     return reading.lag(member) if member.role == "replica" else None
 
 
+def link_cell(row: NodeRow) -> Cell:
+    """How a replica stands with its primary; nothing of others, or of one that tells nothing of itself."""
+    told = row.member.reading
+    if row.member.role != "replica" or told is None:
+        return "", ""
+    if told.replication.link_up:
+        return "● up", "ok"
+    return ("◌ sync", "warn") if told.replication.syncing else ("▲ down", "crit")
+
+
 def member_columns() -> list[Column]:
     """Columns of nodes; the first is how the slot map marks a primary's slots."""
 
@@ -68,6 +78,7 @@ def member_columns() -> list[Column]:
         Column("state", "State", lambda s: (s, STATES.get(s, "")), value=of("state"), width=9),
         right("slots", "Slots", lambda n: fmt.count(n) if n else "", 6, value=of("slot_count")),
         right("ops_per_s", "Cmd/s", fmt.number, 7, value=said("ops_per_s")),
+        Column("link", "Link", link_cell, value=lambda row: row, width=6, help="a replica's to its primary"),
         right("lag_bytes", "Lag", fmt.bytes_, 9, help="bytes behind, as its primary says"),
         right("used_bytes", "Used", fmt.bytes_, 9, 2, value=said("used_bytes")),
         right("keys", "Keys", fmt.count, 8, 3, value=said("keys")),

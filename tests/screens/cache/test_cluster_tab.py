@@ -203,6 +203,25 @@ async def test_a_group_with_sentinels(
     assert "the sentinels choose" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("size", sizes((80, 24), (160, 48)))
+async def test_a_replica_whose_link_is_down_is_marked(
+    console: Open, cluster: Cluster, size: tuple[int, int]
+) -> None:
+    lone, other = cluster.replicas[:2]
+    async with console(size) as it:
+        await it.sees(rf"127.0.0.1:{lone.port} +replica +ok +\S* *● up ")
+        assert (
+            re.search(rf"127.0.0.1:{cluster.masters[0].port} +primary .* (up|down) ", await it.text()) is None
+        )
+        await lone.ask("CONFIG", "SET", "masterauth", "none of its own")
+        await lone.ask("CLIENT", "KILL", "TYPE", "master")
+        await it.sees(rf"127.0.0.1:{lone.port} +replica +ok +\S* *▲ down ", within=30)
+        await it.sees(rf"127.0.0.1:{other.port} +replica +ok +\S* *● up ")
+        lines = (await it.text()).splitlines()
+        assert len(lines) == size[1]
+        assert max(map(len, lines)) <= size[0]
+
+
 @pytest.mark.slow
 async def test_the_command_line_says_the_same(
     config: str, cluster: Cluster, capsys: pytest.CaptureFixture[str]
@@ -219,6 +238,8 @@ async def test_the_command_line_says_the_same(
     members: dict[str, Any] = {m["address"]: m for m in told["members"]}
     replica = f"127.0.0.1:{cluster.replicas[0].port}"
     assert members[replica]["lag_bytes"] is not None
+    assert members[replica]["link_up"] is True
+    assert members[f"127.0.0.1:{cluster.masters[0].port}"]["link_up"] is None
     assert await cache("failover", f"127.0.0.1:{cluster.masters[0].port}", "--yes") != 0
     assert "name the replica" in capsys.readouterr().err
     assert await cache("failover", replica, "--yes") == 0
