@@ -139,6 +139,7 @@ class Alerting:
             self._silences,
             lambda: self.ruler.thresholds if self.ruler else {},
             self.desk.days,
+            self._group.rules,
         )
         self._observers[engine.stem] = made
         await made.run()

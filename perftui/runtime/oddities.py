@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from perftui.analysis.alertstate import alert_labels
 from perftui.analysis.matchers import matches, parse_selector
 from perftui.analysis.occasions import Days
-from perftui.model.alerts import Selector, Silence
-from perftui.model.anomaly import MARK, SOURCE
+from perftui.model.alerts import FINDING, Rule, Selector, Silence
+from perftui.model.anomaly import MARK, SIGMAS, SOURCE, told
 from perftui.model.calendar import Occasion
 from perftui.model.errors import StoreError
+from perftui.model.finding import Severity
 from perftui.model.frame import Frame
 from perftui.model.reading import Look, Reading
 from perftui.model.series import SeriesKey
@@ -22,6 +24,8 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.observer import BUGS, Observer
 from perftui.runtime.rings import Rings
+from perftui.runtime.seasons import PAST, RECENT, Seasons
+from perftui.runtime.sights import ENDS
 from perftui.runtime.tasks import Crew
 from perftui.runtime.teaching import Teacher
 from perftui.runtime.topic import Topic
@@ -29,8 +33,6 @@ from perftui.runtime.topic import Topic
 log = logging.getLogger(__name__)
 
 MOST = 60  # series judged; each costs some 60 µs a point and 150 kB with its trees
-SEASON = 14 * 86400.0  # seconds of history a season is learned from
-RECENT = 6 * 3600.0  # seconds of history a detector is warmed with
 DEADLINE = 10.0
 
 
@@ -49,6 +51,7 @@ class Oddities(Observer):
         silences: Callable[[], Sequence[Silence]] = tuple,
         thresholds: Callable[[], Mapping[str, float]] = dict,
         days: Calendars | None = None,
+        rules: Sequence[Rule] = (),
     ) -> None:
         super().__init__(engine, {}, rings, clock, hold=False, topic=topic)
         self._judge = engine  # the same by what only it can do
@@ -59,6 +62,7 @@ class Oddities(Observer):
         self._silences = silences
         self._thresholds = thresholds
         self._days = days
+        self._rules = tuple(rule for rule in rules if rule.series.name == SIGMAS)
         self._selectors = tuple(parse_selector(text) for text in engine.watch.series)
         self._noted: tuple[Occasion, ...] = ()
 
@@ -69,6 +73,8 @@ class Oddities(Observer):
             if self._judge.watch.learner == "neighbours":
                 teacher = Teacher(self._judge, self._past, self._clock, lambda: self._judge.days)
                 crew.start("learning", teacher.run())
+            seasons = Seasons(self._judge, self._past, self._clock)
+            crew.start("seasons", seasons.run())
             while True:
                 await asyncio.sleep(every - self._clock.wall() % every)
                 try:
@@ -90,12 +96,27 @@ class Oddities(Observer):
             self._judge.strict(key, own.get(f"{MARK}{key}", self._judge.watch.sigmas))
             values = self._rings.recent(key, now - every, now)
             if len(values):
-                quiet = any(matches(one, _labels(key)) for one in hushed)
+                quiet = bool(hushed) and any(matches(o, f) for f in self._faces(key) for o in hushed)
                 self._judge.feed(key, now, fmean(values), learning=not quiet)
         measures = self._judge.measures()
         if measures:
             self._record(Reading(SOURCE, now, 0.0, measures, None))
         self.topic.publish(self.observe())
+
+    def _faces(self, key: SeriesKey) -> Iterable[Mapping[str, str]]:
+        """What a silence can be about: the series itself, and the alerts that rules and findings make of it.
+
+        Of these it sees what it sees of any alert: the rule under both names, the severity and the labels.
+        """
+        yield {**dict(key.labels), "source": key.source, "series": key.name}
+        distance = told(SIGMAS, key)
+        for rule in self._rules:
+            labels = dict(alert_labels(rule, (("source", distance.source), *distance.labels)))
+            if matches(rule.series.matchers, labels):
+                yield {"alertname": rule.name, "severity": rule.severity.name.lower(), **labels}
+        name = f"{FINDING}anomaly.{key.name}{ENDS[Severity.INFO]}"
+        found = {"rule": name, "alertname": name, "severity": "info"}
+        yield {**found, "source": key.source, "series": str(key)}
 
     def _report(self, now: float, looks: Mapping[str, Look]) -> tuple[Any, str]:
         return self._judge.observe(now, looks, self._history), ""  # fed already: no look is needed
@@ -110,18 +131,13 @@ class Oddities(Observer):
         unit = self._rings.series(key, now - 60, now).unit
         try:
             async with asyncio.timeout(DEADLINE):
-                weeks = await self._past.rollup(key, now - SEASON, now, 60.0)
+                weeks = await self._past.rollup(key, now - PAST, now, 60.0)
                 last = await self._past.rollup(key, now - RECENT, now - self._judge.watch.every, 10.0)
         except (StoreError, TimeoutError, ValueError):
             self._judge.begin(key, unit, (), ())
             return
         await asyncio.to_thread(self._judge.begin, key, unit, weeks.at, weeks.mean)
         await asyncio.to_thread(self._judge.prime, key, last.at, last.mean)  # with trees some 60 ms
-
-
-def _labels(key: SeriesKey) -> dict[str, str]:
-    """What a silence sees of a series: its source, name and labels; it has no rule and no severity."""
-    return {**dict(key.labels), "source": key.source, "series": key.name}
 
 
 def wanted(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import threading
 
 import pytest
 
 from perftui.analysis.matchers import parse_matchers, parse_selector
+from perftui.analysis.seasonal import Season
 from perftui.config import load
 from perftui.engines.alerts.marks import MarkUnusual
 from perftui.engines.anomaly import AnomalyEngine
@@ -26,6 +29,7 @@ from perftui.runtime.history import History
 from perftui.runtime.leases import Leases
 from perftui.runtime.oddities import Oddities, wanted
 from perftui.runtime.rings import Rings
+from perftui.runtime.seasons import Seasons
 from perftui.runtime.store import Store
 from perftui.runtime.topic import Topic
 from tests.waiting import until
@@ -64,6 +68,7 @@ class Scene:
             self.rings.record,
             lambda: self.silences,
             lambda: self.thresholds,
+            rules=DEFAULTS,
         )
         self.silences, self.thresholds = (), {}
         self._random = random.Random(3)
@@ -90,7 +95,17 @@ def test_selectors_choose_in_their_order_and_once():
     assert list(wanted(chosen, keys, KINDS)) == [keys[2], keys[1]]
 
 
-@pytest.mark.parametrize(("matchers", "learns"), [('source="shop"', False), ('source="db"', True)])
+@pytest.mark.parametrize(
+    ("matchers", "learns"),
+    [
+        ('source="shop"', False),
+        ('rule="AnomalyDetected"', False),
+        ('alertname="AnomalyDetected", severity="info", series="shop/http.requests_per_s"', False),
+        ('rule="finding:anomaly.http.requests_per_s:info", source="shop"', False),
+        ('source="db"', True),
+        ('rule="AnomalyDetected", severity="critical"', True),
+    ],
+)
 async def test_what_maintenance_does_to_a_series_is_not_learned(store, matchers, learns):
     """Two hours of half the traffic: normal from then on, unless it was hushed maintenance."""
     scene = Scene(store)
@@ -104,6 +119,47 @@ async def test_what_maintenance_does_to_a_series_is_not_learned(store, matchers,
     (row,) = scene.watch.topic.value.report.rows
     assert bool(row.moved) is learns
     assert (row.low < 100 < row.high) is not learns
+
+
+async def test_who_began_without_a_past_learns_its_season_and_goes_on_judging(store):
+    assert await store.ready()
+    scene, threads = Scene(store), set()
+    seasons = Seasons(scene.engine, scene.history, scene.clock)
+    learn = scene.engine.relearned
+
+    def relearned(*given):
+        threads.add(threading.current_thread())
+        return learn(*given)
+
+    scene.engine.relearned = relearned
+    for minute in range(6 * 60 + 2):
+        await scene.minutes(1, 100 + 50 * math.sin(2 * math.pi * minute / 60))
+        await seasons.tick()
+        if not threads:
+            assert scene.engine.season(KEY) is None
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
+    assert scene.engine.season(KEY).period == 3600
+    for minute in range(2, 60):
+        mean = 100 + 50 * math.sin(2 * math.pi * minute / 60)
+        await scene.minutes(1, mean)
+        (row,) = scene.watch.topic.value.report.rows
+        assert (row.learned, row.since) == (1, None)
+        assert row.expected == pytest.approx(mean, abs=8)
+
+
+async def test_a_season_is_learned_anew_each_day_of_a_series_that_has_one(store):
+    assert await store.ready()
+    scene = Scene(store)
+    await scene.minutes(2, 100)
+    asked, due = [], Seasons(scene.engine, scene.history, scene.clock)
+    scene.engine.season = lambda key: Season(3600.0, (0.0,), 1.0, 1.0)
+    scene.engine.relearned = lambda *given: asked.append(scene.clock.now)
+    began = scene.clock.now
+    for _ in range(2 * 24 * 4 + 1):
+        await due.tick()
+        scene.clock.now += 900
+    assert asked == [began + 86400, began + 2 * 86400]
 
 
 async def test_a_shift_raises_the_shipped_alert_after_a_minute_and_its_band_is_recorded(store):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import ClassVar
 
-from perftui.analysis.anomaly import DetectorState, Judge, Score, aside, detect
+from perftui.analysis.anomaly import WARM, DetectorState, Judge, Score, aside, detect
 from perftui.analysis.halfspace import Forest, Rarity
 from perftui.analysis.lagwindows import SPAN, STEP
 from perftui.analysis.neighbours import Neighbours
 from perftui.analysis.occasions import Days, expected
-from perftui.analysis.seasonal import learn
+from perftui.analysis.seasonal import Season, learn
 from perftui.model.anomaly import HIGH, LOW, SIGMAS, AnomalyReport, Oddity, Rare, Watch, told
 from perftui.model.finding import Finding, Offer, Severity
 from perftui.model.frame import SeriesReader
@@ -25,6 +25,11 @@ FLOORS = {"ratio": 0.005, "s": 0.0005}
 """Differences nobody would get up for, by unit."""
 RARE = 300.0  # seconds for which a rare hour is worth a finding
 NEWS = 600.0  # seconds in which a moved baseline is worth a finding
+SPANS = 100  # times in which nothing was to be learned that are remembered
+TOGETHER = 300.0  # seconds between two such times below which they are one
+
+Course = tuple[Sequence[float], Sequence[float]]
+"""Instants and the values at them."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class _Watched:
     window: deque[float] = field(default_factory=lambda: deque(maxlen=SPAN))
     model: Neighbours | None = None
     rare: Rare | None = None
+    hushed: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=SPANS))
 
 
 class AnomalyEngine:
@@ -78,6 +84,33 @@ class AnomalyEngine:
         state = DetectorState(judge=judge, season=learn(*self.days.plain(at, value)))
         self._series[key] = _Watched(state, unit, Forest() if self.watch.trees else None)
 
+    def season(self, key: SeriesKey) -> Season | None:
+        """What a series is known to repeat."""
+        return self._series[key].state.season
+
+    def relearned(self, key: SeriesKey, weeks: Course, last: Course) -> DetectorState | None:
+        """A series' season from what is remembered by now, and the memories of its last points without it.
+
+        None: it has none still, or there are too few points. Nothing changes yet: this takes time, and may be
+        done in a thread while points come.
+        """
+        before, hushed = self._series[key].state, tuple(self._series[key].hushed)
+        season = learn(*self.days.plain(*weeks))
+        if season is None and before.season is None:
+            return None
+        state = DetectorState(judge=before.judge, season=season)
+        for at, value in zip(*last, strict=True):
+            learning = not any(start <= at <= end for start, end in hushed)
+            self._score(state, at, value, learning=learning)
+        return state if state.seen >= WARM else None
+
+    def adopt(self, key: SeriesKey, state: DetectorState) -> None:
+        """Judge by what was learned anew; what is unusual just now is still the same."""
+        before = self._series[key].state
+        state.judge, state.hits = before.judge, before.hits
+        state.odd_since, state.quiet_until = before.odd_since, before.quiet_until
+        self._series[key].state = state
+
     def strict(self, key: SeriesKey, sigmas: float) -> None:
         """Judge a series by a threshold of its own from now on."""
         state = self._series[key].state
@@ -100,12 +133,10 @@ class AnomalyEngine:
         nothing and nothing about it is unusual.
         """
         one, season, day = self._series[key], self._series[key].state.season, self.days.at(at)
-        then = expected(day, at, season)
         one.day = day.title if day is not None else ""
-        if then is None:
-            learning, score = False, aside(one.state, at, value)
-        else:
-            _, score = detect(one.state, at, value, learning=learning, as_of=then)
+        if not learning:
+            _extend(one.hushed, at)
+        then, score = self._score(one.state, at, value, learning=learning)
         one.score = score
         self._compare(one, at, value)
         if (
@@ -120,6 +151,15 @@ class AnomalyEngine:
         if score.moved:
             one.moved = (at, *score.moved)
         one.since = (one.since or at) if score.lasting else None
+
+    def _score(
+        self, state: DetectorState, at: float, value: float, *, learning: bool
+    ) -> tuple[float | None, Score]:
+        """The instant whose season is expected (None: that of no other), and what is thought of the point."""
+        then = expected(self.days.at(at), at, state.season)
+        if then is None:
+            return None, aside(state, at, value)
+        return then, detect(state, at, value, learning=learning, as_of=then)[1]
 
     def _compare(self, one: _Watched, at: float, value: float) -> None:
         """A minute that is over is compared with its neighbours, its hour with theirs."""
@@ -180,6 +220,14 @@ class AnomalyEngine:
     def actions(self, report: AnomalyReport) -> Sequence[Offer]:
         """Nothing can be done about a number as such."""
         return ()
+
+
+def _extend(spans: deque[tuple[float, float]], at: float) -> None:
+    """One instant more, of the last span where it goes on."""
+    if spans and at - spans[-1][1] < TOGETHER:
+        spans[-1] = (spans[-1][0], at)
+    else:
+        spans.append((at, at))
 
 
 def _row(key: SeriesKey, one: _Watched, score: Score) -> Oddity:

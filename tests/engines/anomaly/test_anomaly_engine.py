@@ -1,5 +1,6 @@
 """What the engine says of unusual values: the band, the distance, what became normal."""
 
+import math
 import random
 
 from perftui.engines.anomaly import NEWS, AnomalyEngine
@@ -80,3 +81,32 @@ def test_primed_points_raise_nothing():
     engine.prime(KEY, [10.0 * n for n in range(1, 206)], values)
     engine.feed(KEY, 2070.0, 0.1)
     assert engine.observe(2070.0, {}, Rings()).rows[0].since is None
+
+
+def test_what_was_not_to_be_learned_is_not_learned_with_the_season_either():
+    """An hour and more of half the traffic under a silence; the memories of the last points begin anew."""
+    start, noise = 1_700_000_000.0, random.Random(5)
+    weeks = (
+        [start + 60 * n for n in range(600)],
+        [100 + 9 * math.sin(2 * math.pi * n / 60) for n in range(600)],
+    )
+    points = [(start + 36000 + 10 * n, noise.gauss(50 if 200 <= n < 700 else 100, 2)) for n in range(800)]
+    means = []
+    for hushed in (True, False):
+        engine = AnomalyEngine(Watch(trees=False))
+        engine.begin(KEY, "1/s", (), ())
+        for n, (at, value) in enumerate(points):
+            engine.feed(KEY, at, value, learning=not hushed or not 200 <= n < 700)
+        state = engine.relearned(KEY, weeks, ([at for at, _ in points], [value for _, value in points]))
+        engine.adopt(KEY, state)
+        assert engine.season(KEY).period == 3600
+        means.append(state.long()[0])
+    assert abs(means[0]) < 10 < abs(means[1])
+
+
+def test_a_series_without_a_season_or_with_few_points_stays_as_it_is():
+    engine = AnomalyEngine(Watch(trees=False))
+    engine.begin(KEY, "1/s", (), ())
+    assert engine.relearned(KEY, ((), ()), ((), ())) is None
+    weeks = [60.0 * n for n in range(600)], [math.sin(2 * math.pi * n / 60) for n in range(600)]
+    assert engine.relearned(KEY, weeks, ((1.0, 2.0), (1.0, 2.0))) is None
