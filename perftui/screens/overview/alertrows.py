@@ -127,7 +127,6 @@ def alert_columns(look: Callable[[], Look], now: Callable[[], float]) -> list[Co
         Column("value", "Value", value=against, width=17, priority=2, order=_figure),
         Column("source", "Source", inert, width=9),
         Column("rule", "Rule", inert, width=18, priority=5),
-        Column("owner", "Owner", inert, value=lambda a: a.ack.who if a.ack else "", width=14, priority=4),
     ]
 
 

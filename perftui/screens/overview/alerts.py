@@ -72,7 +72,7 @@ class AlertsTab(QuietKeys):
         yield Panel("", id="chips")
         look, now = (lambda: self.look), (lambda: self._now)
         yield LiveTable(
-            [*rows.alert_columns(look, now), told.delivery_column(lambda: self.notices)],
+            [*rows.alert_columns(look, now), *told.notice_columns(lambda: self.notices, look)],
             key=lambda a: a.fingerprint,
             id="alerts",
             empty="no alert fires or is about to",

@@ -71,6 +71,11 @@ def columns(look: Callable[[], Look]) -> list[Column]:
     ]
 
 
+def notice_columns(notices: Callable[[], NoticesReport | None], look: Callable[[], Look]) -> list[Column]:
+    """Of the alerts' view: who sees to an alert, who was told, and when it goes further."""
+    return [owner_column(notices), delivery_column(notices), next_column(notices, look)]
+
+
 def delivery_column(notices: Callable[[], NoticesReport | None]) -> Column:
     """How the alert's messages went."""
 
@@ -79,6 +84,30 @@ def delivery_column(notices: Callable[[], NoticesReport | None]) -> Column:
         return delivery_word(report.of(alert.fingerprint)) if report else ""
 
     return Column("delivery", "Told", inert, value=word, width=15, priority=3)
+
+
+def owner_column(notices: Callable[[], NoticesReport | None]) -> Column:
+    """Who sees to the alert: whom it was given to, else who acknowledged it."""
+
+    def whose(alert: Alert) -> str:
+        report = notices()
+        given = report.owners.get(alert.fingerprint, "") if report else ""
+        return given or (alert.ack.who if alert.ack else "")
+
+    return Column("owner", "Owner", inert, value=whose, width=14, priority=4)
+
+
+def next_column(notices: Callable[[], NoticesReport | None], look: Callable[[], Look]) -> Column:
+    """When it escalates without an acknowledgement."""
+
+    def due(alert: Alert) -> float | None:
+        report = notices()
+        return report.next_steps.get(alert.fingerprint) if report else None
+
+    def said(at: float | None) -> str:
+        return "" if at is None else fmt.clock(at, look().tz)
+
+    return Column("next", "Escalates", said, value=due, width=9, priority=6)
 
 
 def about(report: NoticesReport | None, alert: Alert, size: Size, look: Look) -> Rows:
