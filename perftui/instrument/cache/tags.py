@@ -222,9 +222,16 @@ class Tags:
         self._changed((name,))
 
     def forget(self) -> None:
-        """Nothing known here counts, but of what L2 does not know: the link was lost, or L2 was flushed."""
+        """Nothing known here counts, but of what L2 does not know: the link was lost, or L2 was flushed.
+
+        What was stored since such a change is no more fresh: others may have changed the tag after it.
+        """
         self._change(self._known)
-        self._known = {name: pair for name, pair in self._known.items() if self._ours(name)}
+        self._known = {
+            name: pair if name in self._telling else pair._replace(expire=_token(), touched=float("-inf"))
+            for name, pair in self._known.items()
+            if self._ours(name)
+        }
         self._changed(())
 
     def _ours(self, name: str) -> bool:

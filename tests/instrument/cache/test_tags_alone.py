@@ -41,6 +41,17 @@ async def test_removal_outlasts_a_later_expiry() -> None:
     assert tags.judge(home) is Verdict.GONE
 
 
+async def test_of_what_is_known_a_change_that_l2_was_not_told_of_outlasts_the_link() -> None:
+    tags, _ = alone()
+    before = await tags.tokens(["home"])
+    await tags.bump(["home"], remove=True)
+    since = await tags.tokens(["home"])
+    tags.owed = {"home", "*"}.__contains__
+    tags.forget()
+    assert (tags.judge(before), tags.judge(since)) == (Verdict.GONE, Verdict.STALE)
+    assert tags.judge(await tags.tokens(["home"])) is Verdict.FRESH
+
+
 async def test_everything_has_the_tag_of_everything() -> None:
     tags, _ = alone()
     held = [await tags.tokens([]), await tags.tokens(["a", "b"])]
