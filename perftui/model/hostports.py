@@ -24,8 +24,12 @@ class ProcessFinder(Protocol):
 class ProcessReader(Protocol):
     """A host whose processes can be listed."""
 
-    async def processes(self, limit: int = 200) -> ProcessList:
-        """A `ProcessList` of at most `limit` rows, busiest first."""
+    async def processes(self, limit: int = 200, by: str = "") -> ProcessList:
+        """A `ProcessList` of at most `limit` rows, busiest first.
+
+        Where that is `rss`, `threads`, `fds`, `fd_ratio`, `read_per_s` or `write_per_s`, those with most
+        `by` it are among them, and looked at closely enough to rank.
+        """
 
     async def look_closely(self, pid: int, started: float) -> ProcessLook:
         """A `ProcessLook` at (pid, started); `started` 0: whoever has the pid.

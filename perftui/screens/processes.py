@@ -22,13 +22,16 @@ def listed(tab: Tab) -> ProcessList | None:
     return frame.report if frame and isinstance(frame.report, ProcessList) else None
 
 
-def refresh(tab: Tab, now: float, host: str = "") -> None:
-    """Ask for the processes of `host` (or the first) when the list is old; they come as a frame of TOPIC."""
+def refresh(tab: Tab, now: float, host: str = "", by: str | None = None) -> None:
+    """Ask for the processes of `host` (or the first) when the list is old; they come as a frame of TOPIC.
+
+    `by` is the column that ranks them.
+    """
     host = host or next(iter(tab.session.sources("ProcessReader")), "")
     opened = tab.session.frame("resources").report is not None
     known = listed(tab)
     if host and opened and (known is None or now - known.at >= OLD):
-        tab.probe(TOPIC, host, "ProcessReader", lambda power: power.processes(LISTED))
+        tab.probe(TOPIC, host, "ProcessReader", lambda power: power.processes(LISTED, by or ""))
 
 
 def hide(table: LiveTable, found: ProcessList, before: set[str]) -> set[str]:
@@ -52,7 +55,14 @@ def columns() -> list[Column]:
         Column("language", "Runs", _dash, width=7, help="what it is written in, as far as it can be told"),
         Column("user", "User", _dash, width=9, priority=3),
         Column("threads", "Thr", count_text, width=4, align="right", priority=5, help="threads"),
-        Column("fds", "Fds", width=5, align="right", priority=5, help="open descriptors of the busiest"),
+        Column(
+            "fds",
+            "Fds",
+            width=5,
+            align="right",
+            priority=5,
+            help="open descriptors of the first 30; of 200 sorted by it",
+        ),
         Column(
             "fd_ratio",
             "Fds of limit",
@@ -65,10 +75,22 @@ def columns() -> list[Column]:
             hidden=True,
         ),
         Column(
-            "read_per_s", "Read/s", io_text, width=9, align="right", priority=6, help="bytes from storage"
+            "read_per_s",
+            "Read/s",
+            io_text,
+            width=9,
+            align="right",
+            priority=6,
+            help="bytes from storage, as Fds",
         ),
         Column(
-            "write_per_s", "Write/s", io_text, width=9, align="right", priority=6, help="bytes to storage"
+            "write_per_s",
+            "Write/s",
+            io_text,
+            width=9,
+            align="right",
+            priority=6,
+            help="bytes to storage, as Fds",
         ),
         Column("state", "St", width=2, priority=6, help="R runs, S sleeps, D waits for a disk, Z has ended"),
         Column("nice", "Ni", width=3, align="right", priority=6, help="nice: -20 goes first, 19 last"),

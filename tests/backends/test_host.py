@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from perftui.analysis.hostcounters import Snapshot, compare
-from perftui.backends.host import Host, HostOptions, processes
+from perftui.backends.host import Host, HostOptions, extras, processes, ranking
 from perftui.backends.host.language import by_library, by_name, guess
 from perftui.backends.host.portable import PsutilSource
 from perftui.backends.host.proc import (
@@ -122,6 +122,48 @@ async def test_processes_name_the_busy_python_and_agree_with_psutil(host, busy):
     assert row.started == pytest.approx(them.create_time(), abs=0.05)
     assert [r.cpu or 0 for r in found.rows] == sorted((r.cpu or 0 for r in found.rows), reverse=True)
     assert len((await host.processes(3)).rows) == 3
+
+
+HOLDS = """
+import os
+held, block = [os.open("/dev/null", os.O_RDONLY) for _ in range(700)], bytearray(40 << 20)
+for at in range(0, len(block), 4096): block[at] = 1
+print("go", flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def idle():
+    """A real process that holds many files and does nothing."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "go\n"
+    yield child
+    child.communicate("\n", timeout=10)
+
+
+async def test_processes_are_looked_at_closely_by_what_ranks_them(host, idle):
+    await host.processes(5000)
+    known = [r for r in (await host.processes(5000)).rows if r.fds is not None]
+    assert len(known) <= 30
+    rows = (await host.processes(5000, "fds")).rows
+    row = next(r for r in rows if r.pid == idle.pid)
+    assert row.fds == psutil.Process(idle.pid).num_fds() >= 700
+    assert row in sorted(rows, key=lambda r: -(r.fds or 0))[:10]
+    assert all(r.fds is None for r in rows[ranking.RANKED :])
+    assert idle.pid in {r.pid for r in (await host.processes(10, "fds")).rows}
+    assert len(host._extras["list"]._files) <= extras.OPEN
+    rows = (await host.processes(5000, "rss")).rows
+    largest = sorted(rows, key=lambda r: -r.rss)[:30]
+    assert {r.pid for r in rows if r.fds is not None} <= {r.pid for r in largest}
+    assert [r.cpu or 0 for r in rows] == sorted((r.cpu or 0 for r in rows), reverse=True)
+    few = (await host.processes(3, "rss")).rows
+    assert {r.rss for r in few} == {r.rss for r in largest[:3]}
+    assert all(
+        r.fds is not None for r in few if psutil.Process(r.pid).username() == psutil.Process().username()
+    )
 
 
 def scanned(looks, pid):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+import sys
 from dataclasses import replace
 
 import psutil
@@ -65,6 +66,34 @@ async def test_this_host_is_shown_with_its_processes(session, size):
         await until(lambda: app.base.focused and app.base.focused.id == "processes")
         table = app.base.tab.query_one("#processes")
         assert any(pid == os.getpid() for pid, _ in table.view.order)
+
+
+HOLDS = """
+import os
+held, block = [os.open("/dev/null", os.O_RDONLY) for _ in range(900)], bytearray(30 << 20)
+for at in range(0, len(block), 4096): block[at] = 1
+print("go", flush=True)
+input()
+"""
+
+
+@pytest.fixture
+def holder():
+    """A real process that holds many files and does nothing."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "go\n"
+    yield child
+    child.communicate("\n", timeout=10)
+
+
+async def test_sorted_by_descriptors_those_with_most_come_first(session, holder):
+    async with shown("overview.hosts", session, (200, 60)) as (app, _pilot):
+        await until(lambda: app.base.tab.selection and "reading the processes" not in app.text(), 20)
+        table = app.base.tab.query_one("#processes")
+        table.set_sort("fds", reverse=True)
+        await until(lambda: holder.pid in [pid for pid, _ in table.view.order[:5]], 20)
 
 
 @pytest.mark.slow

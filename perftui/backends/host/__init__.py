@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from perftui.analysis.hostcounters import Snapshot, compare
 from perftui.analysis.hostmeasures import measures, process_measures
-from perftui.backends.host import nicer, signals
+from perftui.backends.host import nicer, ranking, signals
 from perftui.backends.host.closely import Closely
 from perftui.backends.host.extras import Extras
 from perftui.backends.host.portable import PsutilSource
@@ -26,7 +26,6 @@ from perftui.model.resources import NiceRules, ProcessList, ProcessLook, Process
 TOP_PERIOD = 10.0  # seconds between looks at all processes for the few that use most
 TOP = 5
 SETTLED = 30.0  # seconds a process must have lived to be sampled unasked: a compiler's hundreds are not
-CLOSELY = 30  # busiest processes looked at more closely, each of which costs a folder
 
 
 class Host:
@@ -86,16 +85,21 @@ class Host:
         samples = (*process_measures(self.name, rows), *measures(self.name, facts))
         return Reading(self.name, at, time.monotonic() - began, samples, facts)
 
-    async def processes(self, limit: int = 200) -> ProcessList:
-        """Processes, busiest first; CPU use covers the time since the last call (unknown on the first)."""
+    async def processes(self, limit: int = 200, by: str = "") -> ProcessList:
+        """Processes, busiest first; CPU use covers the time since the last call (unknown on the first).
+
+        Descriptors and bytes are read of the 30 that have most `by` a field (busiest, where it is none of
+        those). By these themselves they are read of 200: who has most is not known before.
+        """
         if self._processes is None:
             raise Lost(f"{self.name}: not open")
         try:
             rows = self._processes.scan()
         except OSError as error:
             raise Lost(f"{self.name}: cannot list {self._proc}: {error.strerror}") from error
-        closely = self._completed("list", rows[: min(limit, CLOSELY)])
-        listed = (*closely, *rows[len(closely) : limit])
+        wanted = ranking.wanted(rows, by, limit)
+        closely = {row.pid: row for row in self._completed("list", wanted)}
+        listed = ranking.first([closely.get(row.pid, row) for row in rows], by, limit)
         return ProcessList(self._host, time.time(), listed, len(rows), self._processes.missing)
 
     async def look_closely(self, pid: int, started: float) -> ProcessLook:

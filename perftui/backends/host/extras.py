@@ -13,6 +13,7 @@ from perftui.model.resources import ProcessRow
 
 Key = tuple[int, float]  # pid and start: a pid is used again
 Told = tuple[int, int | None, float | None, float | None]  # descriptors and their limit, bytes read, written
+OPEN = 64  # files kept open
 KEPT = 400  # processes whose bytes are remembered
 SOON = 0.2  # seconds below which a rate would be noise
 LIMIT_PERIOD = 10.0  # seconds between two looks at a process's limit, which hardly ever changes
@@ -89,6 +90,8 @@ class Extras:
                 descriptor = os.open(f"{folder}/io", os.O_RDONLY | os.O_CLOEXEC)
             self._files[key] = descriptor
             text = os.pread(descriptor, 4096, 0)
+            if len(self._files) > OPEN:
+                self._close(key)
             return _counter(text, b"\nread_bytes: "), _counter(text, b"\nwrite_bytes: ")
         except (OSError, ValueError):
             self._close(key)

@@ -166,16 +166,15 @@ class ApiTab(Tab):
         rate.title = "requests/s, each backend" if several else "requests/s"
         told = self._telling(row)
         at = f" at {inert(told, 40)}" if several and told else ""
-        self.query_one("#errors", ChartPanel).title = f"errors/s by status{at}"
-        self.query_one("#heat", HeatmapPanel).title = f"Latency{at}"
-        past = past_frame.report
-        if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
-            past = EndpointPast(row.key[2], row.key[1], (), ())
         failed, classes = (
             self.query_one("#errors", ChartPanel),
             endpoints.classes_of(self._thrown(frame, row)),
         )
-        failed.title = f"errors/s by status: {classes}" if classes else "errors/s by status"
+        failed.title = f"errors/s by status{at}" + (f": {classes}" if classes else "")
+        self.query_one("#heat", HeatmapPanel).title = f"Latency{at}"
+        past = past_frame.report
+        if not isinstance(past, EndpointPast) or (past.method, past.route) != row.key[1:]:
+            past = EndpointPast(row.key[2], row.key[1], (), ())
         failed.set_lines(endpoints.errors(past), frame.at, marks=marks)
         self._traces(frame, row)
         self.query_one("#heat", HeatmapPanel).set_heat(endpoints.heat(past) or Heat((), (), ()))

@@ -192,7 +192,7 @@ class HostsTab(Tab):
             table.note = self._listed = ""
             table.set_items(())
             return
-        processes.refresh(self, frame.at, view.source)
+        processes.refresh(self, frame.at, view.source, table.view.sort)
         found = processes.listed(self)
         same = self._listed == view.source and self._only("resources", processdetail.TOPIC)
         if found is not None and not same:

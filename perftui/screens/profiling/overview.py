@@ -75,8 +75,8 @@ class OverviewTab(ProfilingTab):
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """Show the newest processes and profiles, and ask for fresh processes."""
         resources = frames["resources"]
-        processes.refresh(self, resources.at)
         table = self.query_one("#processes", LiveTable)
+        processes.refresh(self, resources.at, by=table.view.sort)
         listed = self.processes
         if listed is not None:
             rows = [r for r in listed.rows if not self.only_targets or r.language == "python"]
