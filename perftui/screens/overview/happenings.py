@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from perftui.analysis.buckets import Window
@@ -26,7 +27,26 @@ KINDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("note", "notes", "♦", "n", "accent"),
 )
 """Kind of event → its lane, its sign, the sign on plain terminals, its style."""
+FIRED, ENDED = "firing: ", "resolved: "  # how titles of an alert's events begin
 ALWAYS = frozenset({"finding", "link", "scale", "action", "config", "note"})
+
+
+def lasting(events: Iterable[Event]) -> tuple[Event, ...]:
+    """The same, oldest first, each firing of an alert with its end where that is among them."""
+    found: list[Event] = []
+    began: dict[str, int] = {}
+    for event in events:
+        if event.kind == "alert" and event.ref and event.title.startswith(FIRED):
+            began.setdefault(event.ref, len(found))
+        elif _ends(event) and event.ref in began:
+            place = began.pop(event.ref)
+            found[place] = replace(found[place], until=event.at)
+        found.append(event)
+    return tuple(found)
+
+
+def _ends(event: Event) -> bool:
+    return event.kind == "alert" and event.title.startswith(ENDED)
 
 
 def within(events: Iterable[Event], window: Window) -> tuple[Event, ...]:
@@ -46,8 +66,10 @@ def open_(event: Event) -> bool:
 def lanes_of(events: Sequence[Event]) -> list[Lane]:
     """A lane for each kind that is told here, and for every other one that occurs."""
     lanes = []
+    drawn = {(e.ref, e.until) for e in events if e.kind == "alert"}
+    moments = [e for e in events if not (_ends(e) and (e.ref, e.at) in drawn)]  # a bar has its end
     for kind, name, sign, plain, style in KINDS:
-        items = [Item(e.identity, e.at, _until(e), open_(e)) for e in events if e.kind == kind]
+        items = [Item(e.identity, e.at, _until(e), open_(e)) for e in moments if e.kind == kind]
         if items or kind in ALWAYS:
             lanes.append(Lane(name, items, sign, plain, style))
     return lanes

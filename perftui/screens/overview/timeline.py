@@ -71,7 +71,7 @@ class TimelineTab(Tab):
         if not isinstance(frame.report, Events):
             return
         table, window = self._table, Window.last(self.seconds, frame.at)
-        self._shown = happenings.within(frame.report.events, window)
+        self._shown = happenings.within(happenings.lasting(frame.report.events), window)
         table.empty = f"nothing happened in {span_text(self.seconds)}; z shows more, m adds a note"
         table.set_items(self._shown)
         table.note = span_text(self.seconds)
