@@ -172,7 +172,8 @@ class TierNode:
 class ClientLatency:
     """What callers at nodes waited for, over the last one or two minutes: `l2.get`, `l2.set`, or `load`.
 
-    From the nodes' mergeable sketches, within 1 %; `per_s` is how many there were.
+    From the nodes' mergeable sketches, within 1 %; `per_s` is how many there were. `buckets` are (upper bound
+    in seconds, a power of two of microseconds; how many a second) of the last few seconds alone.
     """
 
     name: str
@@ -181,6 +182,7 @@ class ClientLatency:
     p95_s: float
     p99_s: float
     p999_s: float
+    buckets: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,19 @@ async def test_a_minute_and_the_one_before_are_told() -> None:
     assert await told.told([]) == ()
 
 
+async def test_the_last_seconds_are_told_by_power_of_two() -> None:
+    told, a, b = Waits(), Node("a"), Node("b")
+    await told.told([a.record(1000.0, 0.001, 10), b.record(1000.0, 0.001, 10)])
+    (one,) = await told.told([a.record(1010.0, 0.001, 50), b.record(1005.0, 0.1, 20)])
+    bounds = (1024e-6, 131_072e-6)
+    assert [bound for bound, _ in one.buckets] == pytest.approx(bounds)
+    assert [rate for _, rate in one.buckets] == pytest.approx([5.0, 4.0])
+    (one,) = await told.told([a.record(1020.0, 0.1, 10)])  # of the look before nothing is left
+    assert one.buckets == (pytest.approx((bounds[1], 1.0)),)
+    (one,) = await told.told([a.record(1030.0, 0.1, 0)])
+    assert one.buckets == ()
+
+
 async def test_no_calls_and_a_node_that_began_anew() -> None:
     told, a = Waits(), Node("a")
     await told.told([a.record(1000.0, 0.001, 10)])
@@ -108,7 +121,10 @@ async def test_a_real_node_is_told_by_a_real_server(valkey: Any, monkeypatch: py
             reading = await server.read()
             names = {measure.key.name for measure in reading.samples}
             client = reading.facts.tiers.client  # type: ignore[union-attr]
-            return {"l2.get", "l2.set"} <= {one.name for one in client} and "client.p99_s" in names
+            return {"l2.get", "l2.set"} <= {one.name for one in client} and {
+                "client.p99_s",
+                "client.bucket_per_s",
+            } <= names
 
         await auntil(seen)
     await server.close()

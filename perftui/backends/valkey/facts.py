@@ -68,10 +68,13 @@ NAMESPACES = 20
 
 
 def client_measures(source: str, facts: TierFacts | None) -> Iterator[Measure]:
-    """Quantiles of what callers at nodes of the library wait for, and of how late they hear of changes."""
+    """What callers at nodes wait for, quantiles and buckets, and how late they hear of changes."""
     for one in facts.client if facts is not None else ():
         for name, value in (("p50_s", one.p50_s), ("p95_s", one.p95_s), ("p99_s", one.p99_s)):
             yield Measure(SeriesKey(source, f"client.{name}", (("op", one.name),)), value, "s")
+        for bound, rate in one.buckets:
+            labels = (("le", f"{bound:.6g}"), ("op", one.name))
+            yield Measure(SeriesKey(source, "client.bucket_per_s", labels), rate, "1/s")
     for late in facts.heard[:NAMESPACES] if facts is not None else ():
         if late.p99_s is not None:
             yield Measure(SeriesKey(source, "heard_p99_s", (("namespace", late.namespace),)), late.p99_s, "s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from math import ceil, log2
 from typing import Final
 
 from perftui.analysis.quantile import Sketch
@@ -22,11 +23,12 @@ _Key = tuple[str, str, str]
 
 
 class Waits:
-    """Remembers two marks of each node's sketches."""
+    """Remembers two marks of each node's sketches, and the last look's for what came since that."""
 
     def __init__(self) -> None:
         self._older: dict[_Key, tuple[float, bytes]] = {}
         self._newer: dict[_Key, tuple[float, bytes]] = {}
+        self._last: dict[_Key, tuple[float, Sketch]] = {}
         self._marked = self._looked = 0.0
         self._told: tuple[ClientLatency, ...] = ()
         self.heard: tuple[Heard, ...] = ()
@@ -45,27 +47,45 @@ class Waits:
             if (data := record.stats.sketches.get(name)) is not None
         }
         merged: dict[tuple[str, str], tuple[Sketch, float]] = {}
+        last: dict[_Key, tuple[float, Sketch]] = {}
+        fresh: dict[str, dict[int, float]] = {name: {} for name in NAMES}
         for count, (key, (at, data)) in enumerate(found.items(), 1):
+            told = Sketch.unpack(data)
             then, before = self._older.get(key) or self._newer.setdefault(key, (at, data))
             if at > then:
                 whose = key[2], key[0] if key[2] == HEARD else ""
                 sketch, seconds = merged.setdefault(whose, (Sketch(), 0.0))
-                sketch.merge(Sketch.unpack(data).since(Sketch.unpack(before)))
+                sketch.merge(told.since(Sketch.unpack(before)))
                 merged[whose] = sketch, max(seconds, at - then)
+            if key[2] in fresh:
+                last[key] = at, told
+                _spread(last[key], self._last.get(key), fresh[key[2]])
             if count % (TURN * len(NAMES)) == 0:
                 await asyncio.sleep(0)
         if abs(now - self._marked) >= WINDOW:
             self._older, self._newer, self._marked = self._newer, found, now
+        self._last = last
         ours = [(name, *merged[name, ""]) for name in NAMES if (name, "") in merged]
-        self._told = tuple(_latency(*one) for one in ours if one[1].count)
+        self._told = tuple(_latency(*one, fresh[one[0]]) for one in ours if one[1].count)
         late = {whose[1]: sketch for whose, (sketch, _) in merged.items() if whose[0] == HEARD}
         self.heard = tuple(_heard(records, late))
         return self._told
 
 
-def _latency(name: str, sketch: Sketch, seconds: float) -> ClientLatency:
-    quantiles = (sketch.quantile(q) for q in (0.5, 0.95, 0.99, 0.999))
-    return ClientLatency(name, sketch.count / seconds, *quantiles)
+def _spread(now: tuple[float, Sketch], before: tuple[float, Sketch] | None, into: dict[int, float]) -> None:
+    """What a node's sketch gained a second, by power of two of microseconds."""
+    if before is None or now[0] <= before[0]:
+        return
+    seconds = now[0] - before[0]
+    for value, count in now[1].since(before[1]).values():
+        bucket = max(0, ceil(log2(value * 1e6)))
+        into[bucket] = into.get(bucket, 0.0) + count / seconds
+
+
+def _latency(name: str, sketch: Sketch, seconds: float, fresh: Mapping[int, float]) -> ClientLatency:
+    p50, p95, p99, p999 = (sketch.quantile(q) for q in (0.5, 0.95, 0.99, 0.999))
+    buckets = tuple((2.0**bucket / 1e6, rate) for bucket, rate in sorted(fresh.items()))
+    return ClientLatency(name, sketch.count / seconds, p50, p95, p99, p999, buckets)
 
 
 def _heard(records: Sequence[NodeRecord], late: Mapping[str, Sketch]) -> Iterator[Heard]:

@@ -147,7 +147,7 @@ KEYS: tuple[Command, ...] = (
         "cache.class",
         "m",
         "Reads, writes",
-        "Show latency of all commands, of reads, or of writes.",
+        "Show latency of all commands, of reads, of writes, or at nodes: of loads, gets from L2, sets in L2.",
         scope="cache.latency",
     ),
     Command(

@@ -36,6 +36,7 @@ from perftui.widgets.livetable import LiveTable
 from perftui.widgets.panel import Panel
 
 CLASSES = ("all", "read", "write")
+OPS = {"load": "loads", "l2.get": "gets from L2", "l2.set": "sets in L2"}  # of callers at nodes
 VIEWS = ("slow", "cost", "large", "groups", "clients")
 WHOLE = frozenset({"groups", "clients"})  # views that take the whole width
 STEP = 5.0
@@ -168,21 +169,32 @@ class LatencyTab(CacheTab):
         if drawn == self._drawn:
             return
         panel = self.query_one("#heat", HeatmapPanel)
-        panel.title = f"Latency of {'all commands' if self.shown == 'all' else self.shown + 's'}, server side"
+        where = "at nodes" if self.shown in OPS else "server side"
+        what = OPS.get(self.shown) or ("all commands" if self.shown == "all" else f"{self.shown}s")
+        panel.title = f"Latency of {what}, {where}"
         heat = heat_of(frame.history, node.source, self.shown, node.at)
-        panel.note = why
+        panel.note = "" if self.shown in OPS else why
         panel.set_heat(heat or Heat((), (), ()))
         self._drawn = drawn if heat is not None else None
 
     def _quantiles(self, frame: Frame, source: str) -> None:
         chart = self.query_one("#quantiles", ChartPanel)
+        if self.shown in OPS:
+            chart.title = f"p50 p95 p99 of {OPS[self.shown]}, at nodes"
+            op = (("op", self.shown),)
+            keys = [(q, SeriesKey(source, f"client.{q}_s", op)) for q in ("p50", "p95", "p99")]
+        else:
+            keys = self._server_keys(chart, frame, source)
+        chart.set_lines([Line.of(frame.window(key, chart.seconds), name=q) for q, key in keys], frame.at)
+
+    def _server_keys(self, chart: ChartPanel, frame: Frame, source: str) -> list[tuple[str, SeriesKey]]:
+        """The server's quantiles, and beside them those at nodes of the like."""
         kind = "read" if self.shown == "all" else self.shown
         chart.title = f"p50 p95 p99 of {kind}s"
         keys = [(q, SeriesKey(source, f"{q}_s", (("class", kind),))) for q in ("p50", "p95", "p99")]
         op = (("op", "l2.get" if kind == "read" else "l2.set"),)
         nodes = [(f"{q} at nodes", SeriesKey(source, f"client.{q}_s", op)) for q in ("p50", "p99")]
-        keys += [(name, key) for name, key in nodes if len(frame.window(key, chart.seconds))]
-        chart.set_lines([Line.of(frame.window(key, chart.seconds), name=q) for q, key in keys], frame.at)
+        return keys + [(name, key) for name, key in nodes if len(frame.window(key, chart.seconds))]
 
     def on_chart_panel_zoomed(self, _zoomed: ChartPanel.Zoomed) -> None:
         """Another window: hand over that much history."""
@@ -202,9 +214,11 @@ class LatencyTab(CacheTab):
             self._turn("clients")
 
     def on_command(self, id: str) -> bool:  # noqa: A002 - the word tabs know
-        """`m` turns all → reads → writes, `v` what is below, `b` by what clients are told together."""
+        """`m` turns what is shown, `v` what is below, `b` by what clients are told together."""
         if id == "cache.class":
-            self.shown = CLASSES[(CLASSES.index(self.shown) + 1) % len(CLASSES)]
+            classes = (*CLASSES, *self._published())
+            place = classes.index(self.shown) if self.shown in classes else -1
+            self.shown = classes[(place + 1) % len(classes)]
             self.redraw()
         elif id == "cache.lower":
             self._clients.group = None
@@ -220,6 +234,14 @@ class LatencyTab(CacheTab):
         else:
             return super().on_command(id)
         return True
+
+    def _published(self) -> list[str]:
+        """What callers at nodes wait for, of what history has for this server."""
+        node = self.node
+        history = self.frame_of(node).history if node is not None else None
+        keys = history.keys(self.source, "client.bucket_per_s") if history is not None else ()
+        found = {dict(key.labels).get("op") for key in keys}
+        return [op for op in OPS if op in found]
 
     def _turn(self, view: str) -> None:
         self.view = view
@@ -244,18 +266,20 @@ def client_rows(told: Sequence[tuple[str, str]], waits: str, size: Size) -> Rows
 
 
 def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> Heat | None:
-    """Commands by time (whole steps of 5 s on absolute time) and power-of-two latency; None without any.
+    """Commands, or what callers at nodes did, by time and power-of-two latency; None without any.
 
-    The step that the newest reading, of `at`, is in is left out: it would change until its end.
+    Times are whole steps of 5 s on absolute time. The step that the newest reading, of `at`, is in is left
+    out: it would change until its end.
     """
     if history is None:
         return None
     end = int(at // STEP)
     first = end - COLUMNS
     cells: dict[int, list[float]] = {}
-    for key in history.keys(source, "latency_bucket_per_s"):
+    name, label = ("client.bucket_per_s", "op") if kind in OPS else ("latency_bucket_per_s", "class")
+    for key in history.keys(source, name):
         labels = dict(key.labels)
-        if kind not in {"all", labels.get("class")}:
+        if kind not in {"all", labels.get(label)}:
             continue
         row = cells.setdefault(round(log2(float(labels["le"]) * 1e6)), [0.0] * COLUMNS)
         times, rates = history.series(key, first * STEP, at).between(first * STEP, at)
@@ -272,5 +296,5 @@ def heat_of(history: SeriesReader | None, source: str, kind: str, at: float) -> 
         times=[(first + i) * STEP for i in range(COLUMNS + 1)],
         edges=[2.0 ** (bucket - 1) / 1e6 for bucket in range(low, high + 2)],
         counts=list(zip(*rows, strict=True)),
-        noun="commands",
+        noun=OPS.get(kind, "commands"),
     )
