@@ -21,6 +21,7 @@ metric `perftui_KIND_NAME`: dots become `_`, abbreviated units are spelled out (
 
 Every series carries its own labels and `source`, the name of its system. `up{source, kind}` is 1 while a
 system answers and 0 when it is lost; `/metrics` calls it `perftui_source_up`, and so may expressions.
+It is remembered every 15 s and at each change, while a console or an agent reads.
 
 What a target's `/metrics` tells beside requests and hosts is kept where `keep` of its backend says so
 (`keep = ["myapp_*"]`), under the names and labels it has there, with `job` (the backend) and `instance` (the

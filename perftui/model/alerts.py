@@ -15,6 +15,14 @@ Labels = tuple[tuple[str, str], ...]
 UP = "up"  # the series every backend has without reporting it: 1 while its link is good, 0 when lost
 
 
+LINKS = "links"  # the source that keeps the past of `up`, of all backends at the same instants
+
+
+def up_key(source: str) -> SeriesKey:
+    """Under which key it is kept whether a backend could be read."""
+    return SeriesKey(LINKS, UP, (("source", source),))
+
+
 class AlertState(Enum):
     """Where an alert stands in its life."""
 

@@ -23,6 +23,7 @@ from perftui.runtime.backtester import Backtester
 from perftui.runtime.clock import Clock
 from perftui.runtime.explainer import ExplainingDesk
 from perftui.runtime.groupruler import Evaluator, GroupRuler, Points
+from perftui.runtime.links import Links
 from perftui.runtime.loading import bring, load
 from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.memory import Memory
@@ -59,6 +60,7 @@ class Alerting:
         self.looks: Callable[[], Mapping[str, Look]] = dict  # at backends, where they are read here
         self.notifier: Notifier | None = None
         self._local: LocalSeries | None = None
+        self._links: Links | None = None
         self.paint: Paint | None = None  # given by who can draw
         self.desk = ExplainingDesk(
             group, kinds, clock, self._book, memory.history, self._changed, self._outbox
@@ -124,8 +126,14 @@ class Alerting:
     async def watch(
         self, what: Watch, topic: Callable[[str], Topic[Frame]], keep: Callable[[Reading], None]
     ) -> None:
-        """Judge series for unusual values until cancelled; the ruler sees findings and distances of it."""
-        if not what.series or self._memory.looks_on:
+        """Remember links by `keep`, and judge series for unusual values until cancelled.
+
+        The ruler sees findings and distances of it.
+        """
+        if self._memory.looks_on:
+            return
+        self._links = Links(keep)
+        if not what.series:
             return
         engine = (await bring("perftui.engines.anomaly:AnomalyEngine"))(what)
         made = Oddities(
@@ -193,6 +201,8 @@ class Alerting:
     def _publish(self, report: AlertsReport) -> None:
         frame = Frame(NAME, report.at, report, {}, history=self._memory.history, seen=report.evaluated)
         self._topic.publish(frame)
+        if self._links is not None:
+            self._links.note(self.looks(), report.at)
         if self.notifier is not None:
             self.notifier.look(report)
 

@@ -37,7 +37,7 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.groupruler import GroupRuler
 from perftui.runtime.leases import Lease, Leases
 from perftui.runtime.rulestatus import statuses
-from perftui.runtime.sights import Sights, finding_rule, found_rules, take_found, up_of
+from perftui.runtime.sights import Sights, finding_rule, found_rules, take_found, ups_of
 from perftui.runtime.witness import witnessed
 
 log = logging.getLogger(__name__)
@@ -253,7 +253,10 @@ class Ruler:
             by_name.setdefault(key.name, []).append(key)
 
         def read(key: SeriesKey, start: float, end: float) -> Sequence[float]:
-            return up_of(looks, key) if key.name == UP else self._sights.rings.recent(key, start, end)
+            rings = self._sights.rings
+            if key.name == UP:
+                return ups_of(looks, rings, key, start, end)
+            return rings.recent(key, start, end)
 
         rules = self.rules
         for rule in rules:

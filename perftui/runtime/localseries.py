@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from perftui.analysis.metricnames import UP_SERVED, metric_labels
 from perftui.analysis.promql import Plan, Shelf, evaluate, matching, parse
 from perftui.analysis.promql.gather import needs
-from perftui.model.alerts import UP, Labels, Matcher
+from perftui.model.alerts import LINKS, UP, Labels, Matcher
 from perftui.model.errors import ConfigError
 from perftui.model.health import Link
 from perftui.model.metrics import (
@@ -102,6 +102,10 @@ class LocalSeries:
     def _chosen(self, matchers: Sequence[Matcher], *, old: bool) -> list[tuple[Labels, SeriesKey]]:
         known = self._known(old=old)
         names = [m.value for m in matchers if m.name == NAME and m.op == "="]
+        if names == [UP_SERVED]:
+            others = [m for m in matchers if m.name != NAME]
+            ups = self._chosen([Matcher(NAME, "=", UP), *others], old=old)
+            return [(_called(labels, UP_SERVED), key) for labels, key in ups]
         lists = [known.get(names[0], [])] if names else list(known.values())
         holds = matching(matchers)
         found = [pair for pairs in lists for pair in pairs if holds(pair[0])]
@@ -208,6 +212,8 @@ def _called(labels: Labels, name: str) -> Labels:
 def _by_name(keys: Iterable[SeriesKey], kinds: Mapping[str, str]) -> Known:
     known: Known = {}
     for key in keys:
-        labels = metric_labels(key, kinds.get(key.source, "other"))
+        source = dict(key.labels)["source"] if key.source == LINKS else ""
+        meant = SeriesKey(source, UP) if source else key
+        labels = metric_labels(meant, kinds.get(meant.source, "" if source else "other"))
         known.setdefault(dict(labels)[NAME], []).append((labels, key))
     return known

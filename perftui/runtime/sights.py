@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perftui.model.alerts import FINDING, Element, Rule, Selector
+from perftui.model.alerts import FINDING, Element, Rule, Selector, up_key
 from perftui.model.finding import Finding, Severity
 from perftui.model.health import Link
 from perftui.model.reading import Look
@@ -36,6 +36,14 @@ def up_of(looks: Mapping[str, Look], key: SeriesKey) -> Sequence[float]:
     if link in (Link.LOST, Link.REFUSED):
         return (0.0,)
     return (1.0,) if link in (Link.LIVE, Link.LATE) else ()
+
+
+def ups_of(
+    looks: Mapping[str, Look], rings: Rings, key: SeriesKey, start: float, end: float
+) -> Sequence[float]:
+    """The same now, after what is remembered with start < at <= end."""
+    now = up_of(looks, key)
+    return (*rings.recent(up_key(key.source), start, end), *now) if now else ()
 
 
 def found_rules(findings: Iterable[Finding], early: Sequence[str]) -> dict[str, tuple[Element, ...]]:

@@ -23,6 +23,7 @@ from perftui.runtime.alerts import Ruler
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
 from perftui.runtime.leases import Leases
+from perftui.runtime.links import Links
 from perftui.runtime.noticewords import line
 from perftui.runtime.rings import Rings
 from perftui.runtime.sights import Sights
@@ -140,6 +141,21 @@ class AlertLaws:
             seat.read("db", link=Link.LOST)
             await seat.ruler.tick()
         assert seat.words() == {"down": "firing"}
+
+    async def test_a_rule_may_look_back_at_links(self, seat):
+        """Lost for half a minute is told, lost for a moment is not."""
+        flaky = replace(DOWN, how="avg", over=60.0, threshold=0.5, hold=0.0)
+        seat.ruler.group, links = RuleGroup("all", (flaky,)), Links(seat.rings.record)
+        seen = []
+        for n in range(40):
+            seat.time.now += 5
+            seat.read("db", link=Link.LOST if n == 14 or n >= 20 else Link.LIVE)
+            await seat.ruler.tick()
+            links.note(seat.looks, seat.time.now)
+            seen.append(seat.words().get("down", ""))
+        assert set(seen[:22]) == {""}
+        assert "" in seen[22:25]
+        assert set(seen[30:]) == {"firing"}
 
     async def test_thousands_at_once_are_told_and_none_is_over_before_its_time(self, seat):
         """A partition: hosts go one after the other, then all the rest in one tick."""

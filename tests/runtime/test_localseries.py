@@ -14,6 +14,7 @@ from perftui.model.series import SeriesKey
 from perftui.runtime import localseries
 from perftui.runtime.clock import Clock
 from perftui.runtime.history import History
+from perftui.runtime.links import Links
 from perftui.runtime.localseries import LocalSeries
 from perftui.runtime.rings import Rings
 
@@ -130,6 +131,54 @@ async def test_older_ones_come_from_history(world):
     ]
     both = await world.ask("perftui_host_a - perftui_host_a offset 1h")
     assert both == [({"source": "web"}, 240.0)]
+
+
+def lived(world, links, spells):
+    """Minutes of a link as told: a look every five seconds."""
+    for minutes, link in spells:
+        for _ in range(minutes * 12):
+            world.now += 5
+            world.looks["db"] = Look("db", "postgres", None, Health(link, world.now))
+            links.note(world.looks, world.now)
+
+
+@pytest.mark.parametrize("name", ["up", "perftui_source_up"])
+async def test_up_has_a_past(world, store, name):
+    """Ten minutes of a link, three of which it was lost; from memory, and from history in another process."""
+    assert await store.ready()
+    kept = []
+
+    def keep(reading):
+        for take in (world.rings.record, world.history.record, kept.append):
+            take(reading)
+
+    world.looks["web"] = Look("web", "host", None, Health(Link.WAITING, world.now))
+    lived(world, Links(keep), [(5, Link.LIVE), (3, Link.LOST), (2, Link.LATE)])
+    assert len(kept) == 10 * 4  # all changes lie on the step
+    known = {"kind": "postgres", "source": "db"}
+    assert await world.ask(name) == [({"__name__": name, **known}, 1.0)]
+    (mean,) = await world.ask(f"avg_over_time({name}[9m59s])")
+    assert mean == (known, pytest.approx(0.7, abs=0.02))
+    assert await world.ask(f"changes({name}[9m59s])") == [(known, 2.0)]
+    assert await world.ask(f"min_over_time({name}{{source='db'}}[90s])") == [(known, 1.0)]
+    assert await world.history.flush()
+    for history in (world.history, History(store, Clock(lambda: world.now, lambda: world.now))):
+        assert await history.ready()
+        plan, start = parse(f"{name} == 0"), world.now - 600
+        reader = await LocalSeries(KINDS, history=history).reader(plan, start, world.now)
+        (lost,) = evaluate_range(plan, reader, start, world.now, 15.0)
+        assert (dict(lost.labels), len(lost.at)) == ({"__name__": name, **known}, 12)
+
+
+async def test_a_link_that_changes_is_remembered_at_once(world):
+    kept = []
+    links = Links(kept.append)
+    lived(world, links, [(1, Link.LIVE)])
+    world.now += 1
+    world.looks["db"] = Look("db", "postgres", None, Health(Link.LOST, world.now))
+    links.note(world.looks, world.now)
+    assert [sample.value for reading in kept for sample in reading.samples] == [1.0] * 4 + [0.0]
+    assert kept[-1].at == world.now
 
 
 async def test_too_much_is_refused(world, monkeypatch):
