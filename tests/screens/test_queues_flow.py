@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 
 import pytest
 
-from perftui.analysis.queues import Paces
+from perftui.analysis.queues import Paces, lying
+from perftui.app import Options, PerftuiApp
 from perftui.backends.valkey.link import Link, parse_url
+from perftui.config import load
 from perftui.draw.rows import Look, Size, plain
 from perftui.lab import Lab
 from perftui.lab.datastores import ValkeyPart
 from perftui.model.queues import QueueDepth
+from perftui.model.series import SeriesKey
 from perftui.screens.overview import queues
-from tests.console import console, state_dir
+from perftui.session import Session
+from tests.console import Console, console, state_dir
+from tests.waiting import until
 
 __all__ = ["state_dir"]
 
@@ -45,6 +51,23 @@ async def test_queues_of_the_server_and_pools_are_there(lab: Lab) -> None:
         await seen.sees(r"shop pool")
         await seen.pilot.resize_terminal(80, 24)
         await seen.sees(r"mail +BullMQ +30")
+
+
+@pytest.mark.usefixtures("link")
+async def test_queues_are_shown_and_remembered_where_a_cache_server_is_all_there_is(lab: Lab) -> None:
+    config = load(lab.config_path(), "lab", {})
+    cache = next(name for name, backend in config.environment.backends.items() if backend.kind == "valkey")
+    app = PerftuiApp(
+        lambda env: Session.open(config, config.environment, only={cache}),
+        Options(screen="overview.api"),
+        environment={"TERM": "xterm-256color"},
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await Console(app, pilot).sees(r"mail +BullMQ +30 ", within=30)
+        key = SeriesKey(cache, "queue.waiting", (("queue", "mail"), ("system", "BullMQ")))
+        found = await until(lambda: app.session.rings.series(key, 0.0, math.inf), 30)
+        assert [sample.value for sample in found] == [30.0] * len(found)
+        assert [view.depth.name for view in lying(app.session.frame("cache").report)] == ["mail"]
 
 
 @pytest.mark.slow

@@ -101,34 +101,34 @@ class ApiTab(Tab):
     def draw(self, frames: Mapping[str, Frame]) -> None:
         """The newest figures, and the pictures of what is opened."""
         frame = frames["resources"]
-        if not isinstance(frame.report, ResourcesReport):
-            return
-        rows = merged(frame.report.apis)
+        report = frame.report if isinstance(frame.report, ResourcesReport) else ResourcesReport()
+        rows = merged(report.apis)
         table = self.query_one("#endpoints", LiveTable)
         table.set_items(rows)
         windows = {f"{row.window:.0f} s" for row in rows}
         table.note = f"over {' and '.join(sorted(windows))}" if windows else ""
-        self._work(frames, frame)
+        self._work(frames, report)
         row = self.current
         if self.opened and row is not None:
             self._detail(frame, frames[TOPIC], row, endpoints.deploys(frames["events"].report))
 
-    def _work(self, frames: Mapping[str, Frame], frame: Frame) -> None:
+    def _work(self, frames: Mapping[str, Frame], report: ResourcesReport) -> None:
         """Queues where a server has some, and pools where anybody tells of theirs."""
-        if frame.at - self._queues_asked >= EVERY:
-            self._queues_asked = frame.at
+        now = max(frames[topic].at for topic in ("resources", "cache"))
+        if now - self._queues_asked >= EVERY:
+            self._queues_asked = now
             for source in self.session.sources("QueueReader"):
                 look = self.session.looks.get(source)  # none of them is there in a recording
                 if look is not None and look.health.link in (Link.LIVE, Link.LATE):
                     self._ask_queues(source)
         depths = frames[QUEUES].report
-        told = (*frame.report.queues, *lying(frames["cache"].report))
+        told = (*report.queues, *lying(frames["cache"].report))
         views = newest(self._paces.views(depths if isinstance(depths, tuple) else ()), told)
         table = self.query_one("#queues", LiveTable)
         table.display = bool(views) and not (self.has_class("narrow") and self.opened)
         table.set_items(opened(views, self._parted))
-        self.set_class(bool(views) and not frame.report.apis, "work")
-        rows = queues.pools(frames["database"].report, frame.report.apis)
+        self.set_class(bool(views) and not report.apis, "work")
+        rows = queues.pools(frames["database"].report, report.apis)
         pools = self.query_one("#pools", Panel)
         pools.display = bool(rows) and not self.has_class("narrow")
         pools.set_rows(lambda size, look: queues.pool_rows(rows, size, look))
