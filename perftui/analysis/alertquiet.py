@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from perftui.analysis.alertstate import flaps
 from perftui.analysis.matchers import matches
@@ -65,18 +66,31 @@ def dressed(
     return tuple(sorted(map(dress, found), key=_rank))
 
 
-def hush(alert: Alert, alerts: Iterable[Alert], silences: Iterable[Silence], group: RuleGroup) -> str:
-    """Who keeps an alert quiet, in words: a silence, a maintenance window, another alert; "" for nobody."""
-    silence = next((s for s in silences if s.id == alert.silence), None)
-    if silence is not None:
-        return f"by {silence.name}"
-    known = tuple(alerts)
-    by = next((a for a in known if a.fingerprint == alert.muted_by), None)
-    if by is None:
-        return ""
-    _, rule = inhibited(known, group.inhibitions, dict(group.labels)).get(alert.fingerprint, ("", ""))
-    of = f"of {by.source} " if by.source and by.source != alert.source else ""
-    return f"while {by.rule} {of}fires ({rule or 'critical mutes lesser of its family'}, {by.fingerprint})"
+class Hush:
+    """Who keeps alerts quiet, in words; what is needed of all `alerts` is looked at once for any number."""
+
+    def __init__(self, alerts: Iterable[Alert], silences: Iterable[Silence], group: RuleGroup) -> None:
+        self._known = {alert.fingerprint: alert for alert in alerts}
+        self._silences = {silence.id: silence for silence in silences}
+        self._group = group
+
+    @cached_property
+    def _inhibited(self) -> Mapping[str, tuple[str, str]]:
+        return inhibited(self._known.values(), self._group.inhibitions, dict(self._group.labels))
+
+    def of(self, alert: Alert) -> str:
+        """A silence, a maintenance window, another alert; "" for nobody."""
+        silence = self._silences.get(alert.silence)
+        if silence is not None:
+            return f"by {silence.name}"
+        by = self._known.get(alert.muted_by)
+        if by is None:
+            return ""
+        _, rule = self._inhibited.get(alert.fingerprint, ("", ""))
+        of = f"of {by.source} " if by.source and by.source != alert.source else ""
+        return (
+            f"while {by.rule} {of}fires ({rule or 'critical mutes lesser of its family'}, {by.fingerprint})"
+        )
 
 
 class _Loud:

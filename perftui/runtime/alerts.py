@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from perftui.analysis.alertexpr import selected, vector
-from perftui.analysis.alertquiet import dressed, hush, stats
+from perftui.analysis.alertquiet import Hush, dressed, stats
 from perftui.analysis.alertstate import EvaluationError, restored, step
 from perftui.analysis.maintenance import silences
 from perftui.analysis.promrules import unreplaced
@@ -294,12 +294,12 @@ class Ruler:
 
     def _hushes(self, shown: Sequence[Alert], quiet: Sequence[Silence], now: float) -> Iterable[AlertEvent]:
         """Lines of history: what keeps an alert that fires quiet from now on, and what no longer does."""
-        before = self._shown
+        before, by = self._shown, Hush(shown, quiet, self.group)
         for alert in shown if before is not None else ():
             was = before.get(alert.fingerprint) if before else None
             word = "" if was is None or was.began != alert.began else _hushed(was)
             if alert.state is AlertState.FIRING and (new := _hushed(alert)) != word:
-                note = hush(alert, shown, quiet, self.group) if new else "nothing keeps it quiet any more"
+                note = by.of(alert) if new else "nothing keeps it quiet any more"
                 kind = ("silenced" if alert.silence else "muted") if new else "heard again"
                 yield event_of(alert, kind, now, note=note)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from perftui.analysis.alertquiet import hush, reaches
+from perftui.analysis.alertquiet import Hush, reaches
 from perftui.analysis.promql import parse
 from perftui.analysis.promrules import Group, source_of
 from perftui.analysis.ruleexport import expression
@@ -187,7 +187,7 @@ def _about_alert(
         until = fmt.clock(silence.until)
         yield f"silenced by {who} until {until} with {matchers} ({silence.name}{again})"
     elif alert.muted_by:
-        yield f"muted {hush(alert, report.alerts, (), group)}"
+        yield f"muted {Hush(report.alerts, (), group).of(alert)}"
     if alert.flapping:
         yield "flapping: told of once until it is steady"
 

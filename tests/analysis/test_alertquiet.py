@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from perftui.analysis.alertquiet import dressed, stats
-from perftui.model.alerts import AlertEvent, RuleStats
+from perftui.analysis import alertquiet
+from perftui.analysis.alertquiet import Hush, dressed, stats
+from perftui.analysis.matchers import parse_matchers
+from perftui.model.alerts import AlertEvent, Inhibition, RuleGroup, RuleStats
 from perftui.model.finding import Severity
 from perftui.model.series import SeriesKey
 from tests.notices import alert
@@ -86,3 +88,26 @@ def test_a_critical_one_speaks_for_the_lesser_ones_of_its_family(critical, lesse
 )
 def test_of_another_matter_or_another_instance_people_are_told(critical, lesser):
     assert not muted(critical, lesser)
+
+
+def test_who_keeps_many_quiet_is_looked_for_once(monkeypatch):
+    """A partition: a thousand hosts are lost, and each mutes what else fires of it."""
+    lost, any_ = parse_matchers('rule="BackendLost"'), parse_matchers('rule!=""')
+    group = RuleGroup("all", (), inhibitions=(Inhibition(lost, any_, ("source",), "lost mutes the rest"),))
+    alerts = [
+        alert(rule=rule, source=f"h{n}", fingerprint=f"{rule}{n}")
+        for n in range(1000)
+        for rule in ("BackendLost", "HostCpuHigh")
+    ]
+    shown, looks, real = dressed(alerts, {}, (), 10.0, group), [], alertquiet.inhibited
+
+    def inhibited(*given):
+        looks.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(alertquiet, "inhibited", inhibited)
+    hush = Hush(shown, (), group)
+    said = {hush.of(one) for one in shown if one.muted_by}
+    assert len(said) == 1000
+    assert "while BackendLost fires (lost mutes the rest, BackendLost7)" in said
+    assert len(looks) == 1
