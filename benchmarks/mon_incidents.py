@@ -170,7 +170,9 @@ async def drill(args: argparse.Namespace, lab: Lab, session: Session) -> bool:
 
 
 async def quiet(watch: Watch, seconds: float) -> bool:
-    """A stretch in which nobody causes anything; whether nothing fired."""
+    """A stretch in which nobody causes anything; whether nothing fired. Of 0 s: none."""
+    if not seconds:
+        return True
     print(f"{seconds:g} s of quiet", file=sys.stderr)
     loads: list[float] = []
 
