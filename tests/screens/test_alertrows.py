@@ -118,3 +118,13 @@ def test_where_nothing_fires_it_says_whether_anything_did_and_that_somebody_look
     )
     old = replace(report, history=tuple(replace(one, at=one.at - rows.DAY) for one in fired), evaluated=0.0)
     assert rows.quiet(old, 1, now) == "no alerts in 24 h; 1 rule active"
+
+
+def test_a_rule_says_in_whose_place_it_holds():
+    status = RuleStatus(Rule("r", "t", Selector("x"), op=">", threshold=1.0), 1.0)
+    assert rows.standing(status) == []
+    replaced = replace(status, replaces=True, read_as="read as Prometheus 3 does")
+    assert rows.standing(replaced) == [
+        "from your rule file, in place of perftui's own of that name",
+        "read as Prometheus 3 does",
+    ]

@@ -311,6 +311,12 @@ def past(stats: RuleStats) -> str:
     return f"fired {times} in 30 d, {fmt.duration(stats.firing_s).strip()} in all, {mtta}{mttr}"
 
 
+def standing(status: RuleStatus) -> list[str]:
+    """What is to be known of a rule beside its text: in whose place it holds, and how it is read."""
+    place = "from your rule file, in place of perftui's own of that name" if status.replaces else ""
+    return [text for text in (place, status.read_as) if text]
+
+
 def quiet(report: AlertsReport, active: int, now: float) -> str:
     """What stands where nothing fires: whether anything did lately, and that somebody looks."""
     fired = sum(event.kind == "firing" and now - event.at < DAY for event in report.history)

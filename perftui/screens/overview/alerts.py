@@ -241,7 +241,7 @@ class AlertsTab(QuietKeys):
         stats = next((s for s in report.stats if rule is not None and s.rule == rule.name), None)
         if alert is None:
             text = [rule_text(rule), rows.past(stats) if stats else "has not fired in 30 d"] if rule else []
-            text += [status.read_as] if (status := self._status) and status.read_as else []
+            text += rows.standing(status) if (status := self._status) else []
             text += [*told.texts(row, notices)] if row and notices else []
             held = self._table.current if self.view == "elsewhere" else None
             text += [*heldrows.texts(held)] if isinstance(held, HeldAlert | HeldSilence) else []
