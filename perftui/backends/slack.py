@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from perftui.draw.clean import inert
@@ -23,6 +24,8 @@ _LATER = {
     "internal_error",
     "request_timeout",
 }
+# The message can be edited no more: deleted, too old, or another bot's (docs.slack.dev, chat.update).
+_GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
 
 class Slack(Posting[SlackOptions]):
@@ -34,13 +37,16 @@ class Slack(Posting[SlackOptions]):
     folds: bool = True
 
     async def deliver(self, what: Notification, ref: str) -> Outcome:
-        """Post the first message, edit it afterwards; `ref` is `channel/ts`."""
+        """Post the first message, edit it afterwards, post anew when it is gone; `ref` is `channel/ts`."""
         if self._options.webhook:
             return await self._hook(what)
         place, _, stamp = ref.partition("/")
         if not stamp or what.what in (What.DIGEST, What.TEST):
             return await self._call("chat.postMessage", {"channel": self._options.channel, **_body(what)})
         edited = await self._call("chat.update", {"channel": place, "ts": stamp, **_body(what)})
+        if edited.said in _GONE and not edited.sent:
+            posted = await self._call("chat.postMessage", {"channel": place, **_body(what)})
+            return replace(posted, anew=True)
         if not edited.sent or what.what not in (What.REPEAT, What.ESCALATE):
             return edited
         # An edit makes no sound: what should be heard again is said in the thread, and to the channel.

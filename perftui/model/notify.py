@@ -168,7 +168,8 @@ class Notification:
 class Outcome:
     """How a delivery went: `sent`, else refused, or (`again`) to be tried in `after` seconds or later.
 
-    `ref` is what the other side calls the message, for later ones to point to.
+    `ref` is what the other side calls the message, for later ones to point to; the first of an incident
+    counts, until a later one is `anew`: it stands in place of a message that is gone.
     """
 
     sent: bool
@@ -176,6 +177,7 @@ class Outcome:
     again: bool = False
     after: float = 0.0
     ref: str = ""
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,9 @@ _CHANNEL = (
 )
 _REF = (
     "INSERT INTO perftui_notice_ref (env, channel, incident, ref, at) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (env, channel, incident) DO NOTHING"
+    "ON CONFLICT (env, channel, incident) DO "
 )
+_FIRST, _ANEW = _REF + "NOTHING", _REF + "UPDATE SET ref = excluded.ref, at = excluded.at"
 _GROUP = (
     "INSERT INTO perftui_notice_group (env, key, body) VALUES (?, ?, ?) "
     "ON CONFLICT (env, key) DO UPDATE SET body = excluded.body"
@@ -176,7 +177,8 @@ class Outbox:
                     _CHANNEL, (self._env, what.channel, now if sent else None, failing, outcome.said)
                 )
                 if outcome.ref:
-                    driver.execute(_REF, (self._env, what.channel, what.incident, outcome.ref, now))
+                    named = (self._env, what.channel, what.incident, outcome.ref, now)
+                    driver.execute(_ANEW if outcome.anew else _FIRST, named)
                 if changed == 1 and state is not DeliveryState.QUEUED:
                     tell(driver, self._env, (_line(what, state, outcome, now),))
 

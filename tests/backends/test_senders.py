@@ -116,6 +116,42 @@ async def test_slack_keeps_to_its_limits_and_marks(what):
         assert methods == ["chat.postMessage" if what in (What.DIGEST, What.TEST) else "chat.update"]
 
 
+class Forgetful(Post):
+    """A Slack that knows no message to edit, for the reason given."""
+
+    def __init__(self, error):
+        super().__init__(200, b'{"ok": true, "channel": "C1", "ts": "9.9"}')
+        self.error = error
+
+    async def __call__(self, request):
+        reply = await super().__call__(request)
+        if request.url.endswith("chat.update"):
+            return Reply(200, json.dumps({"ok": False, "error": self.error}).encode())
+        return reply
+
+
+@pytest.mark.parametrize("error", ["message_not_found", "cant_update_message", "edit_window_closed"])
+@pytest.mark.parametrize("what", [What.REPEAT, What.ESCALATE, What.ACKNOWLEDGE, What.RESOLVE])
+async def test_a_message_that_is_gone_from_slack_is_posted_anew(what, error):
+    post = Forgetful(error)
+    outcome = await Slack("s", SLACK, post).deliver(replace(NOTE, what=what), "C1/1.2")
+    assert (outcome.sent, outcome.ref, outcome.anew) == (True, "C1/9.9", True)
+    assert [request.url.rpartition("/")[2] for request in post.requests] == [
+        "chat.update",
+        "chat.postMessage",
+    ]
+    posted = post.bodies[1]
+    jsonschema.validate(posted, shape("slack-post"))
+    assert posted["channel"] == "C1"
+    assert "thread_ts" not in posted
+
+
+async def test_another_refusal_of_an_edit_posts_nothing():
+    post = Forgetful("channel_not_found")
+    outcome = await Slack("s", SLACK, post).deliver(replace(NOTE, what=What.REPEAT), "C1/1.2")
+    assert (outcome.sent, outcome.said, len(post.requests)) == (False, "channel_not_found", 1)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "sent", "again"),
     [

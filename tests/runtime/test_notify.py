@@ -15,9 +15,11 @@ from perftui.lab.shapecheck import shape
 from perftui.model.channels import HeartbeatOptions
 from perftui.model.errors import StoreError
 from perftui.model.finding import Severity
-from perftui.model.notify import DeliveryState, EscalationPolicy, Rota, Route, Step, Telling, Way
+from perftui.model.notify import DeliveryState, EscalationPolicy, Outcome, Rota, Route, Step, Telling, Way
 from perftui.runtime.clock import Clock
+from perftui.runtime.leases import Leases
 from perftui.runtime.outbox import Outbox
+from tests.backends.test_senders import NOTE
 from tests.notices import (
     acked,
     alert,
@@ -191,6 +193,18 @@ class NoticeLaws:
         assert "channel slack has not delivered since" in receivers.counted("email")[0].body["text"]
         assert "invalid_auth" in receivers.counted("email")[0].body["text"]
         assert len([a for a in receivers.arrivals if a.service == "slack"]) == 1
+
+    async def test_later_messages_point_to_the_first_or_to_the_one_that_took_its_place(self, store):
+        outbox, lease = Outbox(store), await Leases(store, "me").take("notify")
+        to_first = Outcome(True, ref="C1/1.1")
+        reply, anew = Outcome(True, ref="C1/2.2"), Outcome(True, ref="C1/3.3", anew=True)
+        seen = []
+        for n, outcome in enumerate((to_first, reply, anew, reply, reply)):
+            await outbox.put(replace(NOTE, key=f"m{n}"))
+            waiting = await outbox.due(NOTE.channel, NOTE.at, lease)
+            seen.append(waiting.ref)
+            await outbox.mark(waiting.what, DeliveryState.SENT, outcome, NOTE.at)
+        assert seen == ["", "C1/1.1", "C1/1.1", "C1/3.3", "C1/3.3"]
 
     async def test_an_outage_of_an_hour_ends_with_one_digest(self, store):
         time = Time()
