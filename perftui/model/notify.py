@@ -128,7 +128,8 @@ class Notification:
     """One message to one channel. `key` is unique to it for ever; `thread` names the incident outside.
 
     `incident` is the thread and its opening: what later messages refer to. `lines` are at most 20 of the
-    `total` alerts. `to` is a person's number or address where the channel does not say whom.
+    `total` alerts, for an Alertmanager at most 1,000. `to` is a person's number or address where the channel
+    does not say whom.
     """
 
     key: str

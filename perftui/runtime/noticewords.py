@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from perftui.analysis.noticegroups import Group
 from perftui.draw import format as fmt
 from perftui.model.alerts import Alert, AlertState
 from perftui.model.notify import SMS, Line, What
+
+LINES = 20  # alerts named in one message
+ALERTMANAGER = "alertmanager"
+PUSHED = 1000  # alerts of one push there
 
 
 def titled(group: Group | None, alerts: Sequence[Alert]) -> Group | None:
@@ -36,6 +40,17 @@ def line(alert: Alert) -> Line:
         alert.state is AlertState.RESOLVED,
         tuple(text[:500] for text in (*alert.evidence, *alert.witness)[:10]),
     )
+
+
+def lines(alerts: Iterable[Alert], kind: str) -> tuple[Line, ...]:
+    """The alerts that a message to a channel of that kind names, the worst first.
+
+    An Alertmanager is told of every one: it groups and words them itself, and shows no evidence.
+    """
+    worst = sorted(alerts, key=lambda alert: -alert.severity)
+    if kind == ALERTMANAGER:
+        return tuple(replace(line(alert), evidence=()) for alert in worst[:PUSHED])
+    return tuple(map(line, worst[:LINES]))
 
 
 def line_of_gone(group: Group, what: What) -> Line:

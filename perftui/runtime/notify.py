@@ -29,7 +29,7 @@ from perftui.runtime.clock import Clock
 from perftui.runtime.courier import Courier, Pacing
 from perftui.runtime.elsewhere import Elsewhere
 from perftui.runtime.leases import Lease, Leases
-from perftui.runtime.noticewords import line, line_of_gone, titled, unique, way_recipients
+from perftui.runtime.noticewords import line_of_gone, lines, titled, unique, way_recipients
 from perftui.runtime.oncall import OnCall
 from perftui.runtime.outbox import Entry, Outbox, Page
 from perftui.runtime.storealarm import StoreAlarm
@@ -38,7 +38,6 @@ from perftui.runtime.tasks import Crew
 log = logging.getLogger(__name__)
 
 LEASE = "notify"
-LINES = 20  # alerts named in one message
 FRESH = 60.0  # seconds after which a look at the alerts says nothing about now
 FAILING = 300.0  # seconds of a channel's failing after which another one is told
 CACHED = 20000
@@ -292,9 +291,9 @@ class Notifier:
         group = message.group
         shown = [alert for alert in alerts if not (alert.silence or alert.muted_by)]
         over = [by_mark[mark] for mark in group.said if mark in by_mark] if not alerts else []
-        lines = [line(alert) for alert in sorted(shown or over, key=lambda a: -a.severity)[:LINES]]
-        lines = lines or [line_of_gone(group, message.what)]
         for place in message.places:
+            way = self.telling.ways.get(place.channel)
+            named = lines(shown or over, way.kind if way else "") or (line_of_gone(group, message.what),)
             for to in self._recipients(place, now):
                 yield Notification(
                     unique(group, place.channel, to),
@@ -306,7 +305,7 @@ class Notifier:
                     self.telling.env,
                     group.severity,
                     group.title,
-                    tuple(lines),
+                    named,
                     max(len(shown or over), 1),
                     message.who,
                     message.note,

@@ -12,14 +12,17 @@ from perftui.analysis.matchers import parse_matchers
 from perftui.backends import CHANNELS, smtp
 from perftui.backends.heartbeat import Heartbeat
 from perftui.lab.shapecheck import shape
-from perftui.model.channels import HeartbeatOptions
+from perftui.model.channels import AlertmanagerOptions, HeartbeatOptions
 from perftui.model.errors import StoreError
 from perftui.model.finding import Severity
 from perftui.model.notify import DeliveryState, EscalationPolicy, Outcome, Rota, Route, Step, Telling, Way
 from perftui.runtime.clock import Clock
 from perftui.runtime.leases import Leases
 from perftui.runtime.outbox import Outbox
+from perftui.runtime.store import Store
+from tests.amserver import PROGRAM, Server
 from tests.backends.test_senders import NOTE
+from tests.needs import needs
 from tests.notices import (
     acked,
     alert,
@@ -379,3 +382,23 @@ class TestOnPostgres(NoticeLaws):
 
 def test_routes_by_labels_see_the_environment():
     assert parse_matchers('env="production"')
+
+
+@pytest.mark.needs("prometheus-alertmanager")
+async def test_an_alertmanager_is_told_of_every_alert_of_a_group(sqlite_url, tmp_path):
+    needs("prometheus-alertmanager", PROGRAM is not None, "apt-get install prometheus-alertmanager")
+    server, time, store = Server(tmp_path), Standing(), Store.open(sqlite_url, env="lab")
+    assert await store.ready()
+    made = AlertmanagerOptions(base_url=server.url)
+    way = Way("alertmanager", CHANNELS["alertmanager"], lambda: made)
+    route = Route("r", (), ("alertmanager",), group_wait=0.0)
+    chosen = Telling("lab", {}, {"alertmanager": way}, routes=(route,))
+    hot = [alert("hot", "web", labels=(("core", str(n)),), now=time.now) for n in range(45)]
+    try:
+        async with notifier_up(store, chosen, Clock(time, time)) as notifier:
+            notifier.look(report(time.now, *hot))
+            await notifier.tick()
+            await until(lambda: len(server.ask("alerts")) == 45, 30)
+    finally:
+        server.stop()
+        await store.close()

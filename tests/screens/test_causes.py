@@ -14,6 +14,7 @@ from perftui.model.alerts import Alert, AlertState
 from perftui.model.event import Event
 from perftui.model.finding import Severity
 from perftui.model.series import Series, SeriesKey
+from perftui.model.target import Target
 from perftui.screens.overview.causes import SHOWN, Causes
 from tests.console import state_dir
 from tests.screens.test_alerts_flow import RULES, console_at
@@ -42,7 +43,7 @@ class History:
 
 @pytest.fixture
 def session() -> Any:
-    target = SimpleNamespace(source="", kind="scrape", series="http.p95_s")
+    target = Target("api.p95", "API p95", "s", below=0.1, kind="scrape", series="http.p95_s")
     return SimpleNamespace(
         history=History(),
         env=SimpleNamespace(
