@@ -156,7 +156,8 @@ def _said(
     known = {m.fingerprint for m in members if not m.quiet} | (set(group.said) if members else set())
     said = tuple(sorted(known))[:MOST_MEMBERS]
     after = replace(group, sequence=group.sequence + 1, sent_at=now, said=said, ended=ended)
-    return after, (Message(after, what, places or group.places, who),)
+    told = after if members else replace(after, said=group.said)  # whose end it is
+    return after, (Message(told, what, places or group.places, who),)
 
 
 def next_step(group: Group, policy: EscalationPolicy | None) -> float | None:

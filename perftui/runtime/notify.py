@@ -251,7 +251,8 @@ class Notifier:
             if new is not None:
                 after[key] = new
             for message in said:
-                messages += self._written(replace(message, group=new or message.group), alerts, by_mark, now)
+                told = replace(new, said=message.group.said) if new else message.group
+                messages += self._written(replace(message, group=told), alerts, by_mark, now)
         return after, messages
 
     def _bundles(self, report: AlertsReport) -> dict[str, _Bundle]:

@@ -385,7 +385,7 @@ def test_routes_by_labels_see_the_environment():
 
 
 @pytest.mark.needs("prometheus-alertmanager")
-async def test_an_alertmanager_is_told_of_every_alert_of_a_group(sqlite_url, tmp_path):
+async def test_an_alertmanager_is_told_of_every_alert_of_a_group_and_of_its_end(sqlite_url, tmp_path):
     needs("prometheus-alertmanager", PROGRAM is not None, "apt-get install prometheus-alertmanager")
     server, time, store = Server(tmp_path), Standing(), Store.open(sqlite_url, env="lab")
     assert await store.ready()
@@ -393,12 +393,17 @@ async def test_an_alertmanager_is_told_of_every_alert_of_a_group(sqlite_url, tmp
     way = Way("alertmanager", CHANNELS["alertmanager"], lambda: made)
     route = Route("r", (), ("alertmanager",), group_wait=0.0)
     chosen = Telling("lab", {}, {"alertmanager": way}, routes=(route,))
+    time.now -= 3600  # the ends that it is told of must not lie ahead of its own clock
     hot = [alert("hot", "web", labels=(("core", str(n)),), now=time.now) for n in range(45)]
     try:
         async with notifier_up(store, chosen, Clock(time, time)) as notifier:
             notifier.look(report(time.now, *hot))
             await notifier.tick()
             await until(lambda: len(server.ask("alerts")) == 45, 30)
+            time.now += 600
+            notifier.look(report(time.now, *(over(one, time.now) for one in hot)))
+            await notifier.tick()
+            await until(lambda: not server.ask("alerts"), 30)
     finally:
         server.stop()
         await store.close()
