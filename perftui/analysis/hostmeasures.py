@@ -30,6 +30,10 @@ def _key(source: str, name: str, label: str, value: str) -> SeriesKey:
     return SeriesKey(source, name, ((label, value),) if label else ())
 
 
+ABOUT = 1.0
+"""Seconds to which a process' start is known: the kernel tells to the second when it booted."""
+
+
 def process_label(name: str, pid: int) -> str:
     """The label of a process's series; a pid used again has it too: what is before its start is not its."""
     return f"{name} {pid}"

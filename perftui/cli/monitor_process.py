@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from perftui.analysis.hostmeasures import PROCESS_FIGURES
+from perftui.analysis.hostmeasures import ABOUT, PROCESS_FIGURES
 from perftui.cli import common, when
 from perftui.draw import format as fmt
 from perftui.draw.rows import Look, plain
@@ -107,7 +107,7 @@ async def _course(
     names = {dict(k.labels)["process"].rpartition(" ")[0] for k in keys}
     found: dict[str, Course] = {}
     for key in keys:
-        start = max(args.start, row.started) if row else args.start
+        start = max(args.start, row.started - ABOUT) if row else args.start
         rows = await past.rows(key, start, args.end)
         pairs = [(at, v) for at, v in zip(rows.at, rows.mean, strict=True) if not math.isnan(v)]
         if pairs:

@@ -35,7 +35,7 @@ async def test_scale_by_key_and_undo(lab: Lab, state_dir: Any) -> None:
         await seen.sees(r"pool .*● 4/4", 20)
         await seen.sees("scaled +asked over")
         await seen.press("u")
-        await seen.sees(r"undo")
+        await seen.sees(r"│ undo: ")
         await seen.press("y")
         await seen.sees(r"pool .*● 3/3", 20)
         await until(lambda: len(outcomes(state_dir)) == 4, 20)  # the ending comes after the last worker's

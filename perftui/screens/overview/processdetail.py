@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from textual.widget import Widget
 
-from perftui.analysis.hostmeasures import process_label
+from perftui.analysis.hostmeasures import ABOUT, process_label
 from perftui.draw import format as fmt
 from perftui.draw.chart import Line, Threshold
 from perftui.draw.clean import inert
@@ -97,7 +97,8 @@ def lines(frame: Frame, source: str, row: ProcessRow, figure: Figure, seconds: f
     """The recorded lines of a chart, since the process began."""
     labels = (("process", process_label(row.name, row.pid)),)
     for name, title in figure.series:
-        at, value = frame.window(SeriesKey(source, name, labels), seconds).between(row.started, math.inf)
+        course = frame.window(SeriesKey(source, name, labels), seconds)
+        at, value = course.between(row.started - ABOUT, math.inf)
         yield Line(title, at, value, gap=GAP)
 
 
