@@ -39,12 +39,12 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _value(text: str) -> tuple[str, str]:
-    """An option's value, and what follows it."""
+    """An option's value, "" where another option stands in its place, and what follows it."""
     end = text[1:].find('"') if text.startswith('"') else -1
     if end >= 0:
         return text[1 : end + 1], text[end + 2 :].strip()
     value, _, rest = text.partition(" ")
-    return value, rest.strip()
+    return ("", text) if value in OPTIONS else (value, rest.strip())
 
 
 def check(text: str) -> str:
@@ -79,7 +79,7 @@ def _number(text: str) -> bool:
 
 def within(namespace: str) -> str:
     """A namespace as it is typed; nothing for one that cannot be."""
-    if not namespace.isprintable() or '"' in namespace:
+    if not namespace or not namespace.isprintable() or '"' in namespace:
         return ""
     return f'{NAMESPACE} "{namespace}"' if " " in namespace else f"{NAMESPACE} {namespace}"
 

@@ -131,3 +131,19 @@ def test_a_namespace_is_offered_as_it_can_be_typed() -> None:
         "",
     ]
     assert read(within("my shop"))[1] == {"namespace": "my shop"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("--namespace  --tag home", "--namespace takes the name of a cache"),
+        ("--namespace --rate 5 x*", "--namespace takes the name of a cache"),
+        ("--tag --namespace shop", "--tag takes a tag"),
+    ],
+)
+def test_an_option_is_nobody_s_value(typed: str, why: str) -> None:
+    assert check(typed) == why
+
+
+def test_no_namespace_is_offered_as_nothing() -> None:
+    assert within("") == ""
